@@ -1,0 +1,1 @@
+//! mtree-worker: symlinks in the image layers that Bazel builds.
