@@ -1,1 +1,28 @@
 //! mtree-worker: symlinks in the image layers that Bazel builds.
+//!
+//! What knows what:
+//!
+//! - [`spec`]: mtree(5), read into rows and written back. Knows no files.
+//! - [`resolve`]: rows and a tree in, decisions out. Knows no file system and no Bazel.
+//! - [`tree`]: folders on a file system, and the cache of them. Knows no rows.
+//! - [`command`]: one request, from arguments to a written spec: puts the three together.
+//! - [`cli`]: what can be said on the command line.
+
+#[cfg(not(unix))]
+compile_error!(
+    "mtree-worker runs on Linux and macOS. Windows is not supported: its symlinks are of two kinds, \
+     and Bazel copies instead of linking there."
+);
+
+pub mod cli;
+pub mod command;
+pub mod error;
+mod flagfile;
+mod inspect;
+mod output;
+pub mod path;
+pub mod report;
+pub mod resolve;
+mod show;
+pub mod spec;
+pub mod tree;

@@ -1,0 +1,219 @@
+//! The command line: what can be said, and how it is answered.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::command::{self, Context};
+use crate::error::Error;
+use crate::flagfile;
+use crate::inspect;
+use crate::resolve::{DirectoryLinks, MissingTarget, Options};
+use crate::spec::{Change, Owner};
+use crate::tree::Cache;
+
+/// Turns the copies in image layers back into the symlinks that they are.
+///
+/// Arguments are also read from files: @FILE and --flagfile=FILE stand for the lines of FILE, and an
+/// argument that begins with @@ for itself without the first @.
+#[derive(Parser)]
+#[command(name = "mtree-worker", version, max_term_width = 100)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What is to be done.
+#[derive(Subcommand)]
+pub enum Command {
+    Resolve(ResolveArgs),
+    Inspect(InspectArgs),
+}
+
+/// Reads an mtree spec, finds out which of its files are symlinks, and writes it with those as links.
+///
+/// Sources (content=) are relative to the working directory. A row becomes a link only if what it
+/// points to is itself in the archive.
+#[derive(Args)]
+pub struct ResolveArgs {
+    /// The spec to read.
+    #[arg(long, value_name = "IN")]
+    pub mtree: PathBuf,
+    /// The spec to write: all of it, or nothing.
+    #[arg(long, value_name = "OUT")]
+    pub out: PathBuf,
+    /// The spec of another layer: links may lead to its rows. May be given again.
+    #[arg(long, value_name = "SPEC")]
+    pub also: Vec<PathBuf>,
+    /// What becomes of a link that leads out of the archive.
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    missing_target: MissingTargetArg,
+    /// What becomes of a folder that is one symlink in the tree.
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    directory_links: DirectoryLinksArg,
+    /// link= holds the path of the symlink itself, as rules_py writes it.
+    #[arg(long)]
+    pub link_is_source: bool,
+    /// Only change rows, as the flags below say.
+    #[arg(long)]
+    pub no_resolve: bool,
+    /// Take this folder away from the head of every path; rows elsewhere go.
+    #[arg(long, value_name = "P")]
+    strip_prefix: Option<OsString>,
+    /// Put every row below this folder, and make the folder rows that are missing.
+    #[arg(long, value_name = "D")]
+    package_dir: Option<OsString>,
+    /// The time of every row that has one, in seconds since 1970.
+    #[arg(long, value_name = "T")]
+    mtime: Option<OsString>,
+    /// The uid of every row that has one.
+    #[arg(long, value_name = "N")]
+    owner: Option<OsString>,
+    /// The uname of every row that has one.
+    #[arg(long, value_name = "S")]
+    ownername: Option<OsString>,
+    /// The gid of every row that has one.
+    #[arg(long, value_name = "N")]
+    group: Option<OsString>,
+    /// The gname of every row that has one.
+    #[arg(long, value_name = "S")]
+    groupname: Option<OsString>,
+    /// Write what the run came to, in numbers.
+    #[arg(long, value_name = "FILE.json")]
+    pub report: Option<PathBuf>,
+}
+
+/// Shows what a layer of a folder would weigh with copies and with links.
+///
+/// The folder is seen as Bazel's glob(["**"]) sees it: linked folders are entered, but never round in
+/// a circle.
+#[derive(Args)]
+pub struct InspectArgs {
+    /// The folder: a toolchain, a virtual environment, a node_modules.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Write the resolved spec, for `bsdtar -cf layer.tar @FILE`.
+    #[arg(long, value_name = "FILE")]
+    pub spec: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum MissingTargetArg {
+    /// The row stays a file, and its bytes go in.
+    #[default]
+    Inline,
+    /// The author's text is written, if it is relative: another layer may hold the target.
+    Keep,
+    /// That is an error.
+    Fail,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum DirectoryLinksArg {
+    /// It becomes one link.
+    #[default]
+    Collapse,
+    /// It stays a folder, and its files become links.
+    Expand,
+}
+
+impl ResolveArgs {
+    /// How to resolve.
+    pub fn options(&self) -> Options {
+        Options {
+            missing_target: match self.missing_target {
+                MissingTargetArg::Inline => MissingTarget::Inline,
+                MissingTargetArg::Keep => MissingTarget::Keep,
+                MissingTargetArg::Fail => MissingTarget::Fail,
+            },
+            directory_links: match self.directory_links {
+                DirectoryLinksArg::Collapse => DirectoryLinks::Collapse,
+                DirectoryLinksArg::Expand => DirectoryLinks::Expand,
+            },
+        }
+    }
+
+    /// How to change rows before that.
+    pub fn change(&self) -> Change {
+        // As in tar.bzl, an empty value is none.
+        let bytes = |value: &Option<OsString>| -> Option<Vec<u8>> {
+            let bytes = value.as_deref().map(OsStr::as_bytes)?;
+            (!bytes.is_empty()).then(|| bytes.to_vec())
+        };
+        Change {
+            strip_prefix: bytes(&self.strip_prefix),
+            package_dir: bytes(&self.package_dir),
+            mtime: bytes(&self.mtime),
+            owner: Owner {
+                uid: bytes(&self.owner),
+                gid: bytes(&self.group),
+                uname: bytes(&self.ownername),
+                gname: bytes(&self.groupname),
+            },
+        }
+    }
+}
+
+/// Reads arguments, without the program's name.
+pub fn parse(arguments: Vec<OsString>) -> Result<Command, clap::Error> {
+    let name = OsString::from("mtree-worker");
+    CommandLine::try_parse_from([name].into_iter().chain(arguments)).map(|line| line.command)
+}
+
+/// What clap has against the arguments, as one sentence.
+pub fn usage(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let sentence: Vec<_> =
+        text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let sentence = sentence.join(" ");
+    Error::Usage(sentence.strip_prefix("error: ").unwrap_or(&sentence).to_owned())
+}
+
+/// The program: `arguments` are those behind its name.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    match answer(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            say(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn answer(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Error> {
+    let root = Path::new(".");
+    let command = match parse(flagfile::expand(arguments, root)?) {
+        Ok(command) => command,
+        Err(error) if !error.use_stderr() => {
+            // Nobody is left to be told that the help could not be printed.
+            let _ = error.print();
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(error) => return Err(usage(&error)),
+    };
+    let cache = Cache::new(Cache::DEFAULT_LIMIT);
+    match command {
+        Command::Resolve(args) => {
+            let outcome = command::resolve(&args, &Context::new(root, &cache))?;
+            for warning in outcome.warnings {
+                say(&format!("warning: {warning}"));
+            }
+        }
+        Command::Inspect(args) => {
+            let shown = inspect::inspect(&args, &cache, std::io::stderr().is_terminal())?;
+            // A reader that has seen enough, such as head, is no failure.
+            let _ = std::io::stdout().lock().write_all(shown.as_bytes());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says one sentence on stderr.
+fn say(sentence: &str) {
+    // Where stderr is closed, there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "mtree-worker: {sentence}");
+}

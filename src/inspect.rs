@@ -1,0 +1,149 @@
+//! `mtree-worker inspect`: what a layer of a folder would weigh with copies and with links.
+
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use walkdir::WalkDir;
+
+use crate::cli::InspectArgs;
+use crate::command;
+use crate::error::Error;
+use crate::output::Output;
+use crate::resolve::{self, Decisions, Options};
+use crate::show::Shown;
+use crate::spec::{self, Spec};
+use crate::tree::{Cache, View};
+
+/// The time that rows get, as tar.bzl's have it: 2023-01-01.
+const TIME: u64 = 1_672_560_000;
+/// How many of the largest savings are shown.
+const SHOWN: usize = 10;
+/// After how long a progress bar appears.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What stands below a folder, as rows.
+struct Found {
+    spec: Vec<u8>,
+    /// By row: the bytes of its file.
+    sizes: Vec<u64>,
+    /// What could not be read, and the first of it.
+    unreadable: usize,
+    first_unreadable: Option<String>,
+}
+
+/// Inspects a folder, and gives what is to be shown. A progress bar is drawn if `terminal`.
+pub fn inspect(args: &InspectArgs, cache: &Cache, terminal: bool) -> Result<String, Error> {
+    let started = Instant::now();
+    let wrong = |source| Error::Inspect { path: args.dir.clone(), source };
+    let dir = args.dir.canonicalize().map_err(wrong)?;
+    if !dir.is_dir() {
+        return Err(wrong(std::io::ErrorKind::NotADirectory.into()));
+    }
+    let bar = if terminal { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    bar.set_draw_target(ProgressDrawTarget::hidden());
+    let found = walk(&dir, &bar, terminal.then_some(started));
+    bar.finish_and_clear();
+
+    let of_spec = |wrong| Error::Spec { path: args.dir.clone(), wrong };
+    let spec = Spec::parse(found.spec, false).map_err(of_spec)?;
+    let mut view = View::new(Path::new("/"), cache, &|| false).map_err(wrong)?;
+    let decisions = resolve::resolve(&spec, &[], Options::default(), &mut view)?;
+    if let Some(path) = &args.spec {
+        let edits = command::edits(&spec, &decisions);
+        let mut out = Output::create("--spec", Path::new("."), path, &[])?;
+        out.write(|file| edits.write_to(file))?;
+        out.commit()?;
+    }
+    let mut shown = show(&args.dir, &spec, &found.sizes, &decisions);
+    if let Some(first) = found.first_unreadable {
+        let _ = writeln!(shown, "not read       {:>12}  the first: {first}", found.unreadable);
+    }
+    let _ = writeln!(shown, "time           {:>12.2} s", started.elapsed().as_secs_f64());
+    Ok(shown)
+}
+
+/// The files below `dir`, as Bazel's `glob(["**"])` finds them.
+fn walk(dir: &Path, bar: &ProgressBar, patient_since: Option<Instant>) -> Found {
+    let mut found =
+        Found { spec: Vec::new(), sizes: Vec::new(), unreadable: 0, first_unreadable: None };
+    for entry in WalkDir::new(dir).follow_links(true).sort_by_file_name() {
+        let file = entry.and_then(|entry| Ok((entry.metadata()?, entry)));
+        let (metadata, entry) = match file {
+            Ok((metadata, entry)) if metadata.is_file() => (metadata, entry),
+            Ok(_) => continue,
+            // glob() does not see links that lead nowhere, and does not go round.
+            Err(error) if error.loop_ancestor().is_some() || is_dangling(&error) => continue,
+            Err(error) => {
+                found.unreadable += 1;
+                found.first_unreadable.get_or_insert_with(|| error.to_string());
+                continue;
+            }
+        };
+        let path = entry.path().as_os_str().as_bytes();
+        let below = entry.path().strip_prefix(dir).unwrap_or(entry.path());
+        found.spec.extend_from_slice(b"./");
+        spec::escape(below.as_os_str().as_bytes(), &mut found.spec);
+        let mode = metadata.permissions().mode() & 0o7777;
+        let keywords = format!(" uid=0 gid=0 time={TIME} mode={mode:04o} type=file content=");
+        found.spec.extend_from_slice(keywords.as_bytes());
+        spec::escape(path, &mut found.spec);
+        found.spec.push(b'\n');
+        found.sizes.push(metadata.len());
+        if patient_since.is_some_and(|since| since.elapsed() > PATIENCE) && bar.is_hidden() {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        if found.sizes.len() % 1000 == 0 {
+            bar.set_message(format!("{} files", found.sizes.len()));
+            bar.tick();
+        }
+    }
+    found
+}
+
+fn is_dangling(error: &walkdir::Error) -> bool {
+    error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// What a file of `size` bytes takes in a tar archive, in bytes: a header, and whole blocks.
+fn in_tar(size: u64) -> u64 {
+    512 + size.next_multiple_of(512)
+}
+
+fn show(dir: &Path, spec: &Spec, sizes: &[u64], decisions: &Decisions) -> String {
+    let rows = spec.rows();
+    let copies: u64 = sizes.iter().copied().map(in_tar).sum();
+    let mut savings: Vec<(u64, &[u8], &[u8])> = Vec::new();
+    for (row, text) in &decisions.links {
+        savings.push((in_tar(sizes[*row]) - 512, spec.path(&rows[*row]), text));
+    }
+    for link in &decisions.folder_links {
+        let weight: u64 = link.rows.iter().map(|row| in_tar(sizes[*row])).sum();
+        savings.push((weight - 512, &link.path, &link.text));
+    }
+    let saved: u64 = savings.iter().map(|(weight, ..)| weight).sum();
+    savings.sort_unstable_by_key(|(weight, path, _)| (std::cmp::Reverse(*weight), *path));
+
+    let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(text, "{name:<15}{value:>12}");
+    };
+    line("rows", rows.len().to_string());
+    line("links", decisions.links.len().to_string());
+    line("folder links", decisions.folder_links.len().to_string());
+    line("with copies", megabytes(copies));
+    line("with links", megabytes(copies - saved));
+    let mut head = format!("{}\n", Shown(dir.as_os_str().as_bytes()));
+    head.push_str(&text);
+    if saved > 0 {
+        head.push_str("largest savings\n");
+    }
+    for (weight, path, target) in savings.iter().take(SHOWN).filter(|(weight, ..)| *weight > 0) {
+        let _ = writeln!(head, "{:>27}  {} -> {}", megabytes(*weight), Shown(path), Shown(target));
+    }
+    head
+}

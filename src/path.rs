@@ -1,0 +1,116 @@
+//! Paths inside an archive: bytes, parts joined by `/`, no head, never `.` or an empty part.
+//!
+//! Everything here is text; nothing asks a file system.
+
+/// The parts of `path`: without empty ones and `.`, with `..`.
+pub fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    path.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".")
+}
+
+/// Whether every part of `path` is a name: `path` is its own normal form and never leaves its folder.
+pub fn is_plain(path: &[u8]) -> bool {
+    path.split(|&byte| byte == b'/').all(|part| !part.is_empty() && part != b"." && part != b"..")
+}
+
+/// Appends `parts` to `path`, which may be empty.
+pub fn push(path: &mut Vec<u8>, part: &[u8]) {
+    if !path.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(part);
+}
+
+/// The folder of `path` (empty at the top) and its last part.
+pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memrchr(b'/', path) {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (&[], path),
+    }
+}
+
+/// What stands behind `folder` and its slash, if `path` lies below `folder`.
+pub fn below<'p>(path: &'p [u8], folder: &[u8]) -> Option<&'p [u8]> {
+    if folder.is_empty() {
+        return (!path.is_empty()).then_some(path);
+    }
+    path.strip_prefix(folder)?.strip_prefix(b"/")
+}
+
+/// What is left of `path` without `/` + `remainder` at its end.
+pub fn without<'p>(path: &'p [u8], remainder: &[u8]) -> Option<&'p [u8]> {
+    path.strip_suffix(remainder)?.strip_suffix(b"/")
+}
+
+/// The text of a link in `folder` that leads to `target`.
+pub fn relative(folder: &[u8], target: &[u8]) -> Vec<u8> {
+    let mut from = parts(folder).peekable();
+    let mut to = parts(target).peekable();
+    while from.peek().is_some() && from.peek() == to.peek() {
+        from.next();
+        to.next();
+    }
+    let mut text = Vec::with_capacity(target.len());
+    for _ in from {
+        push(&mut text, b"..");
+    }
+    for part in to {
+        push(&mut text, part);
+    }
+    if text.is_empty() {
+        text.push(b'.');
+    }
+    text
+}
+
+/// The archive path that the link text `text` names in `folder`.
+///
+/// `None` where the text alone does not tell (DESIGN rule 5): it is absolute, climbs out of the
+/// archive, or has a `..` behind a name, which would mean another folder once that name is a link.
+pub fn join(folder: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+    if text.starts_with(b"/") {
+        return None;
+    }
+    let mut base = folder;
+    let mut joined = None;
+    for part in parts(text) {
+        if part == b".." {
+            if joined.is_some() || base.is_empty() {
+                return None;
+            }
+            base = split(base).0;
+        } else {
+            push(joined.get_or_insert_with(|| base.to_vec()), part);
+        }
+    }
+    Some(joined.unwrap_or_else(|| base.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_path_climbs_to_the_common_folder_and_no_further() {
+        assert_eq!(relative(b"app/bin", b"app/bin/python3"), b"python3");
+        assert_eq!(relative(b"app/bin", b"app/lib/x/y"), b"../lib/x/y");
+        assert_eq!(relative(b"app/bin", b"app/binary"), b"../binary");
+        assert_eq!(relative(b"", b"usr/bin/python3"), b"usr/bin/python3");
+    }
+
+    #[test]
+    fn a_text_names_a_path_only_where_dots_stand_at_its_head() {
+        assert_eq!(join(b"app/bin", b"./python").unwrap(), b"app/bin/python");
+        assert_eq!(join(b"app/bin", b"../lib//x/").unwrap(), b"app/lib/x");
+        assert_eq!(join(b"app/bin", b"..").unwrap(), b"app");
+        assert_eq!(join(b"app/bin", b"x/../y"), None);
+        assert_eq!(join(b"app", b"../../y"), None);
+        assert_eq!(join(b"app", b"/y"), None);
+    }
+
+    #[test]
+    fn below_wants_a_whole_part() {
+        assert_eq!(below(b"a/bc/d", b"a/bc"), Some(&b"d"[..]));
+        assert_eq!(below(b"a/bcd", b"a/bc"), None);
+        assert_eq!(below(b"a/bc", b"a/bc"), None);
+    }
+}

@@ -1,0 +1,26 @@
+//! What a run came to, in numbers.
+
+use serde::Serialize;
+
+/// The numbers of one run of `resolve`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Rows of the spec, after its rows were changed.
+    pub rows: usize,
+    /// Rows that are files in the output.
+    pub files: usize,
+    /// Rows that were turned into links.
+    pub links: usize,
+    /// Folders that were turned into links.
+    pub folder_links: usize,
+    /// Rows that are links and stay files, since nothing that they lead to is in the archive.
+    pub left_for_want_of_a_target: usize,
+    /// Rows whose source is not there.
+    pub unstaged: usize,
+    /// What the files weigh that links stand for now, in bytes.
+    pub bytes_saved: u64,
+    /// Folders that were read.
+    pub folders_listed: usize,
+    /// Folders that were known from an earlier request.
+    pub folders_reused: usize,
+}

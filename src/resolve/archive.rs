@@ -1,0 +1,107 @@
+//! The rows of an archive: those of the spec that is resolved, then those of the other layers.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use crate::spec::{Row, Spec};
+
+/// A row of the archive by its number: first those of the spec, then those of each `--also` spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RowId(pub u32);
+
+/// The specs of an archive.
+pub struct Archive<'s> {
+    specs: Vec<&'s Spec>,
+    /// The number of the first row of each spec, and the number of all.
+    starts: Vec<u32>,
+}
+
+impl<'s> Archive<'s> {
+    /// `spec` is resolved; links may lead to what `also` holds.
+    pub fn new(spec: &'s Spec, also: &'s [Spec]) -> Self {
+        let specs: Vec<_> = std::iter::once(spec).chain(also).collect();
+        let mut starts = vec![0];
+        for spec in &specs {
+            starts.push(starts[starts.len() - 1] + spec.rows().len() as u32);
+        }
+        Self { specs, starts }
+    }
+
+    /// The rows of the spec that is resolved.
+    pub fn own(&self) -> impl Iterator<Item = RowId> + use<> {
+        (0..self.starts[1]).map(RowId)
+    }
+
+    /// Whether a row is of the spec that is resolved.
+    pub fn is_own(&self, row: RowId) -> bool {
+        row.0 < self.starts[1]
+    }
+
+    /// Every row.
+    pub fn all(&self) -> impl Iterator<Item = RowId> + use<> {
+        (0..self.starts[self.specs.len()]).map(RowId)
+    }
+
+    /// The spec of a row, and the row.
+    pub fn get(&self, id: RowId) -> (&'s Spec, &'s Row) {
+        if id.0 < self.starts[1] {
+            return (self.specs[0], &self.specs[0].rows()[id.0 as usize]);
+        }
+        let number = self.starts.partition_point(|&start| start <= id.0) - 1;
+        let spec = self.specs[number];
+        (spec, &spec.rows()[(id.0 - self.starts[number]) as usize])
+    }
+
+    /// The archive path of a row.
+    pub fn path(&self, id: RowId) -> &'s [u8] {
+        let (spec, row) = self.get(id);
+        spec.path(row)
+    }
+
+    /// The source of a row.
+    pub fn source(&self, id: RowId) -> &'s [u8] {
+        let (spec, row) = self.get(id);
+        spec.source(row)
+    }
+
+    /// Whether a row takes part in resolving.
+    pub fn takes_part(&self, id: RowId) -> bool {
+        self.get(id).1.takes_part()
+    }
+}
+
+/// Every row by archive path, so that what stands below a folder stands together.
+pub struct ByPath {
+    rows: Vec<RowId>,
+}
+
+impl ByPath {
+    /// Sorts the rows of `archive`; rows with one path keep their order.
+    pub fn new(archive: &Archive<'_>) -> Self {
+        let mut rows: Vec<_> = archive.all().collect();
+        rows.sort_by(|&one, &other| archive.path(one).cmp(archive.path(other)));
+        Self { rows }
+    }
+
+    /// The rows at `path`.
+    pub fn at(&self, archive: &Archive<'_>, path: &[u8]) -> &[RowId] {
+        &self.rows[self.range(archive, |row| row.cmp(path))]
+    }
+
+    /// The rows below `path`, in the order of their paths.
+    pub fn below(&self, archive: &Archive<'_>, path: &[u8]) -> &[RowId] {
+        &self.rows[self.range(archive, |row| match row.strip_prefix(path) {
+            Some([b'/', ..]) => Ordering::Equal,
+            Some([]) => Ordering::Less,
+            Some([next, ..]) => next.cmp(&b'/'),
+            None => row.cmp(path),
+        })]
+    }
+
+    fn range(&self, archive: &Archive<'_>, order: impl Fn(&[u8]) -> Ordering) -> Range<usize> {
+        let start = self.rows.partition_point(|&row| order(archive.path(row)) == Ordering::Less);
+        let length =
+            self.rows[start..].partition_point(|&row| order(archive.path(row)) == Ordering::Equal);
+        start..start + length
+    }
+}

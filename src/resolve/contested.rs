@@ -1,0 +1,70 @@
+//! Archive paths that stand more than once and not for the same thing: which of the rows will be
+//! unpacked there is not for this program to say, so no link is made to one and none of one.
+
+use hashbrown::HashMap;
+
+use super::archive::{Archive, RowId};
+use super::homes::Homes;
+use crate::path;
+
+/// The contested among the archive paths of the rows that matter.
+pub struct Contested<'s> {
+    paths: HashMap<&'s [u8], Claim>,
+}
+
+struct Claim {
+    row: RowId,
+    /// Another row, of any spec, stands there for something else.
+    contested: bool,
+    /// So do two rows of the spec that is resolved.
+    among_own: bool,
+}
+
+impl<'s> Contested<'s> {
+    /// Looks at the archive paths of `rows`, all of which take part.
+    pub fn find(
+        archive: &Archive<'s>,
+        homes: &Homes<'s>,
+        rows: impl Iterator<Item = RowId>,
+    ) -> Self {
+        let mut paths: HashMap<&[u8], Claim> = rows
+            .map(|row| (archive.path(row), Claim { row, contested: false, among_own: false }))
+            .collect();
+        if paths.is_empty() {
+            return Self { paths };
+        }
+        let mut own: HashMap<&[u8], RowId> = HashMap::new();
+        for row in archive.all() {
+            let path = archive.path(row);
+            let Some(claim) = paths.get_mut(path) else {
+                continue;
+            };
+            claim.contested |= !same(archive, homes, claim.row, row);
+            if archive.is_own(row) {
+                let first = *own.entry(path).or_insert(row);
+                claim.among_own |= !same(archive, homes, first, row);
+            }
+        }
+        Self { paths }
+    }
+
+    /// Whether a link may lead to `row`.
+    pub fn can_be_target(&self, archive: &Archive<'s>, row: RowId) -> bool {
+        self.paths.get(archive.path(row)).is_some_and(|claim| !claim.contested)
+    }
+
+    /// Whether `row`, which is one of the spec that is resolved, may become a link.
+    pub fn can_be_link(&self, archive: &Archive<'s>, row: RowId) -> bool {
+        self.paths.get(archive.path(row)).is_some_and(|claim| !claim.among_own)
+    }
+}
+
+/// Whether two rows stand for one file: they have one home.
+pub fn same(archive: &Archive<'_>, homes: &Homes<'_>, one: RowId, other: RowId) -> bool {
+    let (here, there) = (homes.of(one), homes.of(other));
+    one == other
+        || here.is_known()
+            && there.is_known()
+            && here.folder == there.folder
+            && path::split(archive.source(one)).1 == path::split(archive.source(other)).1
+}

@@ -1,0 +1,315 @@
+//! Folders that are one symlink in the tree, and become one link (DESIGN rule 6).
+//!
+//! A folder link never makes a circle with another link. A target's location comes later on the
+//! trail than the folder's own, so folder links alone cannot go round; and a target whose rows were
+//! reached through more linked folders than the folder's is refused, since rule 1 would link those
+//! rows back.
+
+use std::rc::Rc;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::Facts;
+use super::archive::{Archive, ByPath, RowId};
+use super::contested;
+use super::follow::{self, Trail};
+use super::homes::{Homes, LinkedFolder};
+use super::places::Places;
+use super::text;
+use super::tree::{Entry, Folder, Stopped, Tree};
+use crate::path;
+use crate::spec::Kind;
+
+/// A folder of the archive that becomes one link.
+pub struct FolderLink<'s> {
+    /// Its archive path.
+    pub path: &'s [u8],
+    /// Its text.
+    pub text: Vec<u8>,
+    /// The rows at and below it, which go.
+    pub rows: Vec<RowId>,
+    /// The row whose keywords it has.
+    pub keywords: RowId,
+}
+
+/// An archive folder that may become a link, by what its first row says.
+struct Candidate<'s> {
+    path: &'s [u8],
+    linked: LinkedFolder<'s>,
+    first: RowId,
+    /// The archive path of `first` below `path`.
+    remainder: &'s [u8],
+    author: Vec<u8>,
+    trail: Trail,
+}
+
+/// The archive folders that may become links.
+#[derive(Default)]
+pub struct Candidates<'s> {
+    outermost_first: Vec<Candidate<'s>>,
+}
+
+impl<'s> Candidates<'s> {
+    /// The folders of the archive that stand for a linked folder of the tree.
+    pub fn find(
+        archive: &Archive<'s>,
+        homes: &Homes<'s>,
+        tree: &mut impl Tree,
+    ) -> Result<Self, Stopped> {
+        let mut found: HashMap<&[u8], (LinkedFolder<'s>, RowId, &[u8])> = HashMap::new();
+        for row in archive.own().filter(|&row| homes.of(row).linked > 0) {
+            let (path, source) = (archive.path(row), archive.source(row));
+            for linked in homes.linked_folders(row) {
+                let Some(remainder) = path::below(source, linked.path) else {
+                    continue;
+                };
+                match path::without(path, remainder) {
+                    Some(folder) if !folder.is_empty() => {
+                        found.entry(folder).or_insert((linked, row, remainder));
+                    }
+                    _ => break,
+                }
+            }
+        }
+        let mut outermost_first = Vec::with_capacity(found.len());
+        for (path, (linked, first, remainder)) in found {
+            let name = path::split(linked.path).1;
+            let author = match tree.entry(linked.folder, name)? {
+                Entry::Link(text) => text.to_vec(),
+                _ => continue,
+            };
+            if let Some(trail) = follow::trail(tree, linked.folder, name)? {
+                outermost_first.push(Candidate { path, linked, first, remainder, author, trail });
+            }
+        }
+        outermost_first.sort_unstable_by_key(|candidate| {
+            (memchr::memchr_iter(b'/', candidate.path).count(), candidate.path)
+        });
+        Ok(Self { outermost_first })
+    }
+
+    /// Notes the locations that `collapse` will ask for.
+    pub fn note(&self, archive: &Archive<'s>, homes: &Homes<'s>, places: &mut Places) {
+        for candidate in &self.outermost_first {
+            let name = path::split(archive.source(candidate.first)).1;
+            places.note(homes.of(candidate.first).folder, name);
+        }
+    }
+
+    /// The folders that become links.
+    pub fn collapse(&self, facts: Facts<'_, 's>) -> Vec<FolderLink<'s>> {
+        let mut links: Vec<FolderLink<'s>> = Vec::new();
+        if self.outermost_first.is_empty() {
+            return links;
+        }
+        let Facts { archive, homes, places } = facts;
+        let by_path = ByPath::new(archive);
+        let mut collapse = Collapse { archive, homes, places, by_path, mirrors: HashMap::new() };
+        let mut linked: HashSet<&[u8]> = HashSet::new();
+        for candidate in &self.outermost_first {
+            let mut above = path::split(candidate.path).0;
+            while !above.is_empty() && !linked.contains(above) {
+                above = path::split(above).0;
+            }
+            if above.is_empty()
+                && let Some(link) = collapse.folder(candidate)
+            {
+                linked.insert(candidate.path);
+                links.push(link);
+            }
+        }
+        links
+    }
+}
+
+struct Collapse<'a, 's> {
+    archive: &'a Archive<'s>,
+    homes: &'a Homes<'s>,
+    places: &'a Places,
+    by_path: ByPath,
+    /// Many folders may be links to one: what stands for that one is looked up once.
+    mirrors: HashMap<Mirrored<'s>, Rc<[Mirror<'s>]>>,
+}
+
+/// A folder of the tree, by its location, as far as one row below it tells.
+#[derive(PartialEq, Eq, Hash)]
+struct Mirrored<'s> {
+    folder: Folder,
+    name: Box<[u8]>,
+    home_of_row: Folder,
+    remainder: &'s [u8],
+}
+
+/// An archive folder that may stand for a folder of the tree, by one row below it.
+#[derive(Clone, Copy)]
+struct Mirror<'s> {
+    path: &'s [u8],
+    row: RowId,
+}
+
+/// What stands below an archive folder: its files and its folders, by what they are called there.
+struct Below<'a> {
+    files: Vec<(&'a [u8], RowId)>,
+    /// Folders that have a row, in the order of their names.
+    folders: Vec<(&'a [u8], RowId)>,
+}
+
+impl<'a, 's: 'a> Collapse<'a, 's> {
+    fn folder(&mut self, candidate: &Candidate<'s>) -> Option<FolderLink<'s>> {
+        let at = self.by_path.at(self.archive, candidate.path);
+        let rows_below = self.by_path.below(self.archive, candidate.path);
+        let own = |row: &RowId| self.archive.is_own(*row);
+        let is_folder = |row: &RowId| self.archive.get(*row).1.kind() == Kind::Folder;
+        if !at.iter().all(|row| own(row) && is_folder(row)) || !rows_below.iter().all(own) {
+            return None;
+        }
+        let mut rows: Vec<_> = at.iter().chain(rows_below).copied().collect();
+        rows.sort_unstable();
+        let keywords = at.iter().min().or(rows.first()).copied()?;
+        let home = (candidate.linked.folder, path::split(candidate.linked.path).1);
+        let below = self.mirrored(candidate.path, candidate.linked.path, home)?;
+        let mut hops = candidate.trail.hops.iter();
+        let text = hops.find_map(|(folder, name)| self.text(candidate, &below, *folder, name))?;
+        Some(FolderLink { path: candidate.path, text, rows, keywords })
+    }
+
+    /// The text that leads a candidate to its target at one location of its trail.
+    fn text(
+        &mut self,
+        candidate: &Candidate<'s>,
+        below: &Below<'_>,
+        folder: Folder,
+        name: &[u8],
+    ) -> Option<Vec<u8>> {
+        let apart = |target: &[u8]| {
+            target != candidate.path
+                && path::below(target, candidate.path).is_none()
+                && path::below(candidate.path, target).is_none()
+        };
+        let mirrors = self.mirrors(candidate, folder, name);
+        let mut mirrors: Vec<_> = mirrors.iter().filter(|mirror| apart(mirror.path)).collect();
+        while !mirrors.is_empty() {
+            let paths: Vec<_> = mirrors.iter().map(|mirror| mirror.path).collect();
+            let (best, text) = text::choose(candidate.path, Some(&candidate.author), &paths)?;
+            let mirror = mirrors.swap_remove(best);
+            if self.shows_the_same(below, mirror, candidate.remainder) {
+                return Some(text);
+            }
+        }
+        None
+    }
+
+    /// The archive folders that may stand for the folder at one location: where the home of the
+    /// candidate's first row stands again, with the same remainder, and the source is below it.
+    fn mirrors(
+        &mut self,
+        candidate: &Candidate<'s>,
+        folder: Folder,
+        name: &[u8],
+    ) -> Rc<[Mirror<'s>]> {
+        let home_of_row = self.homes.of(candidate.first).folder;
+        let remainder = candidate.remainder;
+        let key = Mirrored { folder, name: name.into(), home_of_row, remainder };
+        let (archive, homes, places) = (self.archive, self.homes, self.places);
+        let found = self.mirrors.entry(key).or_insert_with(|| {
+            let up = memchr::memchr_iter(b'/', remainder).count();
+            let mut seen = HashSet::new();
+            let mut mirrors = Vec::new();
+            for &row in places.at(home_of_row, path::split(remainder).1) {
+                if let Some(path) = path::without(archive.path(row), remainder)
+                    && !path.is_empty()
+                    && homes.folder_known_at(row, up, folder, name)
+                    && seen.insert(path)
+                {
+                    mirrors.push(Mirror { path, row });
+                }
+            }
+            mirrors.into()
+        });
+        found.clone()
+    }
+
+    /// Whether the archive shows below `mirror` just what `below` holds.
+    fn shows_the_same(&self, below: &Below<'_>, mirror: &Mirror<'s>, remainder: &[u8]) -> bool {
+        let up = memchr::memchr_iter(b'/', remainder).count();
+        let source = path::without(self.archive.source(mirror.row), remainder);
+        let (Some(source), Some(home)) = (source, self.homes.folder_home(mirror.row, up)) else {
+            return false;
+        };
+        let Some(there) = self.mirrored(mirror.path, source, home) else {
+            return false;
+        };
+        below.files.len() == there.files.len()
+            && below.files.iter().zip(&there.files).all(|(here, there)| {
+                let (one, other) = (self.homes.of(here.1), self.homes.of(there.1));
+                here.0 == there.0
+                    && contested::same(self.archive, self.homes, here.1, there.1)
+                    && other.linked <= one.linked
+                    && self.same_keywords(here.1, there.1)
+            })
+            && self.same_folders(below, &there)
+    }
+
+    fn same_folders(&self, here: &Below<'_>, there: &Below<'_>) -> bool {
+        let holds = |below: &Below<'_>, folder: &[u8]| {
+            let at = below.files.partition_point(|(name, _)| *name < folder);
+            // What lies below `folder` comes behind it, but `folder-x` comes between.
+            below.files[at..]
+                .iter()
+                .take_while(|(name, _)| name.starts_with(folder))
+                .any(|(name, _)| path::below(name, folder).is_some())
+        };
+        let agree = |one: &Below<'_>, other: &Below<'_>| {
+            one.folders.iter().all(|(name, row)| {
+                let start = other.folders.partition_point(|(known, _)| known < name);
+                let mut same =
+                    other.folders[start..].iter().take_while(|(known, _)| known == name).peekable();
+                match same.peek() {
+                    Some(_) => same.all(|(_, known)| self.same_keywords(*row, *known)),
+                    None => {
+                        holds(other, name)
+                            || other.folders[start..]
+                                .iter()
+                                .any(|(known, _)| path::below(known, name).is_some())
+                    }
+                }
+            })
+        };
+        agree(here, there) && agree(there, here)
+    }
+
+    fn same_keywords(&self, one: RowId, other: RowId) -> bool {
+        let (spec, row) = self.archive.get(one);
+        let (other_spec, other_row) = self.archive.get(other);
+        spec.same_keywords(row, other_spec, other_row)
+    }
+
+    /// What stands below `folder`, if each row there has a source below `source` with the same
+    /// remainder, and `source` is at `home` for all of them.
+    fn mirrored(
+        &self,
+        folder: &'s [u8],
+        source: &[u8],
+        home: (Folder, &[u8]),
+    ) -> Option<Below<'s>> {
+        let mut below = Below { files: Vec::new(), folders: Vec::new() };
+        for &id in self.by_path.below(self.archive, folder) {
+            let (spec, row) = self.archive.get(id);
+            let remainder = path::below(spec.path(row), folder)?;
+            if row.kind() == Kind::Folder && path::is_plain(remainder) {
+                below.folders.push((remainder, id));
+                continue;
+            }
+            let up = memchr::memchr_iter(b'/', remainder).count();
+            let mirrors = row.takes_part()
+                && self.homes.of(id).is_known()
+                && path::below(spec.source(row), source) == Some(remainder)
+                && self.homes.folder_home(id, up) == Some(home);
+            if !mirrors {
+                return None;
+            }
+            below.files.push((remainder, id));
+        }
+        Some(below)
+    }
+}

@@ -1,0 +1,183 @@
+//! Following links: from a link's text to the location that it names, and from there on.
+//!
+//! Goes as the kernel goes (path_resolution(7)), one part at a time.
+
+use super::tree::{Entered, Entry, Folder, Stopped, Tree};
+use crate::path;
+
+/// How many links the kernel follows on one path before it gives up with `ELOOP`.
+pub const MOST_LINKS: u32 = 40;
+
+/// Where a path leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Landing {
+    /// To a location, whatever stands there.
+    Location(Folder, Vec<u8>),
+    /// To a folder, by `..` or `/`.
+    Folder(Folder),
+    /// Through a folder that is not there.
+    Nowhere,
+    /// Through a folder that does not let itself be asked.
+    Unknown,
+    /// Through more links than the kernel follows.
+    Circle,
+}
+
+/// Where `text` leads from `folder`: to the location of its last part, which is not followed.
+/// Adds the links met on the way to `met`.
+pub fn land(
+    tree: &mut impl Tree,
+    folder: Folder,
+    text: &[u8],
+    met: &mut u32,
+) -> Result<Landing, Stopped> {
+    walk(tree, folder, text, met, false)
+}
+
+/// The folder that `text` leads to from `folder`: `Landing::Location` is not an answer.
+pub fn land_in(
+    tree: &mut impl Tree,
+    folder: Folder,
+    text: &[u8],
+    met: &mut u32,
+) -> Result<Landing, Stopped> {
+    walk(tree, folder, text, met, true)
+}
+
+fn walk(
+    tree: &mut impl Tree,
+    from: Folder,
+    text: &[u8],
+    met: &mut u32,
+    follow_last: bool,
+) -> Result<Landing, Stopped> {
+    let mut links = 0;
+    let mut folder = from;
+    // The parts still to go, the next one last.
+    let mut rest: Vec<Vec<u8>> = Vec::new();
+    let mut next = Some(text.to_vec());
+    loop {
+        if let Some(text) = next.take() {
+            rest.extend(path::parts(&text).rev().map(<[u8]>::to_vec));
+            if text.starts_with(b"/") {
+                match tree.top()? {
+                    Entered::Folder(top) => folder = top,
+                    Entered::NoFolder => return Ok(Landing::Nowhere),
+                    Entered::Unknown => return Ok(Landing::Unknown),
+                }
+            }
+        }
+        let Some(part) = rest.pop() else {
+            return Ok(Landing::Folder(folder));
+        };
+        if part == b".." {
+            match tree.above(folder)? {
+                Entered::Folder(above) => folder = above,
+                Entered::NoFolder => return Ok(Landing::Nowhere),
+                Entered::Unknown => return Ok(Landing::Unknown),
+            }
+            continue;
+        }
+        if rest.is_empty() && !follow_last {
+            return Ok(Landing::Location(folder, part));
+        }
+        match tree.entry(folder, &part)? {
+            Entry::Absent => return Ok(Landing::Nowhere),
+            Entry::Unknown => return Ok(Landing::Unknown),
+            Entry::Plain => match tree.enter(folder, &part)? {
+                Entered::Folder(inner) => folder = inner,
+                Entered::NoFolder => return Ok(Landing::Nowhere),
+                Entered::Unknown => return Ok(Landing::Unknown),
+            },
+            Entry::Link(text) => {
+                next = Some(text.to_vec());
+                *met += 1;
+                links += 1;
+                if links > MOST_LINKS {
+                    return Ok(Landing::Circle);
+                }
+            }
+        }
+    }
+}
+
+/// What stands at the end of a trail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Something that is no link.
+    Somewhere,
+    /// Nothing: the links lead nowhere.
+    Nowhere,
+    /// What a folder that does not let itself be asked would tell.
+    Unknown,
+}
+
+/// The locations that the links at one location lead through, in order, without that location.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trail {
+    /// The locations.
+    pub hops: Vec<(Folder, Box<[u8]>)>,
+    /// What stands at the last.
+    pub end: End,
+}
+
+/// The trail of the link at `name` in `folder`. `None` if the links go round, or are more than
+/// `MOST_LINKS` (DESIGN rule 9).
+pub fn trail(tree: &mut impl Tree, folder: Folder, name: &[u8]) -> Result<Option<Trail>, Stopped> {
+    let mut hops: Vec<(Folder, Box<[u8]>)> = Vec::new();
+    loop {
+        let (folder, name) = match hops.last() {
+            Some((folder, name)) => (*folder, &name[..]),
+            None => (folder, name),
+        };
+        let text = match tree.entry(folder, name)? {
+            Entry::Absent => {
+                return Ok(Some(Trail { hops, end: End::Nowhere }));
+            }
+            Entry::Unknown => {
+                return Ok(Some(Trail { hops, end: End::Unknown }));
+            }
+            Entry::Plain => {
+                return Ok(Some(Trail { hops, end: End::Somewhere }));
+            }
+            Entry::Link(_) if hops.len() as u32 == MOST_LINKS => return Ok(None),
+            Entry::Link(text) => text.to_vec(),
+        };
+        match land(tree, folder, &text, &mut 0)? {
+            Landing::Location(folder, name) => hops.push((folder, name.into())),
+            Landing::Folder(folder) => {
+                if let Some((parent, name)) = tree.place(folder) {
+                    hops.push((parent, name.into()));
+                }
+                return Ok(Some(Trail { hops, end: End::Somewhere }));
+            }
+            Landing::Nowhere => {
+                return Ok(Some(Trail { hops, end: End::Nowhere }));
+            }
+            Landing::Unknown => {
+                return Ok(Some(Trail { hops, end: End::Unknown }));
+            }
+            Landing::Circle => return Ok(None),
+        }
+    }
+}
+
+/// The texts of the links that begin at `name` in `folder`, until they end or come round.
+pub fn texts(tree: &mut impl Tree, folder: Folder, name: &[u8]) -> Result<Vec<Vec<u8>>, Stopped> {
+    let mut texts = Vec::new();
+    let mut met = vec![(folder, name.to_vec())];
+    loop {
+        let (folder, name) = met[met.len() - 1].clone();
+        let Entry::Link(text) = tree.entry(folder, &name)? else {
+            return Ok(texts);
+        };
+        texts.push(text.to_vec());
+        let landing = land(tree, folder, &texts[texts.len() - 1], &mut 0)?;
+        match landing {
+            Landing::Location(folder, name) if !met.contains(&(folder, name.clone())) => {
+                met.push((folder, name));
+            }
+            _ => return Ok(texts),
+        }
+    }
+}

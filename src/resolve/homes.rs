@@ -1,0 +1,414 @@
+//! Where rows really live: every source is walked to its home, once for each folder of sources.
+//!
+//! Staging (DESIGN, "Words") moves the root: what Bazel put before a source is an absolute link
+//! whose target ends in `/` + the source, so the source is walked anew below what is left of the
+//! target. A link that is put so before a folder of the source moves the root in the same way.
+//! Linked folders are counted below the last root, so that however a row is staged, it counts
+//! alike.
+
+use std::collections::HashMap;
+
+use super::archive::{Archive, RowId};
+use super::follow::{self, Landing, MOST_LINKS};
+use super::sources::{SourceFolder, Sources};
+use super::tree::{Entered, Entry, Folder, Stopped, Tree, Wanted};
+use crate::path;
+
+/// Where a row lives. Its name there is always the last part of its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// What stands there, or why that is not known.
+    pub stands: Stands,
+    /// The folder of the home location, if it is known.
+    pub folder: Folder,
+    /// How many links the kernel meets on the way to that folder.
+    pub linked: u32,
+    root: RootId,
+}
+
+impl Home {
+    /// Whether it is known where the row lives, and what stands there.
+    pub fn is_known(&self) -> bool {
+        matches!(self.stands, Stands::Plain | Stands::Link)
+    }
+}
+
+/// What stands at a row's home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands {
+    /// The row takes no part.
+    Apart,
+    /// Nothing (DESIGN rule 8).
+    Absent,
+    /// A folder on the way does not let itself be asked (DESIGN rule 8).
+    Unknown,
+    /// More links on the way than the kernel follows (DESIGN rule 9).
+    Circle,
+    /// A file, or anything else that is no symlink.
+    Plain,
+    /// A symlink.
+    Link,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct RootId(u32);
+
+/// A folder that sources are walked from: the request's root, and each that staging moves it to.
+struct Root {
+    steps: HashMap<SourceFolder, Step, foldhash::fast::RandomState>,
+}
+
+/// What walking to a folder of sources came to, below one root.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Folder {
+        folder: Folder,
+        linked: u32,
+        /// The nearest folder on the way, itself included, that is a link of its author.
+        link: Option<SourceFolder>,
+    },
+    Moved(RootId),
+    Absent,
+    Unknown,
+    Circle,
+}
+
+/// A row's source was met at the location of its name in `folder`, and is staged there.
+struct Staging {
+    row: RowId,
+    folder: Folder,
+    to: RootId,
+}
+
+/// Where all rows live.
+pub struct Homes<'s> {
+    sources: Sources<'s>,
+    homes: Vec<Home>,
+    roots: Vec<Root>,
+    by_text: HashMap<Vec<u8>, RootId, foldhash::fast::RandomState>,
+    /// By the number of stagings before: those that come next, in the order of rows.
+    stagings: Vec<Vec<Staging>>,
+}
+
+const NOT_WALKED: Home =
+    Home { stands: Stands::Apart, folder: Folder(u32::MAX), linked: 0, root: RootId(0) };
+
+impl<'s> Homes<'s> {
+    /// Walks every source of `archive` in `tree`.
+    pub fn find(archive: &Archive<'s>, tree: &mut impl Tree) -> Result<Self, Stopped> {
+        let mut homes = Self {
+            sources: Sources::new(archive),
+            homes: vec![NOT_WALKED; archive.all().count()],
+            roots: Vec::new(),
+            by_text: HashMap::default(),
+            stagings: Vec::new(),
+        };
+        let mut first = Root { steps: HashMap::default() };
+        let root = tree.root();
+        first
+            .steps
+            .insert(SourceFolder::ROOT, Step::Folder { folder: root, linked: 0, link: None });
+        first.steps.insert(SourceFolder::TOP, entered(tree.top()?, 0, None));
+        homes.roots.push(first);
+        tree.read_all(&[(root, homes.sources.asked(SourceFolder::ROOT))])?;
+
+        let rows: Vec<_> = archive.all().filter(|&row| archive.takes_part(row)).collect();
+        let mut round = vec![(RootId(0), rows)];
+        while !round.is_empty() && homes.stagings.len() as u32 <= MOST_LINKS {
+            let mut next: HashMap<RootId, Vec<RowId>> = HashMap::new();
+            let mut staged = Vec::new();
+            for (root, rows) in round {
+                homes.walk_rows(archive, tree, root, &rows, &mut next, &mut staged)?;
+            }
+            staged.sort_unstable_by_key(|staging| staging.row);
+            homes.stagings.push(staged);
+            round = next.into_iter().collect();
+            round.sort_unstable_by_key(|(_, rows)| rows[0]);
+        }
+        for row in round.into_iter().flat_map(|(_, rows)| rows) {
+            homes.homes[row.0 as usize].stands = Stands::Circle;
+        }
+        Ok(homes)
+    }
+
+    /// Where a row lives.
+    pub fn of(&self, row: RowId) -> Home {
+        self.homes[row.0 as usize]
+    }
+
+    /// The folders in which a row's name is a staging location of it, each with the row.
+    pub fn stagings(&self) -> impl Iterator<Item = (RowId, Folder)> {
+        self.stagings.iter().flatten().map(|staging| (staging.row, staging.folder))
+    }
+
+    /// The folders on the way to a row's home that are links of their author, innermost first: the
+    /// text of the folder's path, and its location.
+    pub fn linked_folders(&self, row: RowId) -> impl Iterator<Item = LinkedFolder<'s>> + '_ {
+        let home = self.of(row);
+        let mut next = if home.is_known() { self.sources.of(row) } else { None };
+        std::iter::from_fn(move || {
+            let Step::Folder { link, .. } = self.step(home.root, next?)? else {
+                return None;
+            };
+            let source = link?;
+            next = self.sources.parent(source);
+            let folder = self.location(home.root, source)?;
+            Some(LinkedFolder { path: self.sources.path(source), folder })
+        })
+    }
+
+    /// The home location of the folder of sources that is `up` folders above the one that the
+    /// source of `row` is in: the folder that it is in, and its name there.
+    pub fn folder_home(&self, row: RowId, up: usize) -> Option<(Folder, &'s [u8])> {
+        let source = self.climb(row, up)?;
+        Some((self.location(self.of(row).root, source)?, self.sources.name(source)))
+    }
+
+    /// Whether that folder of sources is known at a location: its home, or where it is staged.
+    pub fn folder_known_at(&self, row: RowId, up: usize, folder: Folder, name: &[u8]) -> bool {
+        let Some(source) = self.climb(row, up).filter(|&source| self.sources.name(source) == name)
+        else {
+            return false;
+        };
+        let mut root = RootId(0);
+        for staged in &self.stagings {
+            if self.location(root, source) == Some(folder) {
+                return true;
+            }
+            root = match self.sources.of(row).and_then(|inner| self.step(root, inner)) {
+                Some(Step::Moved(to)) => to,
+                _ => match staged.binary_search_by_key(&row, |staging| staging.row) {
+                    Ok(at) => staged[at].to,
+                    Err(_) => return false,
+                },
+            };
+        }
+        false
+    }
+
+    fn climb(&self, row: RowId, up: usize) -> Option<SourceFolder> {
+        let source = self.sources.of(row)?;
+        (0..up).try_fold(source, |source, _| self.sources.parent(source))
+    }
+
+    fn step(&self, root: RootId, source: SourceFolder) -> Option<Step> {
+        self.roots[root.0 as usize].steps.get(&source).copied()
+    }
+
+    /// The folder that `source` is in, below `root`.
+    fn location(&self, root: RootId, source: SourceFolder) -> Option<Folder> {
+        match self.step(root, self.sources.parent(source)?)? {
+            Step::Folder { folder, .. } => Some(folder),
+            _ => None,
+        }
+    }
+
+    /// Walks rows below one root. Those that are staged there go to `next`.
+    fn walk_rows(
+        &mut self,
+        archive: &Archive<'s>,
+        tree: &mut impl Tree,
+        root: RootId,
+        rows: &[RowId],
+        next: &mut HashMap<RootId, Vec<RowId>>,
+        staged: &mut Vec<Staging>,
+    ) -> Result<(), Stopped> {
+        self.walk_folders(tree, root, rows)?;
+        // Rows of one folder mostly stand together.
+        let mut last: Option<(SourceFolder, Step)> = None;
+        for &row in rows {
+            let Some(source) = self.sources.of(row) else {
+                self.homes[row.0 as usize].stands = Stands::Absent;
+                continue;
+            };
+            let step = match last {
+                Some((folder, step)) if folder == source => step,
+                _ => self.step(root, source).unwrap_or(Step::Absent),
+            };
+            last = Some((source, step));
+            let mut home = Home { root, ..NOT_WALKED };
+            home.stands = match step {
+                Step::Absent => Stands::Absent,
+                Step::Unknown => Stands::Unknown,
+                Step::Circle => Stands::Circle,
+                Step::Moved(to) => {
+                    next.entry(to).or_default().push(row);
+                    continue;
+                }
+                Step::Folder { folder, linked, .. } => {
+                    home.folder = folder;
+                    home.linked = linked;
+                    let path = archive.source(row);
+                    match tree.entry(folder, path::split(path).1)? {
+                        Entry::Absent => Stands::Absent,
+                        Entry::Unknown => Stands::Unknown,
+                        Entry::Plain => Stands::Plain,
+                        Entry::Link(text) => match staging_root(text, path) {
+                            None => Stands::Link,
+                            Some(text) => {
+                                let to = match self.by_text.get(text) {
+                                    Some(&known) => known,
+                                    None => {
+                                        let text = text.to_vec();
+                                        self.new_root(tree, text)?
+                                    }
+                                };
+                                staged.push(Staging { row, folder, to });
+                                next.entry(to).or_default().push(row);
+                                continue;
+                            }
+                        },
+                    }
+                }
+            };
+            self.homes[row.0 as usize] = home;
+        }
+        Ok(())
+    }
+
+    /// Walks to the folders of `rows` below one root, all of one depth at a time, so that the tree
+    /// can read them at once.
+    fn walk_folders(
+        &mut self,
+        tree: &mut impl Tree,
+        root: RootId,
+        rows: &[RowId],
+    ) -> Result<(), Stopped> {
+        for level in self.not_walked(root, rows) {
+            let mut wanted = Vec::with_capacity(level.len());
+            let mut waiting = Vec::with_capacity(level.len());
+            let mut followed = Vec::new();
+            for source in level {
+                let asked = self.sources.asked(source);
+                let parent = self.sources.parent(source).and_then(|parent| self.step(root, parent));
+                let step = match parent {
+                    Some(Step::Folder { folder, linked, link }) => {
+                        let name = self.sources.name(source);
+                        if name == b".." {
+                            entered(tree.above(folder)?, linked, link)
+                        } else {
+                            match tree.entry(folder, name)? {
+                                Entry::Absent => Step::Absent,
+                                Entry::Unknown => Step::Unknown,
+                                Entry::Plain => {
+                                    wanted.push(Wanted { parent: folder, name, asked });
+                                    waiting.push((source, linked, link));
+                                    continue;
+                                }
+                                Entry::Link(text) => {
+                                    let text = text.to_vec();
+                                    self.follow(tree, source, folder, &text, linked)?
+                                }
+                            }
+                        }
+                    }
+                    Some(other) => other,
+                    None => Step::Absent,
+                };
+                if let Step::Folder { folder, .. } = step {
+                    followed.push((folder, asked));
+                }
+                self.roots[root.0 as usize].steps.insert(source, step);
+            }
+            tree.read_all(&followed)?;
+            let found = tree.enter_all(&wanted)?;
+            for ((source, linked, link), found) in waiting.into_iter().zip(found) {
+                self.roots[root.0 as usize].steps.insert(source, entered(found, linked, link));
+            }
+        }
+        Ok(())
+    }
+
+    /// The folders of `rows` that were not walked to below `root`, by depth.
+    fn not_walked(&mut self, root: RootId, rows: &[RowId]) -> Vec<Vec<SourceFolder>> {
+        let steps = &mut self.roots[root.0 as usize].steps;
+        let mut levels: Vec<Vec<SourceFolder>> = Vec::new();
+        let mut last = None;
+        for &row in rows {
+            let source = self.sources.of(row);
+            if source == std::mem::replace(&mut last, source) {
+                continue;
+            }
+            let mut next = source;
+            while let Some(source) = next.filter(|source| !steps.contains_key(source)) {
+                steps.insert(source, Step::Absent);
+                let depth = self.sources.depth(source);
+                levels.resize_with(levels.len().max(depth + 1), Vec::new);
+                levels[depth].push(source);
+                next = self.sources.parent(source);
+            }
+        }
+        levels
+    }
+
+    /// The step to a folder of sources that is a link with `text` in `folder`.
+    fn follow(
+        &mut self,
+        tree: &mut impl Tree,
+        source: SourceFolder,
+        folder: Folder,
+        text: &[u8],
+        linked: u32,
+    ) -> Result<Step, Stopped> {
+        if let Some(text) = staging_root(text, self.sources.path(source)) {
+            return Ok(Step::Moved(match self.by_text.get(text) {
+                Some(&known) => known,
+                None => self.new_root(tree, text.to_vec())?,
+            }));
+        }
+        let mut linked = linked + 1;
+        Ok(match follow::land_in(tree, folder, text, &mut linked)? {
+            Landing::Circle => Step::Circle,
+            _ if linked > MOST_LINKS => Step::Circle,
+            Landing::Folder(folder) => Step::Folder { folder, linked, link: Some(source) },
+            Landing::Unknown => Step::Unknown,
+            Landing::Nowhere | Landing::Location(..) => Step::Absent,
+        })
+    }
+
+    /// A root that staging moves sources to: `text` is an absolute path.
+    fn new_root(&mut self, tree: &mut impl Tree, text: Vec<u8>) -> Result<RootId, Stopped> {
+        let step = match tree.top()? {
+            Entered::Folder(top) => match follow::land_in(tree, top, &text, &mut 0)? {
+                Landing::Folder(folder) => Step::Folder { folder, linked: 0, link: None },
+                Landing::Unknown => Step::Unknown,
+                Landing::Circle => Step::Circle,
+                Landing::Nowhere | Landing::Location(..) => Step::Absent,
+            },
+            other => entered(other, 0, None),
+        };
+        if let Step::Folder { folder, .. } = step {
+            tree.read_all(&[(folder, self.sources.asked(SourceFolder::ROOT))])?;
+        }
+        let id = RootId(self.roots.len() as u32);
+        self.roots.push(Root { steps: HashMap::from_iter([(SourceFolder::ROOT, step)]) });
+        self.by_text.insert(text, id);
+        Ok(id)
+    }
+}
+
+fn entered(entered: Entered, linked: u32, link: Option<SourceFolder>) -> Step {
+    match entered {
+        Entered::Folder(folder) => Step::Folder { folder, linked, link },
+        Entered::NoFolder => Step::Absent,
+        Entered::Unknown => Step::Unknown,
+    }
+}
+
+/// What a staging link with `text` before `source` leaves of its target: the root that the source
+/// is found below. `None` if the link is no staging.
+fn staging_root<'t>(text: &'t [u8], source: &[u8]) -> Option<&'t [u8]> {
+    if !text.starts_with(b"/") || source.starts_with(b"/") {
+        return None;
+    }
+    path::without(text, source)
+}
+
+/// A folder of sources that is a link of its author.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkedFolder<'s> {
+    /// Its path, as sources spell it.
+    pub path: &'s [u8],
+    /// The folder that it is in.
+    pub folder: Folder,
+}

@@ -1,0 +1,162 @@
+//! Resolving: which rows of a spec become links, and to what (DESIGN, "Resolving").
+//!
+//! Pure: rows and a tree in, decisions out. Knows nothing of Bazel, of file systems (`Tree` answers
+//! for them) or of how a spec is written.
+
+mod archive;
+mod contested;
+mod folders;
+mod follow;
+mod homes;
+mod places;
+mod rows;
+mod sources;
+mod text;
+mod tree;
+
+pub use follow::MOST_LINKS;
+pub use tree::{Entered, Entry, Folder, Stopped, Tree, Wanted};
+
+use crate::spec::Spec;
+use archive::{Archive, RowId};
+use homes::{Homes, Stands};
+use places::Places;
+
+/// What becomes of a link whose trail is not in the archive (DESIGN rule 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MissingTarget {
+    /// The row stays a file.
+    #[default]
+    Inline,
+    /// The author's text is written, if it is relative.
+    Keep,
+    /// An error.
+    Fail,
+}
+
+/// What becomes of folders that are one link in the tree (DESIGN rule 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DirectoryLinks {
+    /// One link each.
+    #[default]
+    Collapse,
+    /// Left alone; their files become links.
+    Expand,
+}
+
+/// How to resolve.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// DESIGN rule 3.
+    pub missing_target: MissingTarget,
+    /// DESIGN rule 6.
+    pub directory_links: DirectoryLinks,
+}
+
+/// What is to be done with the rows of a spec. Rows are numbers in `Spec::rows`.
+#[derive(Debug, Default)]
+pub struct Decisions {
+    /// Rows that become links, each with the link's text.
+    pub links: Vec<(usize, Vec<u8>)>,
+    /// Folders that become links.
+    pub folder_links: Vec<FolderLink>,
+    /// Rows that stay files for want of a target in the archive (DESIGN rule 3).
+    pub without_target: Vec<usize>,
+    /// Rows whose source is not there (DESIGN rule 8).
+    pub absent: Vec<usize>,
+    /// Rows of which nothing is known, since a folder did not let itself be asked (DESIGN rule 8).
+    pub unknown: Vec<usize>,
+}
+
+/// A folder of the archive that becomes one link (DESIGN rule 6).
+#[derive(Debug)]
+pub struct FolderLink {
+    /// Its archive path.
+    pub path: Vec<u8>,
+    /// The link's text.
+    pub text: Vec<u8>,
+    /// The rows that go, in order.
+    pub rows: Vec<usize>,
+    /// The row whose keywords the link has.
+    pub keywords: usize,
+}
+
+/// Why a spec cannot be resolved.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ResolveError {
+    /// A row's links go round, or are more than `MOST_LINKS` (DESIGN rule 9).
+    Circle {
+        /// The row's archive path.
+        path: Vec<u8>,
+        /// Its source and the texts of the links from there on.
+        trail: Vec<Vec<u8>>,
+    },
+    /// Nothing on a row's trail is in the archive, and that was to fail (DESIGN rule 3).
+    MissingTarget {
+        /// The row's archive path.
+        path: Vec<u8>,
+        /// Its source and the texts of the links from there on.
+        trail: Vec<Vec<u8>>,
+    },
+    /// The tree gives no more answers.
+    Stopped(Stopped),
+}
+
+impl From<Stopped> for ResolveError {
+    fn from(stopped: Stopped) -> Self {
+        Self::Stopped(stopped)
+    }
+}
+
+/// What is known of the rows of an archive.
+#[derive(Clone, Copy)]
+struct Facts<'a, 's> {
+    archive: &'a Archive<'s>,
+    homes: &'a Homes<'s>,
+    places: &'a Places,
+}
+
+/// Decides what becomes of the rows of `spec`. `also` holds the specs of other layers.
+pub fn resolve(
+    spec: &Spec,
+    also: &[Spec],
+    options: Options,
+    tree: &mut impl Tree,
+) -> Result<Decisions, ResolveError> {
+    let archive = Archive::new(spec, also);
+    let homes = Homes::find(&archive, tree)?;
+    let linked = rows::Linked::find(&archive, &homes, tree)?;
+    let candidates = match options.directory_links {
+        DirectoryLinks::Collapse => folders::Candidates::find(&archive, &homes, tree)?,
+        DirectoryLinks::Expand => folders::Candidates::default(),
+    };
+    let mut places = Places::default();
+    linked.note(&archive, &homes, &mut places);
+    candidates.note(&archive, &homes, &mut places);
+    places.fill(&archive, &homes);
+
+    let facts = Facts { archive: &archive, homes: &homes, places: &places };
+    let folder_links = candidates.collapse(facts);
+    let mut decisions = Decisions::default();
+    let mut gone = vec![false; if folder_links.is_empty() { 0 } else { spec.rows().len() }];
+    for link in folder_links {
+        let rows: Vec<_> = link.rows.iter().map(|row| row.0 as usize).collect();
+        rows.iter().for_each(|&row| gone[row] = true);
+        decisions.folder_links.push(FolderLink {
+            path: link.path.to_vec(),
+            text: link.text,
+            rows,
+            keywords: link.keywords.0 as usize,
+        });
+    }
+    let gone = |row: RowId| gone.get(row.0 as usize) == Some(&true);
+    linked.decide(facts, options, tree, &gone, &mut decisions)?;
+    for row in archive.own().filter(|&row| !gone(row)) {
+        match homes.of(row).stands {
+            Stands::Absent => decisions.absent.push(row.0 as usize),
+            Stands::Unknown => decisions.unknown.push(row.0 as usize),
+            _ => {}
+        }
+    }
+    Ok(decisions)
+}

@@ -1,0 +1,185 @@
+//! Rows that are reached through links, or are links (DESIGN rules 1 to 4).
+
+use super::archive::{Archive, RowId};
+use super::contested::Contested;
+use super::follow::{self, End, Trail};
+use super::homes::{Homes, Stands};
+use super::places::Places;
+use super::text;
+use super::tree::{Entry, Stopped, Tree};
+use super::{Decisions, Facts, MissingTarget, Options, ResolveError};
+use crate::path;
+use crate::spec::Kind;
+
+/// The rows of the spec that may become links.
+pub struct Linked {
+    /// Rows whose home is a link, with its trail, in the order of rows.
+    links: Vec<(RowId, Trail)>,
+    /// Rows whose home is none, but was reached through more linked folders than some other row
+    /// whose home is in the same folder.
+    roundabout: Vec<RowId>,
+}
+
+impl Linked {
+    /// Looks for them, and follows the links. An error if they go round.
+    pub fn find(
+        archive: &Archive<'_>,
+        homes: &Homes<'_>,
+        tree: &mut impl Tree,
+    ) -> Result<Self, ResolveError> {
+        let mut links = Vec::new();
+        let mut most = 0;
+        for row in archive.all() {
+            let home = homes.of(row);
+            match home.stands {
+                Stands::Link if archive.is_own(row) => {
+                    let name = path::split(archive.source(row)).1;
+                    match follow::trail(tree, home.folder, name)? {
+                        Some(trail) => links.push((row, trail)),
+                        None => return Err(circle(archive, homes, tree, row)?),
+                    }
+                }
+                Stands::Circle if archive.is_own(row) => {
+                    return Err(circle(archive, homes, tree, row)?);
+                }
+                Stands::Plain => most = most.max(home.linked),
+                _ => {}
+            }
+        }
+        let roundabout = if most > 0 { roundabout(archive, homes) } else { Vec::new() };
+        Ok(Self { links, roundabout })
+    }
+
+    /// Notes the locations that `decide` will ask for.
+    pub fn note(&self, archive: &Archive<'_>, homes: &Homes<'_>, places: &mut Places) {
+        for (folder, name) in self.links.iter().flat_map(|(_, trail)| &trail.hops) {
+            places.note(*folder, name);
+        }
+        for &row in &self.roundabout {
+            places.note(homes.of(row).folder, path::split(archive.source(row)).1);
+        }
+    }
+
+    /// Decides what becomes of the rows that are not `gone`.
+    pub fn decide(
+        &self,
+        facts: Facts<'_, '_>,
+        options: Options,
+        tree: &mut impl Tree,
+        gone: &impl Fn(RowId) -> bool,
+        decisions: &mut Decisions,
+    ) -> Result<(), ResolveError> {
+        let Facts { archive, homes, places } = facts;
+        let rows = self.links.iter().map(|(row, _)| *row).chain(self.roundabout.iter().copied());
+        let contested = Contested::find(archive, homes, rows.chain(places.rows()));
+        let may_turn = |row: RowId| !gone(row) && contested.can_be_link(archive, row);
+        let target = |row: RowId, author: Option<&[u8]>, candidates: &[RowId]| {
+            let path = archive.path(row);
+            let targets: Vec<_> = candidates
+                .iter()
+                .filter(|&&target| {
+                    archive.path(target) != path && contested.can_be_target(archive, target)
+                })
+                .map(|&target| archive.path(target))
+                .collect();
+            text::choose(path, author, &targets).map(|(_, text)| text)
+        };
+
+        for (row, trail) in self.links.iter().filter(|(row, _)| may_turn(*row)) {
+            let row = *row;
+            let author = match tree.entry(homes.of(row).folder, name(archive, row))? {
+                Entry::Link(text) => text.to_vec(),
+                _ => continue,
+            };
+            let mut hops = trail.hops.iter();
+            let found = hops
+                .find_map(|(folder, name)| target(row, Some(&author), places.at(*folder, name)));
+            let relative = !author.starts_with(b"/");
+            let declared = archive.get(row).1.kind() == Kind::Link;
+            let number = row.0 as usize;
+            if let Some(text) = found {
+                decisions.links.push((number, text));
+            } else if declared || relative && trail.end == End::Nowhere {
+                decisions.links.push((number, author));
+            } else {
+                match options.missing_target {
+                    MissingTarget::Keep if relative => decisions.links.push((number, author)),
+                    MissingTarget::Keep | MissingTarget::Inline => {
+                        decisions.without_target.push(number);
+                    }
+                    MissingTarget::Fail => {
+                        let trail = trail_texts(archive, homes, tree, row)?;
+                        let path = archive.path(row).to_vec();
+                        return Err(ResolveError::MissingTarget { path, trail });
+                    }
+                }
+            }
+        }
+
+        for &row in self.roundabout.iter().filter(|row| may_turn(**row)) {
+            let at_home = places.at(homes.of(row).folder, name(archive, row));
+            let mut fewest = homes.of(row).linked;
+            let mut candidates = Vec::new();
+            for &other in at_home {
+                let home = homes.of(other);
+                // One that is only staged there has another home.
+                if home.folder != homes.of(row).folder || !contested.can_be_target(archive, other) {
+                    continue;
+                }
+                if home.linked < fewest {
+                    fewest = home.linked;
+                    candidates.clear();
+                }
+                if home.linked == fewest && fewest < homes.of(row).linked {
+                    candidates.push(other);
+                }
+            }
+            if let Some(text) = target(row, None, &candidates) {
+                decisions.links.push((row.0 as usize, text));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rows of the spec whose home is no link, and that were reached through more linked folders
+/// than another row with a home in the same folder (DESIGN rule 1).
+fn roundabout(archive: &Archive<'_>, homes: &Homes<'_>) -> Vec<RowId> {
+    let plain = |row: &RowId| homes.of(*row).stands == Stands::Plain;
+    let mut fewest: Vec<u32> = Vec::new();
+    for home in archive.all().filter(plain).map(|row| homes.of(row)) {
+        let folder = home.folder.0 as usize;
+        fewest.resize(fewest.len().max(folder + 1), u32::MAX);
+        fewest[folder] = fewest[folder].min(home.linked);
+    }
+    let more = |row: &RowId| homes.of(*row).linked > fewest[homes.of(*row).folder.0 as usize];
+    archive.own().filter(plain).filter(more).collect()
+}
+
+fn name<'s>(archive: &Archive<'s>, row: RowId) -> &'s [u8] {
+    path::split(archive.source(row)).1
+}
+
+fn circle(
+    archive: &Archive<'_>,
+    homes: &Homes<'_>,
+    tree: &mut impl Tree,
+    row: RowId,
+) -> Result<ResolveError, Stopped> {
+    let trail = trail_texts(archive, homes, tree, row)?;
+    Ok(ResolveError::Circle { path: archive.path(row).to_vec(), trail })
+}
+
+/// The source of a row, and the texts of the links from its home on.
+fn trail_texts(
+    archive: &Archive<'_>,
+    homes: &Homes<'_>,
+    tree: &mut impl Tree,
+    row: RowId,
+) -> Result<Vec<Vec<u8>>, Stopped> {
+    let mut texts = vec![archive.source(row).to_vec()];
+    if homes.of(row).stands == Stands::Link {
+        texts.extend(follow::texts(tree, homes.of(row).folder, name(archive, row))?);
+    }
+    Ok(texts)
+}

@@ -1,0 +1,136 @@
+//! The folders that sources name, as text: each once, with the folder it is in.
+
+use hashbrown::HashTable;
+use std::hash::BuildHasher;
+
+use super::archive::{Archive, RowId};
+use crate::path;
+
+/// A folder that a source names, by its number. A folder's number is larger than that of the one it
+/// is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceFolder(pub u32);
+
+/// The folders of all sources.
+pub struct Sources<'s> {
+    folders: Vec<Node<'s>>,
+    by_name: HashTable<SourceFolder>,
+    /// By row: the folder of its source. `NONE` for a row that takes no part, or cannot.
+    of_rows: Vec<SourceFolder>,
+    hasher: foldhash::fast::RandomState,
+}
+
+/// The longest source that a system call takes, in bytes (`PATH_MAX`): no longer one is there.
+const LONGEST: usize = 4096;
+
+struct Node<'s> {
+    parent: SourceFolder,
+    /// The whole path; its last part is the name.
+    path: &'s [u8],
+    /// How many rows and folders are in it.
+    asked: u32,
+    depth: u32,
+}
+
+impl SourceFolder {
+    /// The folder that relative sources begin in.
+    pub const ROOT: Self = Self(0);
+    /// The folder `/`, which absolute sources begin in.
+    pub const TOP: Self = Self(1);
+    const NONE: Self = Self(u32::MAX);
+}
+
+impl<'s> Sources<'s> {
+    /// The folders of the sources of every row that takes part.
+    pub fn new(archive: &Archive<'s>) -> Self {
+        let start = |folder, path| Node { parent: folder, path, asked: 0, depth: 0 };
+        let mut sources = Self {
+            folders: vec![start(SourceFolder::ROOT, b""), start(SourceFolder::TOP, b"/")],
+            by_name: HashTable::new(),
+            of_rows: Vec::with_capacity(archive.all().count()),
+            hasher: Default::default(),
+        };
+        // Rows of one folder mostly stand together.
+        let (mut last, mut last_path) = (SourceFolder::NONE, &b""[..]);
+        for row in archive.all() {
+            let (spec, row) = archive.get(row);
+            if !row.takes_part() || spec.source(row).len() > LONGEST {
+                sources.of_rows.push(SourceFolder::NONE);
+                continue;
+            }
+            let path = folder_of(spec.source(row));
+            if last == SourceFolder::NONE || path != last_path {
+                last = sources.intern(path);
+                last_path = path;
+            }
+            sources.folders[last.0 as usize].asked += 1;
+            sources.of_rows.push(last);
+        }
+        sources
+    }
+
+    /// The number of the folder `path`, with all that it is in.
+    fn intern(&mut self, path: &'s [u8]) -> SourceFolder {
+        if path.is_empty() {
+            return SourceFolder::ROOT;
+        }
+        if path == b"/" {
+            return SourceFolder::TOP;
+        }
+        let hash = self.hasher.hash_one(path);
+        let same = |id: &SourceFolder| self.folders[id.0 as usize].path == path;
+        if let Some(&known) = self.by_name.find(hash, same) {
+            return known;
+        }
+        let parent = self.intern(folder_of(path));
+        let above = &mut self.folders[parent.0 as usize];
+        above.asked += 1;
+        let depth = above.depth + 1;
+        let id = SourceFolder(self.folders.len() as u32);
+        self.folders.push(Node { parent, path, asked: 0, depth });
+        let (folders, hasher) = (&self.folders, &self.hasher);
+        let rehash = |id: &SourceFolder| hasher.hash_one(folders[id.0 as usize].path);
+        self.by_name.insert_unique(hash, id, rehash);
+        id
+    }
+
+    /// The folder of the source of `row`; `None` if the row takes no part or no file has such a path.
+    pub fn of(&self, row: RowId) -> Option<SourceFolder> {
+        let folder = self.of_rows[row.0 as usize];
+        (folder != SourceFolder::NONE).then_some(folder)
+    }
+
+    /// The folder that `folder` is in, as the text has it; `None` for the root and `/`.
+    pub fn parent(&self, folder: SourceFolder) -> Option<SourceFolder> {
+        let parent = self.folders[folder.0 as usize].parent;
+        (parent != folder).then_some(parent)
+    }
+
+    /// The path of `folder`, as sources spell it.
+    pub fn path(&self, folder: SourceFolder) -> &'s [u8] {
+        self.folders[folder.0 as usize].path
+    }
+
+    /// The last part of the path of `folder`.
+    pub fn name(&self, folder: SourceFolder) -> &'s [u8] {
+        path::split(self.path(folder)).1
+    }
+
+    /// How many names of `folder` are asked for.
+    pub fn asked(&self, folder: SourceFolder) -> u32 {
+        self.folders[folder.0 as usize].asked
+    }
+
+    /// How many folders `folder` is in.
+    pub fn depth(&self, folder: SourceFolder) -> usize {
+        self.folders[folder.0 as usize].depth as usize
+    }
+}
+
+/// The folder of a source, as text: empty for the root, `/` for the top.
+fn folder_of(source: &[u8]) -> &[u8] {
+    match path::split(source).0 {
+        [] if source.starts_with(b"/") => b"/",
+        folder => folder,
+    }
+}

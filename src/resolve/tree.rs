@@ -1,0 +1,82 @@
+//! What resolving asks of a tree. A file system answers (`crate::tree`), or a test.
+
+/// A folder of a tree, by the number that the tree gave it: one number for one folder, however it
+/// was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Folder(pub u32);
+
+/// What stands at a location.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry<'t> {
+    /// Nothing.
+    Absent,
+    /// Anything but a symlink.
+    Plain,
+    /// A symlink, with its text.
+    Link(&'t [u8]),
+    /// The folder does not let itself be asked.
+    Unknown,
+}
+
+/// What entering a location that holds no symlink came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entered {
+    /// A folder.
+    Folder(Folder),
+    /// Nothing, or no folder.
+    NoFolder,
+    /// It, or the folder that it is in, does not let itself be asked.
+    Unknown,
+}
+
+/// A folder that is wanted, and how many of its names will be asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'n> {
+    /// The folder that it is in.
+    pub parent: Folder,
+    /// Its name there, which is no symlink's.
+    pub name: &'n [u8],
+    /// How many of its names will be asked for, or thereabouts.
+    pub asked: u32,
+}
+
+/// Why a tree gives no more answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// The request was cancelled.
+    Cancelled,
+    /// The file system failed.
+    Failed {
+        /// What was asked for.
+        path: Vec<u8>,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+/// A tree of folders, as it is during one request: the same question has the same answer.
+pub trait Tree {
+    /// The folder that sources are relative to.
+    fn root(&self) -> Folder;
+
+    /// The folder `/`.
+    fn top(&mut self) -> Result<Entered, Stopped>;
+
+    /// The folder that `folder` is in; `/` is in itself.
+    fn above(&mut self, folder: Folder) -> Result<Entered, Stopped>;
+
+    /// Where `folder` lives: the folder that it is in, and its name there. `None` for `/` and the root.
+    fn place(&self, folder: Folder) -> Option<(Folder, &[u8])>;
+
+    /// What stands at `name` in `folder`.
+    fn entry(&mut self, folder: Folder, name: &[u8]) -> Result<Entry<'_>, Stopped>;
+
+    /// Enters `name` in `folder`, which is no symlink.
+    fn enter(&mut self, folder: Folder, name: &[u8]) -> Result<Entered, Stopped>;
+
+    /// Enters many folders at once, and reads what will be asked for.
+    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Entered>, Stopped>;
+
+    /// Reads folders that were entered otherwise, each with the number of names that will be asked for.
+    fn read_all(&mut self, folders: &[(Folder, u32)]) -> Result<(), Stopped>;
+}

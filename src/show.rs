@@ -1,0 +1,37 @@
+//! Names in messages: as they are where a terminal can show them, else as vis(3) has them.
+
+use std::fmt;
+
+/// Shows bytes in a message. Whatever they are, the message stays one line.
+pub struct Shown<'b>(pub &'b [u8]);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for letter in chunk.valid().chars() {
+                if letter.is_control() {
+                    let mut bytes = [0; 4];
+                    octal(letter.encode_utf8(&mut bytes).as_bytes(), f)?;
+                } else {
+                    write!(f, "{letter}")?;
+                }
+            }
+            octal(chunk.invalid(), f)?;
+        }
+        Ok(())
+    }
+}
+
+fn octal(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "\\{byte:03o}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shown;
+
+    #[test]
+    fn a_name_of_any_byte_is_shown_on_one_line() {
+        assert_eq!(Shown(b"caf\xc3\xa9 \xff\n").to_string(), "caf\u{e9} \\377\\012");
+    }
+}

@@ -1,0 +1,284 @@
+//! Changing rows as tar.bzl's `mtree_mutate` does (DESIGN, "Changing rows").
+
+use super::escape::{escape, unescape};
+use super::field::{self, Kind};
+use super::{Row, Spec};
+use crate::path;
+
+/// What is to change. `Default` changes nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// The archive path that rows lose; others go. Text, not a pattern.
+    pub strip_prefix: Option<Vec<u8>>,
+    /// The archive path below which every row moves.
+    pub package_dir: Option<Vec<u8>>,
+    /// The `time` of every row that has one, and of the parents made.
+    pub mtime: Option<Vec<u8>>,
+    /// Whose the rows are.
+    pub owner: Owner,
+}
+
+/// The owner of rows, each part for the rows that have the keyword.
+#[derive(Clone, Debug, Default)]
+pub struct Owner {
+    /// `uid`.
+    pub uid: Option<Vec<u8>>,
+    /// `gid`.
+    pub gid: Option<Vec<u8>>,
+    /// `uname`.
+    pub uname: Option<Vec<u8>>,
+    /// `gname`.
+    pub gname: Option<Vec<u8>>,
+}
+
+/// The `time` of a parent that is made, as rules_pkg and tar.bzl have it.
+const MADE_TIME: &[u8] = b"946699200";
+
+impl Change {
+    /// Whether anything is to change at all.
+    pub fn is_nothing(&self) -> bool {
+        !self.moves() && KEYWORDS.iter().all(|keyword| self.value(keyword).is_none())
+    }
+
+    /// The changed text of `spec`.
+    pub fn apply(&self, spec: &Spec) -> Vec<u8> {
+        let parts = |path: &Option<Vec<u8>>| -> Option<Vec<u8>> {
+            let path =
+                path.as_deref().map(|path| path::parts(path).collect::<Vec<_>>().join(&b'/'));
+            path.filter(|path| !path.is_empty())
+        };
+        let mut changer = Changer {
+            change: self,
+            spec,
+            strip_prefix: parts(&self.strip_prefix),
+            package_dir: parts(&self.package_dir),
+            out: Vec::with_capacity(spec.text.len() + spec.text.len() / 8),
+        };
+        changer.run();
+        changer.out
+    }
+
+    fn moves(&self) -> bool {
+        self.strip_prefix.is_some() || self.package_dir.is_some()
+    }
+
+    /// The new value of `keyword`, if it gets one.
+    fn value(&self, keyword: &[u8]) -> Option<&[u8]> {
+        let value = match keyword {
+            b"time" => &self.mtime,
+            b"uid" => &self.owner.uid,
+            b"gid" => &self.owner.gid,
+            b"uname" => &self.owner.uname,
+            b"gname" => &self.owner.gname,
+            _ => return None,
+        };
+        value.as_deref()
+    }
+}
+
+/// The keywords that may get new values.
+const KEYWORDS: [&[u8]; 5] = [b"time", b"uid", b"gid", b"uname", b"gname"];
+
+struct Changer<'a> {
+    change: &'a Change,
+    spec: &'a Spec,
+    strip_prefix: Option<Vec<u8>>,
+    package_dir: Option<Vec<u8>>,
+    out: Vec<u8>,
+}
+
+impl Changer<'_> {
+    fn run(&mut self) {
+        let text = &self.spec.text;
+        let mut closings = self.spec.closings.iter().peekable();
+        let mut made_parents = false;
+        let mut written = 0;
+        for row in &self.spec.rows {
+            while let Some(closing) = closings.next_if(|closing| closing.start < row.start) {
+                self.lines(&text[written..closing.start as usize]);
+                self.closing(closing.start, closing.end);
+                written = closing.end as usize;
+            }
+            self.lines(&text[written..row.start as usize]);
+            written = row.end as usize;
+            let Some(moved) = self.moved(row) else {
+                continue;
+            };
+            if !std::mem::replace(&mut made_parents, true) {
+                self.make_parents();
+            }
+            self.row(row, &moved);
+        }
+        for closing in closings {
+            self.lines(&text[written..closing.start as usize]);
+            self.closing(closing.start, closing.end);
+            written = closing.end as usize;
+        }
+        self.lines(&text[written..]);
+    }
+
+    /// The new name of a row, or `None` if it goes.
+    fn moved(&self, row: &Row) -> Option<Vec<u8>> {
+        let line = self.spec.line(row);
+        let name = field::fields(line).next().unwrap_or_default();
+        if !self.change.moves() {
+            return Some(name.to_vec());
+        }
+        let mut path = self.spec.path(row);
+        if let Some(prefix) = &self.strip_prefix {
+            path = path::below(path, prefix)?;
+        }
+        let mut moved = match name {
+            _ if name.starts_with(b"./") => b"./".to_vec(),
+            _ if name.starts_with(b"/") => b"/".to_vec(),
+            _ => Vec::new(),
+        };
+        let head = moved.len();
+        escape(self.package_dir.as_deref().unwrap_or_default(), &mut moved);
+        if moved.len() > head && !path.is_empty() {
+            moved.push(b'/');
+        }
+        match spelling(name, path) {
+            Some(spelling) => moved.extend_from_slice(spelling),
+            None => escape(path, &mut moved),
+        }
+        if name.ends_with(b"/") && moved.len() > head
+            || row.kind == Kind::Folder && !moved.contains(&b'/')
+        {
+            moved.push(b'/');
+        }
+        Some(moved)
+    }
+
+    fn row(&mut self, row: &Row, name: &[u8]) {
+        let line = self.spec.line(row);
+        let start = line.iter().position(|&byte| !field::is_blank(byte)).unwrap_or_default();
+        let old = field::fields(line).next().unwrap_or_default();
+        self.out.extend_from_slice(&line[..start]);
+        self.out.extend_from_slice(name);
+        self.values(&line[start + old.len()..]);
+    }
+
+    /// A `..` line: where rows move, they all have full paths and no folder is left.
+    fn closing(&mut self, start: u32, end: u32) {
+        if !self.change.moves() {
+            self.out.extend_from_slice(&self.spec.text[start as usize..end as usize]);
+        }
+    }
+
+    /// Lines that are no rows: of these, `/set` has values too.
+    fn lines(&mut self, lines: &[u8]) {
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            match field::fields(line).next() {
+                Some(b"/set") => self.values(line),
+                _ => self.out.extend_from_slice(line),
+            }
+        }
+    }
+
+    /// Writes a stretch of fields as it is, but for the values that are new.
+    fn values(&mut self, text: &[u8]) {
+        let mut written = 0;
+        for item in field::fields(text) {
+            let (keyword, Some(_)) = field::keyword(item) else {
+                continue;
+            };
+            if let Some(value) = self.change.value(keyword) {
+                let at = item.as_ptr().addr() - text.as_ptr().addr();
+                self.out.extend_from_slice(&text[written..at + keyword.len() + 1]);
+                escape(value, &mut self.out);
+                written = at + item.len();
+            }
+        }
+        self.out.extend_from_slice(&text[written..]);
+    }
+
+    /// The folder rows that lead to the package folder, but for one that a row stands for.
+    fn make_parents(&mut self) {
+        let Some(package_dir) = self.package_dir.clone() else {
+            return;
+        };
+        // The archive's own folder, if it has a row, becomes the package folder.
+        let stands = self.strip_prefix.is_none()
+            && self.spec.rows.iter().any(|row| self.spec.path(row).is_empty());
+        let mut parent = Vec::new();
+        for part in path::parts(&package_dir) {
+            path::push(&mut parent, part);
+            if stands && parent == package_dir {
+                continue;
+            }
+            escape(&parent, &mut self.out);
+            if !parent.contains(&b'/') {
+                self.out.push(b'/');
+            }
+            self.out.extend_from_slice(b" type=dir mode=0755 time=");
+            let time = self.change.mtime.as_deref().unwrap_or(MADE_TIME);
+            escape(time, &mut self.out);
+            for keyword in [&b"uid"[..], b"gid", b"uname", b"gname"] {
+                if let Some(value) = self.change.value(keyword) {
+                    self.out.push(b' ');
+                    self.out.extend_from_slice(keyword);
+                    self.out.push(b'=');
+                    escape(value, &mut self.out);
+                }
+            }
+            self.out.push(b'\n');
+        }
+    }
+}
+
+/// The end of `name` that spells `path` as its author did, if there is one.
+fn spelling<'n>(name: &'n [u8], path: &[u8]) -> Option<&'n [u8]> {
+    let name = name.strip_suffix(b"/").unwrap_or(name);
+    let parts = path::parts(path).count();
+    let slashes = memchr::memrchr_iter(b'/', name);
+    let start = slashes.take(parts).last().filter(|_| parts > 0).map_or(name.len(), |at| at + 1);
+    [&name[start..], name].into_iter().find(|end| {
+        let mut bytes = Vec::new();
+        unescape(end, &mut bytes).is_ok() && bytes == path
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(change: &Change, text: &str) -> String {
+        let spec = Spec::parse(text.as_bytes().to_vec(), false).unwrap();
+        String::from_utf8(change.apply(&spec)).unwrap()
+    }
+
+    #[test]
+    fn rows_below_the_prefix_lose_it_and_all_others_go() {
+        let change = Change { strip_prefix: Some(b"./a.b/".to_vec()), ..Change::default() };
+        assert_eq!(
+            changed(
+                &change,
+                "#mtree\n./a.b type=dir\n./a.b/x uid=0\naxb/y uid=0\na.b/lib type=dir\n"
+            ),
+            "#mtree\n./x uid=0\nlib/ type=dir\n"
+        );
+    }
+
+    #[test]
+    fn a_package_folder_gets_its_parents_once() {
+        let owner = Owner { uid: Some(b"7".to_vec()), ..Owner::default() };
+        let change = Change { package_dir: Some(b"/srv/app".to_vec()), owner, ..Change::default() };
+        assert_eq!(
+            changed(&change, "/set uid=0\n./x  uid=1 type=file\ny type=dir\nz\n..\n"),
+            "/set uid=7\n\
+             srv/ type=dir mode=0755 time=946699200 uid=7\n\
+             srv/app type=dir mode=0755 time=946699200 uid=7\n\
+             ./srv/app/x  uid=7 type=file\nsrv/app/y type=dir\nsrv/app/y/z\n"
+        );
+    }
+
+    #[test]
+    fn nothing_else_of_a_row_changes() {
+        let change = Change { mtime: Some(b"5".to_vec()), ..Change::default() };
+        assert_eq!(
+            changed(&change, "usr type=dir\tmtime=1\n a  time=1.0 \\\n time=2 optional\n..\n"),
+            "usr type=dir\tmtime=1\n a  time=5 \\\n time=5 optional\n..\n"
+        );
+    }
+}

@@ -1,0 +1,372 @@
+//! Reading a spec: lines into rows.
+
+use std::fmt;
+
+use memchr::{memchr, memchr_iter};
+
+use super::escape::{self, Stray};
+use super::field::{self, Kind};
+use super::{Closing, Row, Spec, Text};
+use crate::path;
+
+/// A spec that cannot be read: the line, counted from 1, and what is wrong with it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SpecError {
+    /// The first line of the row, counted from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub what: What,
+}
+
+/// What is wrong with a row.
+#[derive(Debug, PartialEq, Eq)]
+pub enum What {
+    /// A `type` that mtree(5) does not have.
+    UnknownType(Vec<u8>),
+    /// A keyword that wants a value and has none.
+    MissingEquals(Vec<u8>),
+    /// A backslash that begins no escape.
+    StrayEscape(Vec<u8>),
+    /// A name or source with a NUL byte.
+    Nul,
+    /// 2 GiB or more of text.
+    TooLarge,
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quoted = |bytes: &[u8]| format!("\"{}\"", bytes.escape_ascii());
+        match self {
+            Self::UnknownType(name) => write!(
+                f,
+                "unknown type {}: it is one of block, char, dir, fifo, file, link, socket",
+                quoted(name)
+            ),
+            Self::MissingEquals(keyword) => write!(
+                f,
+                "missing \"=\" after {}: write a keyword as KEYWORD=VALUE",
+                quoted(keyword)
+            ),
+            Self::StrayEscape(text) => write!(
+                f,
+                "stray escape \"{}\": write a backslash as \\134",
+                String::from_utf8_lossy(text)
+            ),
+            Self::Nul => write!(f, "a path with a NUL byte (\\000): no file has such a name"),
+            Self::TooLarge => write!(f, "the spec is 2 GiB or larger: split it"),
+        }
+    }
+}
+
+impl From<Stray> for What {
+    fn from(stray: Stray) -> Self {
+        Self::StrayEscape(stray.0)
+    }
+}
+
+/// The longest spec that is read, in bytes.
+const LIMIT: usize = Text::UNESCAPED as usize;
+
+impl Spec {
+    /// Reads a spec. With `link_is_source`, `link=` holds a source path (DESIGN rule 4).
+    pub fn parse(text: Vec<u8>, link_is_source: bool) -> Result<Self, SpecError> {
+        if text.len() >= LIMIT {
+            return Err(SpecError { line: 1, what: What::TooLarge });
+        }
+        let lines = memchr_iter(b'\n', &text[..text.len().min(1 << 16)]).count();
+        let expected =
+            if text.is_empty() { 0 } else { text.len() / text.len().min(1 << 16) * lines };
+        let mut parser = Parser {
+            spec: Spec {
+                text: Vec::new(),
+                unescaped: Vec::new(),
+                rows: Vec::with_capacity(expected + 1),
+                closings: Vec::new(),
+                defaults: Default::default(),
+            },
+            link_is_source,
+            entered: Vec::new(),
+            folder: Vec::new(),
+        };
+        let mut start = 0;
+        while start < text.len() {
+            let end = line_end(&text, start);
+            parser.line(&text[start..end], start).map_err(|what| SpecError {
+                line: 1 + memchr_iter(b'\n', &text[..start]).count(),
+                what,
+            })?;
+            start = end;
+        }
+        let mut spec = parser.spec;
+        spec.text = text;
+        Ok(spec)
+    }
+}
+
+/// Where the row that begins at `start` ends, behind its newline: a `\` before a newline joins the
+/// next line, but not in a comment, as libarchive reads it.
+fn line_end(text: &[u8], start: usize) -> usize {
+    let mut from = start;
+    loop {
+        let Some(newline) = memchr(b'\n', &text[from..]).map(|at| from + at) else {
+            return text.len();
+        };
+        let line = &text[start..newline];
+        let joins = line.ends_with(b"\\")
+            && line.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
+            && memchr(b'#', line).is_none();
+        if !joins {
+            return newline + 1;
+        }
+        from = newline + 1;
+    }
+}
+
+struct Parser {
+    spec: Spec,
+    link_is_source: bool,
+    /// The slash-less folders entered: the row, and the length of `folder` before it.
+    entered: Vec<(u32, usize)>,
+    /// The archive path of the folder entered last.
+    folder: Vec<u8>,
+}
+
+/// What the fields of a row say.
+#[derive(Default)]
+struct Told<'l> {
+    kind: Option<Kind>,
+    content: Option<&'l [u8]>,
+    link: Option<&'l [u8]>,
+}
+
+impl Parser {
+    /// Reads one line, which stands at `start`.
+    fn line(&mut self, line: &[u8], start: usize) -> Result<(), What> {
+        let mut fields = field::fields(line);
+        let Some(name) = fields.next() else {
+            return Ok(());
+        };
+        let (start, end) = (start as u32, (start + line.len()) as u32);
+        match name {
+            _ if name[0] == b'#' => Ok(()),
+            b"/set" => self.set(fields),
+            b"/unset" => {
+                self.spec.defaults.begin();
+                fields.for_each(|keyword| self.spec.defaults.unset(keyword));
+                Ok(())
+            }
+            b".." => {
+                let folder = self.entered.pop().map(|(row, length)| {
+                    self.folder.truncate(length);
+                    row
+                });
+                self.spec.closings.push(Closing { folder, start, end });
+                Ok(())
+            }
+            _ => self.row(line, name, fields, start),
+        }
+    }
+
+    fn set<'l>(&mut self, fields: impl Iterator<Item = &'l [u8]>) -> Result<(), What> {
+        self.spec.defaults.begin();
+        for item in fields {
+            let (keyword, value) = told_keyword(item)?;
+            let kind = match (keyword, value) {
+                (b"type", Some(value)) => Some(kind_of(value)?),
+                _ => None,
+            };
+            self.spec.defaults.set(keyword, value, kind);
+        }
+        Ok(())
+    }
+
+    fn row<'l>(
+        &mut self,
+        line: &'l [u8],
+        name: &'l [u8],
+        fields: impl Iterator<Item = &'l [u8]>,
+        start: u32,
+    ) -> Result<(), What> {
+        let told = told(fields)?;
+        let defaults = self.spec.defaults.now();
+        let kind = told.kind.or(self.spec.defaults.kind(defaults)).unwrap_or(Kind::Other);
+        let source = match kind {
+            Kind::File => told.content,
+            Kind::Link if self.link_is_source => told.link.or(told.content),
+            Kind::Link if told.link.is_none() => told.content,
+            _ => None,
+        };
+        // Where a text stands in the spec: every slice here is a part of `line`.
+        let place = |text: &[u8]| start + (text.as_ptr().addr() - line.as_ptr().addr()) as u32;
+        let source = match source {
+            Some(text) => self.source(text, place(text))?,
+            None => Text::NONE,
+        };
+        let slashless = name != b"." && !name.contains(&b'/');
+        let path = self.path(name, place(name), slashless)?;
+        // What `is_simple` let through is a plain path.
+        let outside = path.at & Text::UNESCAPED != 0 && !path::is_plain(self.spec.text_of(path));
+        let end = start + line.len() as u32;
+        self.spec.rows.push(Row { start, end, path, source, defaults, kind, outside });
+        if slashless && kind == Kind::Folder {
+            self.enter(path);
+        }
+        Ok(())
+    }
+
+    /// Enters the folder of the row read last, whose archive path is `path`.
+    fn enter(&mut self, path: Text) {
+        self.entered.push(((self.spec.rows.len() - 1) as u32, self.folder.len()));
+        self.folder.clear();
+        self.folder.extend_from_slice(self.spec.text_of(path));
+    }
+
+    /// The archive path that `name`, which stands at `at`, spells.
+    fn path(&mut self, name: &[u8], at: u32, slashless: bool) -> Result<Text, What> {
+        if !slashless {
+            let head = if name[0] == b'/' { 1 } else { 2 * usize::from(name.starts_with(b"./")) };
+            let path = &name[head..];
+            let path = path.strip_suffix(b"/").unwrap_or(path);
+            if is_simple(path) {
+                return Ok(Text { at: at + head as u32, len: path.len() as u32 });
+            }
+        }
+        let bytes = unescaped(name)?;
+        let folder = if slashless { &self.folder[..] } else { &[] };
+        let parts = path::parts(folder).chain(path::parts(&bytes));
+        push_normal(&mut self.spec.unescaped, false, parts)
+    }
+
+    /// The source that `text`, which stands at `at`, spells. `Text::NONE` if it names no file.
+    fn source(&mut self, text: &[u8], at: u32) -> Result<Text, What> {
+        if is_simple(text) {
+            return Ok(Text { at, len: text.len() as u32 });
+        }
+        let bytes = unescaped(text)?;
+        if path::parts(&bytes).next().is_none() {
+            return Ok(Text::NONE);
+        }
+        let absolute = bytes[0] == b'/';
+        push_normal(&mut self.spec.unescaped, absolute, path::parts(&bytes))
+    }
+}
+
+/// Whether `path` stands for itself: no escape, nothing to drop, no `..`.
+///
+/// Sorts out more than it must (a name with a dot in front): what it lets through is certain.
+fn is_simple(path: &[u8]) -> bool {
+    let (Some(&first), Some(&last)) = (path.first(), path.last()) else {
+        return false;
+    };
+    // One pass without a branch, which the compiler turns into vector code: this is asked of every row.
+    let odd = path.iter().zip(&path[1..]).fold(false, |odd, (&one, &next)| {
+        odd | (one == b'\\') | (one == 0) | ((one == b'/') & ((next == b'/') | (next == b'.')))
+    });
+    !odd && !matches!(first, b'.' | b'/') && !matches!(last, b'/' | b'\\' | 0)
+}
+
+fn unescaped(text: &[u8]) -> Result<Vec<u8>, What> {
+    let mut bytes = Vec::with_capacity(text.len());
+    escape::unescape(text, &mut bytes)?;
+    match memchr(0, &bytes) {
+        Some(_) => Err(What::Nul),
+        None => Ok(bytes),
+    }
+}
+
+/// Appends a path of `parts` to `to`.
+fn push_normal<'p>(
+    to: &mut Vec<u8>,
+    absolute: bool,
+    parts: impl Iterator<Item = &'p [u8]>,
+) -> Result<Text, What> {
+    let at = to.len();
+    if absolute {
+        to.push(b'/');
+    }
+    for (number, part) in parts.enumerate() {
+        if number > 0 {
+            to.push(b'/');
+        }
+        to.extend_from_slice(part);
+    }
+    if to.len() >= LIMIT {
+        return Err(What::TooLarge);
+    }
+    Ok(Text { at: at as u32 | Text::UNESCAPED, len: (to.len() - at) as u32 })
+}
+
+fn told<'l>(fields: impl Iterator<Item = &'l [u8]>) -> Result<Told<'l>, What> {
+    let mut told = Told::default();
+    for item in fields {
+        let (keyword, value) = told_keyword(item)?;
+        match (keyword, value) {
+            (b"type", Some(value)) => told.kind = Some(kind_of(value)?),
+            (b"content" | b"contents", Some(value)) => told.content = Some(value),
+            (b"link", Some(value)) => told.link = Some(value),
+            _ => {}
+        }
+    }
+    Ok(told)
+}
+
+#[inline]
+fn told_keyword(item: &[u8]) -> Result<(&[u8], Option<&[u8]>), What> {
+    let (keyword, value) = field::keyword(item);
+    if value.is_none() && !field::stands_alone(keyword) {
+        return Err(What::MissingEquals(keyword.to_vec()));
+    }
+    Ok((keyword, value))
+}
+
+fn kind_of(value: &[u8]) -> Result<Kind, What> {
+    match Kind::named(value) {
+        Some(kind) => Ok(kind),
+        None => {
+            let name = unescaped(value)?;
+            Kind::named(&name).ok_or(What::UnknownType(name))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(text: &[u8]) -> Vec<Vec<u8>> {
+        let spec = Spec::parse(text.to_vec(), false).unwrap();
+        spec.rows().iter().map(|row| spec.path(row).to_vec()).collect()
+    }
+
+    #[test]
+    fn every_spelling_of_a_path_is_one_path() {
+        for name in ["usr/bin/x", "./usr/bin/x", "/usr/bin/x", "usr//bin/./x/", r"usr/\142in/x"] {
+            assert_eq!(paths(format!("{name} type=file\n").as_bytes()), [b"usr/bin/x"], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_slashless_row_belongs_to_the_folder_entered_last() {
+        let text = b". type=dir\nusr type=dir\nbin type=dir\nx\n..\nfull/y\nz\n..\n..\ntop";
+        let found = paths(text);
+        let want: [&[u8]; 7] = [b"", b"usr", b"usr/bin", b"usr/bin/x", b"full/y", b"usr/z", b"top"];
+        assert_eq!(found, want);
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_is_named_by_its_line() {
+        let wrong = |text: &str| Spec::parse(text.as_bytes().to_vec(), false).err().unwrap();
+        assert_eq!(wrong("#mtree\na \\\n uid=0\nb type=what\n").line, 4);
+        assert_eq!(wrong("a uid\n").what, What::MissingEquals(b"uid".to_vec()));
+        assert_eq!(wrong("a\\q type=file\n").what, What::StrayEscape(b"\\q".to_vec()));
+        assert_eq!(wrong("a type=file content=x\\000\n").what, What::Nul);
+    }
+
+    #[test]
+    fn set_gives_a_type_to_the_rows_below_it() {
+        let text = b"/set type=file uid=0\na/b content=x\n/unset type\na/c content=x\n";
+        let spec = Spec::parse(text.to_vec(), false).unwrap();
+        let kinds: Vec<_> = spec.rows().iter().map(Row::kind).collect();
+        assert_eq!(kinds, [Kind::File, Kind::Other]);
+    }
+}

@@ -1,0 +1,151 @@
+//! The system calls: one folder or one name at a time, from any thread.
+
+use std::ffi::CStr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, readlinkat_raw, statat};
+use rustix::io::Errno;
+use rustix::time::Timespec;
+
+use super::cache::{self, Cache, Identity, Known, Seen, Stamp};
+use super::listing::{Listing, Scratch};
+
+/// How folders are opened.
+pub const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// A look-up costs about as much as listing this many names: where more stand beside each name that
+/// is asked for, the names are looked up.
+const NAMES_PER_LOOK_UP: usize = 8;
+/// A listing of this many names is always worth it.
+const SMALL: usize = 1024;
+/// How much of what `stat` gives as the size of a folder one name takes at most, in bytes.
+const NAME_BYTES: usize = 40;
+
+/// The most that a link holds, in bytes, and one more: PATH_MAX where it is largest.
+const LONGEST_TARGET: usize = 4096;
+
+/// Asks the file system, by paths relative to a root.
+pub struct Asker<'c> {
+    pub cache: &'c Cache,
+    cancelled: &'c (dyn Fn() -> bool + Sync),
+    root: OwnedFd,
+    /// When the request began: what is read is read later than this.
+    started: Timespec,
+    /// Nothing was remembered when the request began: asking the cache first would be in vain.
+    cold: bool,
+}
+
+/// What asking for a folder gave.
+pub struct Found {
+    /// Which folder it is.
+    pub identity: Identity,
+    /// What is known of it.
+    pub known: Arc<Known>,
+    /// Whether that was known before.
+    pub reused: bool,
+}
+
+/// Why there is no answer.
+pub enum Trouble {
+    /// The request was cancelled.
+    Cancelled,
+    /// The system said so.
+    Errno(Errno),
+}
+
+impl From<Errno> for Trouble {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+/// What the system said, in its words.
+pub fn reason(errno: Errno) -> String {
+    let text = std::io::Error::from(errno).to_string();
+    match text.split_once(" (os error") {
+        Some((text, _)) => text.to_owned(),
+        None => text,
+    }
+}
+
+impl<'c> Asker<'c> {
+    /// Asks below the folder `root`.
+    pub fn new(root: OwnedFd, cache: &'c Cache, cancelled: &'c (dyn Fn() -> bool + Sync)) -> Self {
+        Self { cache, cancelled, root, started: cache::now(), cold: cache.is_empty() }
+    }
+
+    /// The folder at `path`, of which `asked` names will be asked for: as it is remembered, or read.
+    pub fn ask(&self, path: &CStr, asked: u32, scratch: &mut Scratch) -> Result<Found, Trouble> {
+        if (self.cancelled)() {
+            return Err(Trouble::Cancelled);
+        }
+        let most = SMALL + asked as usize * NAMES_PER_LOOK_UP;
+        let is_large = |size: i64| size as usize / NAME_BYTES > most;
+        if !self.cold {
+            let stat = statat(&self.root, path, AtFlags::empty())?;
+            let stamp = Stamp::new(&stat);
+            let enough = |known: &Known| known.listing.is_some() || is_large(stat.st_size);
+            if let Some(known) = self.cache.get(&stamp, enough) {
+                return Ok(Found { identity: stamp.identity, known, reused: true });
+            }
+        }
+        let folder = match openat(&self.root, path, FOLDER, Mode::empty()) {
+            Ok(folder) => folder,
+            // It may still let its names be looked up, which takes no descriptor either.
+            Err(Errno::ACCESS | Errno::PERM | Errno::MFILE | Errno::NFILE) => {
+                return self.glance(path);
+            }
+            Err(other) => return Err(other.into()),
+        };
+        let stat = fstat(&folder)?;
+        let stamp = Stamp::new(&stat);
+        let is_large = is_large(stat.st_size);
+        let enough = |known: &Known| known.listing.is_some() || is_large;
+        let read = || -> Result<Known, Errno> {
+            let listing = match is_large {
+                true => None,
+                false => Listing::read(&folder, most, self.cache.names(), scratch)?,
+            };
+            Ok(Known::new(stamp, listing))
+        };
+        let (known, reused) = self.cache.get_or_read(stamp, self.started, enough, read)?;
+        Ok(Found { identity: stamp.identity, known, reused })
+    }
+
+    /// The folder at `path` by one `stat`, without reading it.
+    pub fn glance(&self, path: &CStr) -> Result<Found, Trouble> {
+        if (self.cancelled)() {
+            return Err(Trouble::Cancelled);
+        }
+        let stat = statat(&self.root, path, AtFlags::empty())?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+            return Err(Errno::NOTDIR.into());
+        }
+        let stamp = Stamp::new(&stat);
+        Ok(Found { identity: stamp.identity, known: self.by_look_ups(stamp), reused: false })
+    }
+
+    /// What is known of the folder with `stamp`, which is asked for a few names only.
+    pub fn by_look_ups(&self, stamp: Stamp) -> Arc<Known> {
+        let read = || Ok::<_, std::convert::Infallible>(Known::new(stamp, None));
+        match self.cache.get_or_read(stamp, self.started, |_| true, read) {
+            Ok((known, _)) => known,
+            Err(never) => match never {},
+        }
+    }
+
+    /// What stands at `path`, which is no path to a folder but to a name in one.
+    pub fn look_up(&self, path: &CStr, text: &mut Vec<u8>) -> Result<Seen, Trouble> {
+        text.clear();
+        text.reserve(LONGEST_TARGET);
+        match readlinkat_raw(&self.root, path, text.spare_capacity_mut()) {
+            Ok((target, _)) => Ok(Seen::Link(Arc::from(&*target))),
+            Err(Errno::INVAL) => Ok(Seen::Plain),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => {
+                Ok(Seen::Absent)
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! What is remembered of folders from one request to the next.
+//!
+//! # When a remembered folder may be used
+//!
+//! A folder's names change only together with its `mtime`; its `mtime` can be set back by hand, but
+//! not its `ctime`. So what was read of a folder still holds if device, inode, `mtime` and `ctime`
+//! are what they were *before* it was read. With one exception, which git calls "racily clean": the
+//! clock that files are stamped by moves in ticks (a jiffy, 1 to 10 ms; 1 s or 2 s on some file
+//! systems). If a folder is changed, read, and changed again within one tick, its times are the same
+//! before and after the second change, and what was read would be believed for ever although it is
+//! wrong: a link turned into a file would still be written as a link. Therefore a reading is
+//! remembered only if both times lie at least `SETTLED` before the moment it began: whatever changes
+//! the folder later then gets another time.
+
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dashmap::DashMap;
+use hashbrown::HashMap;
+use rustix::fs::Stat;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+use super::listing::{Listing, NameHasher};
+use crate::resolve::Entry;
+
+/// How long a folder must have been left alone before it was read, in seconds.
+const SETTLED: i64 = 2;
+
+/// Which folder it is, wherever it is reached from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+/// A folder's identity and times, as one system call gave them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Which folder it is.
+    pub identity: Identity,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// The stamp in what `stat` says of a folder.
+    // The types of the fields differ from one system to the next.
+    #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+    pub fn new(stat: &Stat) -> Self {
+        Self {
+            identity: Identity { device: stat.st_dev as u64, inode: stat.st_ino as u64 },
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+        }
+    }
+
+    /// Whether what is read from `now` on may be remembered.
+    fn is_settled(&self, now: Timespec) -> bool {
+        let before = (now.tv_sec - SETTLED, now.tv_nsec);
+        self.modified <= before && self.changed <= before
+    }
+}
+
+/// The moment, by the clock that files are stamped by.
+pub fn now() -> Timespec {
+    clock_gettime(ClockId::Realtime)
+}
+
+/// What is known of a folder that has a certain stamp.
+#[derive(Debug)]
+pub struct Known {
+    stamp: Stamp,
+    /// All its names, if it was read.
+    pub listing: Option<Listing>,
+    /// Names that were asked for one by one.
+    looked_up: Mutex<HashMap<Box<[u8]>, Seen>>,
+    /// The memory that it takes, in bytes; counted by the cache if the cache has it.
+    bytes: AtomicUsize,
+}
+
+/// What was seen at a name that was asked for.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// Nothing.
+    Absent,
+    /// Anything but a link.
+    Plain,
+    /// A link, with its text.
+    Link(Arc<[u8]>),
+}
+
+impl Known {
+    /// What a reading gave of the folder with `stamp`, or nothing yet.
+    pub fn new(stamp: Stamp, listing: Option<Listing>) -> Self {
+        let bytes = size_of::<Self>() + size_of::<Slot>() + size_of::<(Identity, Arc<Slot>)>();
+        let bytes = bytes + listing.as_ref().map_or(0, Listing::bytes);
+        Self { stamp, listing, looked_up: Mutex::default(), bytes: AtomicUsize::new(bytes) }
+    }
+
+    /// What was seen at `name`, if it was asked for.
+    pub fn looked_up(&self, name: &[u8]) -> Option<Seen> {
+        lock(&self.looked_up).get(name).cloned()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // A panic elsewhere leaves whole entries behind: each is put in by one call.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Folders, by identity. Shared by all requests of a process.
+pub struct Cache {
+    folders: DashMap<Identity, Arc<Slot>, foldhash::fast::RandomState>,
+    names: NameHasher,
+    /// The most memory to hold, in bytes.
+    limit: usize,
+    held: AtomicUsize,
+    uses: AtomicU64,
+}
+
+/// The place of one folder. Its lock is held while the folder is read, so that it is read once
+/// however many requests want it.
+#[derive(Debug, Default)]
+struct Slot {
+    place: Mutex<Place>,
+    used: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    known: Option<Arc<Known>>,
+    /// The cache has let go of this slot: what is put here would neither be found nor counted.
+    retired: bool,
+}
+
+impl Cache {
+    /// The limit where none is given, in bytes.
+    pub const DEFAULT_LIMIT: usize = 256 << 20;
+
+    /// An empty cache that holds `limit` bytes at most.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            folders: DashMap::default(),
+            names: NameHasher::default(),
+            limit,
+            held: AtomicUsize::new(0),
+            uses: AtomicU64::new(0),
+        }
+    }
+
+    /// The hash that listings keep of a name.
+    pub fn hash(&self, name: &[u8]) -> u64 {
+        self.names.hash_one(name)
+    }
+
+    /// The hash of names.
+    pub fn names(&self) -> &NameHasher {
+        &self.names
+    }
+
+    /// The memory that is held, in bytes.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing at all is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.held() == 0
+    }
+
+    /// What is remembered of the folder with `stamp`, if `enough` says that it will do.
+    pub fn get(&self, stamp: &Stamp, enough: impl Fn(&Known) -> bool) -> Option<Arc<Known>> {
+        let slot = self.folders.get(&stamp.identity)?.clone();
+        let known = lock(&slot.place).known.clone();
+        let known = known.filter(|known| known.stamp == *stamp && enough(known))?;
+        self.touch(&slot);
+        Some(known)
+    }
+
+    /// What is known of the folder with `stamp`: what is remembered, if `enough` says that it will
+    /// do (then the answer is also `true`), else what `read` finds, which began at `now`.
+    pub fn get_or_read<E>(
+        &self,
+        stamp: Stamp,
+        now: Timespec,
+        enough: impl Fn(&Known) -> bool,
+        read: impl FnOnce() -> Result<Known, E>,
+    ) -> Result<(Arc<Known>, bool), E> {
+        let slot = self.folders.entry(stamp.identity).or_default().clone();
+        let mut place = lock(&slot.place);
+        self.touch(&slot);
+        if let Some(known) =
+            place.known.as_ref().filter(|known| known.stamp == stamp && enough(known))
+        {
+            return Ok((known.clone(), true));
+        }
+        let read = read().map(Arc::new);
+        let worth = stamp.is_settled(now) && !place.retired;
+        let remembered = read.as_ref().ok().filter(|_| worth).cloned();
+        self.count(place.known.as_deref(), remembered.as_deref());
+        place.known = remembered;
+        let forget = place.known.is_none();
+        drop(place);
+        if forget {
+            self.folders.remove_if(&stamp.identity, |_, slot| retire_empty(slot));
+        }
+        self.keep_to_the_limit();
+        Ok((read?, false))
+    }
+
+    /// Adds what was seen at `name` to what is known of a folder.
+    pub fn add(&self, known: &Known, name: &[u8], seen: Seen) {
+        let link = if let Seen::Link(text) = &seen { text.len() } else { 0 };
+        let bytes = size_of::<(Box<[u8]>, Seen)>() + name.len() + link;
+        if lock(&known.looked_up).insert(name.into(), seen).is_some() {
+            return;
+        }
+        let slot = self.folders.get(&known.stamp.identity).map(|slot| slot.clone());
+        let place = slot.as_ref().map(|slot| lock(&slot.place));
+        known.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let has = place.as_ref().and_then(|place| place.known.as_deref());
+        if has.is_some_and(|has| std::ptr::eq(has, known)) {
+            self.held.fetch_add(bytes, Ordering::Relaxed);
+        }
+        drop(place);
+        self.keep_to_the_limit();
+    }
+
+    fn touch(&self, slot: &Slot) {
+        slot.used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    fn count(&self, gone: Option<&Known>, come: Option<&Known>) {
+        let bytes = |known: &Known| known.bytes.load(Ordering::Relaxed);
+        self.held.fetch_add(come.map_or(0, bytes), Ordering::Relaxed);
+        self.held.fetch_sub(gone.map_or(0, bytes), Ordering::Relaxed);
+    }
+
+    /// Forgets the folders longest unused, until there is some room below the limit.
+    fn keep_to_the_limit(&self) {
+        if self.held() <= self.limit {
+            return;
+        }
+        let mut folders: Vec<_> = self
+            .folders
+            .iter()
+            .map(|entry| (entry.value().used.load(Ordering::Relaxed), *entry.key()))
+            .collect();
+        folders.sort_unstable_by_key(|(used, _)| *used);
+        for (_, identity) in folders {
+            if self.held() <= self.limit / 4 * 3 {
+                break;
+            }
+            if let Some((_, slot)) = self.folders.remove(&identity) {
+                let mut place = lock(&slot.place);
+                place.retired = true;
+                self.count(place.known.take().as_deref(), None);
+            }
+        }
+    }
+}
+
+/// Retires a slot in which nothing is remembered and nobody reads.
+fn retire_empty(slot: &Slot) -> bool {
+    slot.place.try_lock().is_ok_and(|mut place| {
+        place.retired |= place.known.is_none();
+        place.retired
+    })
+}
+
+/// The entry that was seen.
+pub fn entry<'t>(seen: Seen, text: &'t mut Vec<u8>) -> Entry<'t> {
+    match seen {
+        Seen::Absent => Entry::Absent,
+        Seen::Plain => Entry::Plain,
+        Seen::Link(target) => {
+            text.clear();
+            text.extend_from_slice(&target);
+            Entry::Link(text)
+        }
+    }
+}

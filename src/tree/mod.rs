@@ -1,0 +1,11 @@
+//! Trees on a file system: folders, their links, and what is remembered of them.
+//!
+//! Knows system calls and the rule for when a remembered folder may be used. Knows nothing of specs.
+
+mod asker;
+mod cache;
+mod listing;
+mod view;
+
+pub use cache::Cache;
+pub use view::{Counts, Unreadable, View};
