@@ -30,7 +30,7 @@ struct CommandLine {
 /// What is to be done.
 #[derive(Subcommand)]
 pub enum Command {
-    Resolve(ResolveArgs),
+    Resolve(Box<ResolveArgs>),
     Inspect(InspectArgs),
 }
 

@@ -96,7 +96,7 @@ fn walk(dir: &Path, bar: &ProgressBar, patient_since: Option<Instant>) -> Found 
         if patient_since.is_some_and(|since| since.elapsed() > PATIENCE) && bar.is_hidden() {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        if found.sizes.len() % 1000 == 0 {
+        if found.sizes.len().is_multiple_of(1000) {
             bar.set_message(format!("{} files", found.sizes.len()));
             bar.tick();
         }

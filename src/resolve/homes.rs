@@ -6,7 +6,9 @@
 //! Linked folders are counted below the last root, so that however a row is staged, it counts
 //! alike.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+
+use hashbrown::HashMap;
 
 use super::archive::{Archive, RowId};
 use super::follow::{self, Landing, MOST_LINKS};
@@ -55,7 +57,7 @@ struct RootId(u32);
 
 /// A folder that sources are walked from: the request's root, and each that staging moves it to.
 struct Root {
-    steps: HashMap<SourceFolder, Step, foldhash::fast::RandomState>,
+    steps: HashMap<SourceFolder, Step>,
 }
 
 /// What walking to a folder of sources came to, below one root.
@@ -80,12 +82,21 @@ struct Staging {
     to: RootId,
 }
 
+/// A folder of sources that is a link of its author.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkedFolder<'s> {
+    /// Its path, as sources spell it.
+    pub path: &'s [u8],
+    /// The folder that it is in.
+    pub folder: Folder,
+}
+
 /// Where all rows live.
 pub struct Homes<'s> {
     sources: Sources<'s>,
     homes: Vec<Home>,
     roots: Vec<Root>,
-    by_text: HashMap<Vec<u8>, RootId, foldhash::fast::RandomState>,
+    by_text: HashMap<Vec<u8>, RootId>,
     /// By the number of stagings before: those that come next, in the order of rows.
     stagings: Vec<Vec<Staging>>,
 }
@@ -246,10 +257,10 @@ impl<'s> Homes<'s> {
                         Entry::Link(text) => match staging_root(text, path) {
                             None => Stands::Link,
                             Some(text) => {
-                                let to = match self.by_text.get(text) {
+                                let to = match self.by_text.get(&*text) {
                                     Some(&known) => known,
                                     None => {
-                                        let text = text.to_vec();
+                                        let text = text.into_owned();
                                         self.new_root(tree, text)?
                                     }
                                 };
@@ -351,9 +362,9 @@ impl<'s> Homes<'s> {
         linked: u32,
     ) -> Result<Step, Stopped> {
         if let Some(text) = staging_root(text, self.sources.path(source)) {
-            return Ok(Step::Moved(match self.by_text.get(text) {
+            return Ok(Step::Moved(match self.by_text.get(&*text) {
                 Some(&known) => known,
-                None => self.new_root(tree, text.to_vec())?,
+                None => self.new_root(tree, text.into_owned())?,
             }));
         }
         let mut linked = linked + 1;
@@ -397,18 +408,20 @@ fn entered(entered: Entered, linked: u32, link: Option<SourceFolder>) -> Step {
 
 /// What a staging link with `text` before `source` leaves of its target: the root that the source
 /// is found below. `None` if the link is no staging.
-fn staging_root<'t>(text: &'t [u8], source: &[u8]) -> Option<&'t [u8]> {
+fn staging_root<'t>(text: &'t [u8], source: &[u8]) -> Option<Cow<'t, [u8]>> {
     if !text.starts_with(b"/") || source.starts_with(b"/") {
         return None;
     }
-    path::without(text, source)
-}
-
-/// A folder of sources that is a link of its author.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinkedFolder<'s> {
-    /// Its path, as sources spell it.
-    pub path: &'s [u8],
-    /// The folder that it is in.
-    pub folder: Folder,
+    if let Some(root) = path::without(text, source) {
+        return Some(Cow::Borrowed(root));
+    }
+    // A target that is spelled otherwise, such as `/execroot/./source`.
+    let mut normal = Vec::with_capacity(text.len());
+    for part in path::parts(text) {
+        normal.push(b'/');
+        normal.extend_from_slice(part);
+    }
+    let root = path::without(&normal, source)?.len();
+    normal.truncate(root);
+    Some(Cow::Owned(normal))
 }

@@ -1,8 +1,12 @@
 //! The fields of a line, and the keywords in them.
 
+use memchr::{memchr, memchr3};
+
 /// The fields of a row: what stands between blanks. A `\` at the end of a physical line is no field.
 pub struct Fields<'l> {
     rest: &'l [u8],
+    /// Several physical lines, joined by `\`.
+    joined: bool,
 }
 
 /// What mtree(5) separates fields with; the ends of lines count where `\` continues a row.
@@ -12,7 +16,8 @@ pub fn is_blank(byte: u8) -> bool {
 
 /// The fields of one row.
 pub fn fields(line: &[u8]) -> Fields<'_> {
-    Fields { rest: line }
+    let rest = line.strip_suffix(b"\n").unwrap_or(line);
+    Fields { rest, joined: memchr(b'\n', rest).is_some() }
 }
 
 impl<'l> Iterator for Fields<'l> {
@@ -23,10 +28,13 @@ impl<'l> Iterator for Fields<'l> {
         loop {
             let start = self.rest.iter().position(|&byte| !is_blank(byte))?;
             let rest = &self.rest[start..];
-            let end = rest.iter().position(|&byte| is_blank(byte)).unwrap_or(rest.len());
+            let mut end = memchr3(b' ', b'\t', b'\r', rest).unwrap_or(rest.len());
+            if self.joined {
+                end = memchr(b'\n', &rest[..end]).unwrap_or(end);
+            }
             self.rest = &rest[end..];
             let mut field = &rest[..end];
-            if self.rest.first() == Some(&b'\n') {
+            if self.joined && self.rest.first() == Some(&b'\n') {
                 field = field.strip_suffix(b"\\").unwrap_or(field);
             }
             if !field.is_empty() {

@@ -299,8 +299,7 @@ fn push_normal<'p>(
 fn told<'l>(fields: impl Iterator<Item = &'l [u8]>) -> Result<Told<'l>, What> {
     let mut told = Told::default();
     for item in fields {
-        let (keyword, value) = told_keyword(item)?;
-        match (keyword, value) {
+        match told_keyword(item)? {
             (b"type", Some(value)) => told.kind = Some(kind_of(value)?),
             (b"content" | b"contents", Some(value)) => told.content = Some(value),
             (b"link", Some(value)) => told.link = Some(value),

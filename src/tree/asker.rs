@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
-use rustix::time::Timespec;
 
-use super::cache::{self, Cache, Identity, Known, Seen, Stamp};
+use super::cache::{Cache, Identity, Known, Moment, Seen, Stamp};
 use super::listing::{Listing, Scratch};
 
 /// How folders are opened.
@@ -31,7 +30,7 @@ pub struct Asker<'c> {
     cancelled: &'c (dyn Fn() -> bool + Sync),
     root: OwnedFd,
     /// When the request began: what is read is read later than this.
-    started: Timespec,
+    started: Moment,
     /// Nothing was remembered when the request began: asking the cache first would be in vain.
     cold: bool,
 }
@@ -72,7 +71,7 @@ pub fn reason(errno: Errno) -> String {
 impl<'c> Asker<'c> {
     /// Asks below the folder `root`.
     pub fn new(root: OwnedFd, cache: &'c Cache, cancelled: &'c (dyn Fn() -> bool + Sync)) -> Self {
-        Self { cache, cancelled, root, started: cache::now(), cold: cache.is_empty() }
+        Self { cache, cancelled, root, started: Moment::now(), cold: cache.is_empty() }
     }
 
     /// The folder at `path`, of which `asked` names will be asked for: as it is remembered, or read.

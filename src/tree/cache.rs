@@ -15,11 +15,11 @@
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use dashmap::DashMap;
 use hashbrown::HashMap;
 use rustix::fs::Stat;
-use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::listing::{Listing, NameHasher};
 use crate::resolve::Entry;
@@ -56,15 +56,22 @@ impl Stamp {
     }
 
     /// Whether what is read from `now` on may be remembered.
-    fn is_settled(&self, now: Timespec) -> bool {
-        let before = (now.tv_sec - SETTLED, now.tv_nsec);
+    fn is_settled(&self, now: Moment) -> bool {
+        let before = (now.0 - SETTLED, now.1);
         self.modified <= before && self.changed <= before
     }
 }
 
-/// The moment, by the clock that files are stamped by.
-pub fn now() -> Timespec {
-    clock_gettime(ClockId::Realtime)
+/// A moment by the clock that files are stamped by: seconds since 1970, and nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment(i64, i64);
+
+impl Moment {
+    /// This moment. A clock that is set before 1970 lets nothing be remembered.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(since.as_secs() as i64, since.subsec_nanos().into())
+    }
 }
 
 /// What is known of a folder that has a certain stamp.
@@ -183,7 +190,7 @@ impl Cache {
     pub fn get_or_read<E>(
         &self,
         stamp: Stamp,
-        now: Timespec,
+        now: Moment,
         enough: impl Fn(&Known) -> bool,
         read: impl FnOnce() -> Result<Known, E>,
     ) -> Result<(Arc<Known>, bool), E> {

@@ -292,16 +292,16 @@ impl Tree for View<'_> {
         let known: Vec<_> =
             wanted.iter().map(|wanted| self.at(wanted.parent, wanted.name)).collect();
         let asker = &self.asker;
-        let ask = |scratch: &mut Room, (wanted, known): (&Wanted<'_>, &Option<Folder>)| {
+        let ask = |room: &mut Room, (wanted, known): (&Wanted<'_>, &Option<Folder>)| {
             if known.is_some_and(|known| folders[known.0 as usize].known.listing.is_some()) {
                 return None;
             }
-            put_path(folders, names, wanted.parent, wanted.name, &mut scratch.path);
-            Some(asker.ask(c_str(&scratch.path), wanted.asked, &mut scratch.scratch))
+            let path = room.path.of(folders, names, wanted);
+            Some(asker.ask(path, wanted.asked, &mut room.scratch))
         };
         let found: Vec<_> = if wanted.len() < WORTH_SHARING {
             let mut room =
-                Room { scratch: self.scratch.take().unwrap_or_default(), path: Vec::new() };
+                Room { scratch: self.scratch.take().unwrap_or_default(), ..Room::default() };
             let found = wanted.iter().zip(&known).map(|one| ask(&mut room, one)).collect();
             self.scratch = Some(room.scratch);
             found
@@ -362,7 +362,36 @@ const WORTH_SHARING: usize = 32;
 #[derive(Default)]
 struct Room {
     scratch: Scratch,
-    path: Vec<u8>,
+    path: WantedPath,
+}
+
+/// The path of the folder wanted last.
+#[derive(Default)]
+struct WantedPath {
+    text: Vec<u8>,
+    /// The folder whose path stands at the head of `text`, and how long it is.
+    parent: Option<(Folder, usize)>,
+}
+
+impl WantedPath {
+    /// The path of a folder that is wanted. Those of one parent mostly stand together.
+    fn of(&mut self, folders: &[Node], names: &[u8], wanted: &Wanted<'_>) -> &CStr {
+        let length = match self.parent {
+            Some((parent, length)) if parent == wanted.parent => length,
+            _ => {
+                put_path(folders, names, wanted.parent, b"", &mut self.text);
+                self.text.len() - 1
+            }
+        };
+        self.parent = Some((wanted.parent, length));
+        self.text.truncate(length);
+        if self.text.last() != Some(&b'/') {
+            self.text.push(b'/');
+        }
+        self.text.extend_from_slice(wanted.name);
+        self.text.push(0);
+        c_str(&self.text)
+    }
 }
 
 fn text(names: &[u8], name: Name) -> &[u8] {
