@@ -1,0 +1,252 @@
+//! DESIGN rule 6 for the oracle: folders that become one link.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Archive, Known, choose, describes_bytes,
+    spec::{self, Keywords, Parts, Row},
+    tree::{self, Entry, Location},
+};
+
+/// One folder that becomes one link.
+pub struct Collapse {
+    /// The lines of the rows that go, in order.
+    pub goes: Vec<usize>,
+    /// The line that takes the place of the first of them.
+    pub row: Vec<u8>,
+}
+
+/// What stands below an archive folder, by the path below it.
+#[derive(Default)]
+struct Below<'a> {
+    rows: BTreeMap<&'a [Vec<u8>], Vec<&'a Known<'a>>>,
+    folder_rows: BTreeMap<&'a [Vec<u8>], Vec<&'a Known<'a>>>,
+}
+
+impl Archive<'_> {
+    /// Every folder of this spec that becomes one link.
+    pub fn collapses(&mut self) -> Vec<Collapse> {
+        let mut fired = self.fired;
+        let folders = self.folders();
+        let mut linked: Vec<Parts> = Vec::new();
+        let mut collapses = Vec::new();
+        for folder in &folders {
+            if linked.iter().any(|outer| folder.starts_with(outer)) {
+                continue;
+            }
+            let Some((text, targets)) = self.folder_targets(folder, &folders) else {
+                continue;
+            };
+            if let Some(text) = choose(folder, targets.iter().copied(), Some(&text), &mut fired) {
+                linked.push(folder.clone());
+                collapses.push(self.collapse(folder, &text));
+            }
+        }
+        self.fired = fired;
+        collapses
+    }
+
+    /// The folders of the archive that have rows with sources below, outermost first.
+    fn folders(&self) -> Vec<Parts> {
+        let mut folders = BTreeSet::new();
+        for row in self.rows.iter().filter(|row| row.source.is_some()) {
+            for length in 1..row.row.path.len() {
+                folders.insert((length, row.row.path[..length].to_vec()));
+            }
+        }
+        folders.into_iter().map(|(_, folder)| folder).collect()
+    }
+
+    /// If the archive mirrors a linked folder at `folder`: the text of that link, and the archive
+    /// folders that mirror its first target that any does.
+    fn folder_targets<'f>(
+        &self,
+        folder: &Parts,
+        folders: &'f [Parts],
+    ) -> Option<(Vec<u8>, Vec<&'f Parts>)> {
+        let ours = self.below(folder)?;
+        if self.rows.iter().any(|row| {
+            row.row.path == *folder && !(row.line.is_some() && row.row.is_folder())
+                || row.row.path.starts_with(folder) && row.line.is_none()
+        }) {
+            return None;
+        }
+        let mut mirrored = ours.all_rows().map(|(rest, row)| mirrored(row, rest));
+        let entry = mirrored.next()??;
+        let location = entry.location()?;
+        if !mirrored.all(|other| other.and_then(|entry| entry.location()).as_ref() == Some(&location))
+        {
+            return None;
+        }
+        let text = entry.link()?;
+        let trail = tree::follow(&entry, self.root).ok()?;
+        for location in &trail.locations {
+            let targets: Vec<&Parts> = folders
+                .iter()
+                .filter(|target| !target.starts_with(folder) && !folder.starts_with(target))
+                .filter(|target| self.shows_the_same(&ours, target, location))
+                .collect();
+            if !targets.is_empty() {
+                return Some((text, targets));
+            }
+        }
+        None
+    }
+
+    /// Whether the archive mirrors the folder at `location` at `target`, with rows like `ours`.
+    fn shows_the_same(&self, ours: &Below, target: &Parts, location: &Location) -> bool {
+        let Some(theirs) = self.below(target) else {
+            return false;
+        };
+        self.rows
+            .iter()
+            .all(|row| row.row.path != *target || row.row.is_folder())
+            && theirs
+                .all_rows()
+                .all(|(rest, row)| mirrors_at(row, rest, location))
+            && ours.rows.len() == theirs.rows.len()
+            && ours.rows.iter().all(|(rest, ours)| {
+                theirs
+                    .rows
+                    .get(rest)
+                    .is_some_and(|theirs| are_alike(ours, theirs))
+            })
+            && ours.folder_rows_are_in(&theirs)
+            && theirs.folder_rows_are_in(ours)
+    }
+
+    /// What stands below `folder`; `None` where a row is there that forbids a link.
+    fn below(&self, folder: &Parts) -> Option<Below<'_>> {
+        let mut below = Below::default();
+        for row in &self.rows {
+            let Some(rest) = row.row.path.strip_prefix(folder.as_slice()) else {
+                continue;
+            };
+            if rest.is_empty() {
+                continue;
+            }
+            if row.row.is_folder() {
+                below.folder_rows.entry(rest).or_default().push(row);
+            } else if row.found.is_some() && self.agree(&row.row.path, |_| true) {
+                below.rows.entry(rest).or_default().push(row);
+            } else {
+                return None;
+            }
+        }
+        Some(below)
+    }
+
+    fn collapse(&self, folder: &Parts, text: &[u8]) -> Collapse {
+        let gone: Vec<&Known> = self
+            .rows
+            .iter()
+            .filter(|row| row.line.is_some() && row.row.path.starts_with(folder))
+            .collect();
+        let own = gone.iter().find(|row| row.row.path == *folder);
+        let ending = gone[0].row.fields.ending();
+        Collapse {
+            goes: gone.iter().filter_map(|row| row.line).collect(),
+            row: folder_link(folder, own.unwrap_or(&gone[0]).row, text, ending),
+        }
+    }
+}
+
+impl<'a> Below<'a> {
+    fn all_rows(&self) -> impl Iterator<Item = (&'a [Vec<u8>], &'a Known<'a>)> {
+        self.rows
+            .iter()
+            .flat_map(|(rest, rows)| rows.iter().map(|row| (*rest, *row)))
+    }
+
+    /// Whether each of the folder rows is a folder in `other` too, with the same keywords if it
+    /// has a row there.
+    fn folder_rows_are_in(&self, other: &Below) -> bool {
+        self.folder_rows.iter().all(|(rest, rows)| {
+            match other.folder_rows.get(rest) {
+                Some(others) => all_keywords(rows) == all_keywords(others),
+                None => other
+                    .rows
+                    .keys()
+                    .chain(other.folder_rows.keys())
+                    .any(|path| path.starts_with(rest)),
+            }
+        })
+    }
+}
+
+/// The folder that a row mirrors: its source without `rest`, the row's path below that folder.
+fn mirrored(row: &Known, rest: &[Vec<u8>]) -> Option<Entry> {
+    let source = spec::parts(row.source.as_ref()?);
+    let folder = source.strip_suffix(rest)?;
+    tree::folder_entry(row.found.as_ref()?.roots.last()?, folder)
+}
+
+/// Whether the folder that a row mirrors is at `location` below one of the row's roots.
+fn mirrors_at(row: &Known, rest: &[Vec<u8>], location: &Location) -> bool {
+    let (Some(source), Some(found)) = (&row.source, &row.found) else {
+        return false;
+    };
+    let source = spec::parts(source);
+    let Some(folder) = source.strip_suffix(rest) else {
+        return false;
+    };
+    found.roots.iter().any(|root| {
+        tree::folder_entry(root, folder).and_then(|entry| entry.location()).as_ref()
+            == Some(location)
+    })
+}
+
+/// Whether the rows at one path below two folders are the same files with the same keywords, and
+/// `theirs` were not reached through more linked folders than `ours`.
+fn are_alike(ours: &[&Known], theirs: &[&Known]) -> bool {
+    ours[0].home() == theirs[0].home()
+        && all_keywords(ours) == all_keywords(theirs)
+        && theirs.iter().map(|row| row.linked_folders()).max()
+            <= ours.iter().map(|row| row.linked_folders()).min()
+}
+
+/// The keywords of each row, without those that say what the row is.
+fn all_keywords(rows: &[&Known]) -> BTreeSet<Keywords> {
+    rows.iter()
+        .map(|row| {
+            let mut keywords = row.row.keywords();
+            keywords.retain(|keyword, _| !says_what_it_is(keyword));
+            keywords
+        })
+        .collect()
+}
+
+fn says_what_it_is(keyword: &[u8]) -> bool {
+    [&b"type"[..], b"content", b"contents", b"link"].contains(&keyword)
+}
+
+/// The link row for `folder`, with the keywords of the row `like`.
+fn folder_link(folder: &Parts, like: &Row, text: &[u8], ending: &[u8]) -> Vec<u8> {
+    let name = like.fields.get(0).unwrap_or_default();
+    let head: &[u8] = match name {
+        [b'.', b'/', ..] => b"./",
+        [b'/', ..] => b"/",
+        _ if folder.len() == 1 => b"./",
+        _ => b"",
+    };
+    let mut fields = vec![[head, &spec::escape(&folder.join(&b'/'))].concat()];
+    let mut has_type = false;
+    for field in like.fields.after_name() {
+        match spec::cut_at_equals(field).0 {
+            b"type" if has_type => {}
+            b"type" => {
+                has_type = true;
+                fields.push(b"type=link".to_vec());
+            }
+            keyword if says_what_it_is(keyword) || describes_bytes(keyword) => {}
+            _ => fields.push(field.to_vec()),
+        }
+    }
+    if !has_type && like.kind().as_deref() != Some(b"link") {
+        fields.push(b"type=link".to_vec());
+    }
+    fields.push([b"link=", spec::escape(text).as_slice()].concat());
+    let mut line = fields.join(&b' ');
+    line.extend_from_slice(ending);
+    line
+}

@@ -1,0 +1,315 @@
+//! mtree(5) for the oracle: bytes to lines and rows, and rows back to bytes.
+//!
+//! Knows nothing of the file system or of links.
+
+use std::{collections::BTreeMap, ops::Range};
+
+/// The parts of a path, without `.` and empty ones.
+pub type Parts = Vec<Vec<u8>>;
+
+/// Keywords and their values as written; `None` for a keyword that takes none.
+pub type Keywords = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// What is wrong with a line; the number counts from 1.
+#[derive(Debug)]
+pub struct BadLine {
+    pub number: usize,
+    pub why: &'static str,
+}
+
+/// One line of a spec, continuations and all.
+#[derive(Clone)]
+pub enum Line {
+    /// A comment or a blank line.
+    Remark(Vec<u8>),
+    /// `/set` or `/unset`.
+    Default(Fields),
+    /// `..`, and the line of the folder row that it closes.
+    Up { text: Vec<u8>, closes: Option<usize> },
+    Row(Row),
+}
+
+/// The text of a line and where its fields stand in it.
+#[derive(Clone)]
+pub struct Fields {
+    pub text: Vec<u8>,
+    pub spans: Vec<Range<usize>>,
+}
+
+/// One entry of a spec.
+#[derive(Clone)]
+pub struct Row {
+    pub fields: Fields,
+    /// Counts from 1.
+    pub number: usize,
+    /// Where it stands in the archive.
+    pub path: Parts,
+    /// Its name has no slash: it belongs to the folder entered last.
+    pub slash_less: bool,
+    /// The `/set` values in force.
+    defaults: Keywords,
+}
+
+const TYPES: [&[u8]; 7] = [
+    b"file", b"dir", b"link", b"block", b"char", b"fifo", b"socket",
+];
+const WITHOUT_VALUE: [&[u8]; 3] = [b"optional", b"nochange", b"ignore"];
+
+/// Every line of `spec`.
+pub fn parse(spec: &[u8]) -> Result<Vec<Line>, BadLine> {
+    let mut lines = Vec::new();
+    let mut defaults = Keywords::new();
+    // The folders entered: their names, and the lines of their rows.
+    let mut entered: Vec<(Vec<u8>, usize)> = Vec::new();
+    for (number, text) in logical_lines(spec) {
+        let bad = |why| BadLine { number, why };
+        let fields = Fields::split(text);
+        let Some(name) = fields.get(0).map(<[u8]>::to_vec) else {
+            lines.push(Line::Remark(fields.text));
+            continue;
+        };
+        match name.as_slice() {
+            [b'#', ..] => lines.push(Line::Remark(fields.text)),
+            b"/set" => {
+                for field in fields.after_name() {
+                    let (keyword, value) = keyword(field).map_err(bad)?;
+                    check_type(keyword, value).map_err(bad)?;
+                    defaults.insert(keyword.to_vec(), value.map(<[u8]>::to_vec));
+                }
+                lines.push(Line::Default(fields));
+            }
+            b"/unset" => {
+                for field in fields.after_name() {
+                    match field {
+                        b"all" => defaults.clear(),
+                        _ => drop(defaults.remove(field)),
+                    }
+                }
+                lines.push(Line::Default(fields));
+            }
+            b".." => lines.push(Line::Up {
+                text: fields.text,
+                closes: entered.pop().map(|(_, line)| line),
+            }),
+            _ => {
+                for field in fields.after_name() {
+                    let (keyword, value) = keyword(field).map_err(bad)?;
+                    check_type(keyword, value).map_err(bad)?;
+                }
+                let plain = unescape(&name).ok_or(bad("a stray escape in the name"))?;
+                let slash_less = !name.contains(&b'/') && name != b".";
+                let mut path = Parts::new();
+                if slash_less {
+                    path.extend(entered.iter().map(|(folder, _)| folder.clone()));
+                }
+                path.extend(parts(&plain));
+                let row = Row {
+                    fields,
+                    number,
+                    path,
+                    slash_less,
+                    defaults: defaults.clone(),
+                };
+                if slash_less && row.is_folder() {
+                    entered.push((plain, lines.len()));
+                }
+                lines.push(Line::Row(row));
+            }
+        }
+    }
+    Ok(lines)
+}
+
+impl Line {
+    /// The bytes it was read from.
+    pub fn text(&self) -> &[u8] {
+        match self {
+            Line::Remark(text) | Line::Up { text, .. } => text,
+            Line::Default(fields) => &fields.text,
+            Line::Row(row) => &row.fields.text,
+        }
+    }
+}
+
+impl Row {
+    /// Its type, be it its own or from `/set`.
+    pub fn kind(&self) -> Option<Vec<u8>> {
+        unescape(self.keywords().get(&b"type"[..])?.as_deref()?)
+    }
+
+    pub fn is_folder(&self) -> bool {
+        self.kind().as_deref() == Some(b"dir")
+    }
+
+    /// Its keywords, those of `/set` among them.
+    pub fn keywords(&self) -> Keywords {
+        let mut keywords = self.defaults.clone();
+        for field in self.fields.after_name() {
+            let (keyword, value) = cut_at_equals(field);
+            keywords.insert(keyword.to_vec(), value.map(<[u8]>::to_vec));
+        }
+        keywords
+    }
+
+    /// The first of its own fields with one of these keywords, as written.
+    pub fn value(&self, wanted: &[&[u8]]) -> Option<&[u8]> {
+        self.fields
+            .after_name()
+            .map(cut_at_equals)
+            .find(|(keyword, _)| wanted.contains(keyword))
+            .and_then(|(_, value)| value)
+    }
+}
+
+impl Fields {
+    fn split(text: &[u8]) -> Fields {
+        let mut spans: Vec<Range<usize>> = Vec::new();
+        let mut at = 0;
+        while at < text.len() {
+            let blank = match &text[at..] {
+                [b'\\', b'\n', ..] => 2,
+                [b' ' | b'\t' | b'\n', ..] | [b'\r', b'\n', ..] => 1,
+                _ => 0,
+            };
+            if blank > 0 {
+                at += blank;
+                continue;
+            }
+            let length = if text[at] == b'\\' && at + 1 < text.len() {
+                2
+            } else {
+                1
+            };
+            match spans.last_mut() {
+                Some(span) if span.end == at => span.end += length,
+                _ => spans.push(at..at + length),
+            }
+            at += length;
+        }
+        Fields {
+            text: text.to_vec(),
+            spans,
+        }
+    }
+
+    pub fn get(&self, index: usize) -> Option<&[u8]> {
+        Some(&self.text[self.spans.get(index)?.clone()])
+    }
+
+    /// All fields but the first.
+    pub fn after_name(&self) -> impl Iterator<Item = &[u8]> {
+        self.spans.iter().skip(1).map(|span| &self.text[span.clone()])
+    }
+
+    /// What ends the line: a newline, or nothing at the end of the spec.
+    pub fn ending(&self) -> &[u8] {
+        match self.text.as_slice() {
+            [.., b'\r', b'\n'] => b"\r\n",
+            [.., b'\n'] => b"\n",
+            _ => b"",
+        }
+    }
+}
+
+/// The lines of `spec` and their numbers; `\` before a newline makes one of two, but not where the
+/// line holds a `#`.
+fn logical_lines(spec: &[u8]) -> Vec<(usize, &[u8])> {
+    let mut lines = Vec::new();
+    let (mut from, mut first, mut at) = (0, 1, 0);
+    for (index, line) in spec.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        at += line.len();
+        if goes_on(line) && at < spec.len() {
+            continue;
+        }
+        lines.push((first, &spec[from..at]));
+        (from, first) = (at, index + 2);
+    }
+    lines
+}
+
+fn goes_on(line: &[u8]) -> bool {
+    let Some(line) = line.strip_suffix(b"\n") else {
+        return false;
+    };
+    let backslashes = line.iter().rev().take_while(|byte| **byte == b'\\').count();
+    backslashes % 2 == 1 && !line.contains(&b'#')
+}
+
+/// `keyword=value`, or one of the keywords that take no value.
+fn keyword(field: &[u8]) -> Result<(&[u8], Option<&[u8]>), &'static str> {
+    match cut_at_equals(field) {
+        (keyword, None) if !WITHOUT_VALUE.contains(&keyword) => Err("a missing `=`"),
+        pair => Ok(pair),
+    }
+}
+
+fn check_type(keyword: &[u8], value: Option<&[u8]>) -> Result<(), &'static str> {
+    if keyword != b"type" {
+        return Ok(());
+    }
+    let kind = unescape(value.unwrap_or_default()).ok_or("a stray escape in the type")?;
+    match TYPES.contains(&kind.as_slice()) {
+        true => Ok(()),
+        false => Err("an unknown type"),
+    }
+}
+
+/// The keyword and the value of a field.
+pub fn cut_at_equals(field: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match field.iter().position(|byte| *byte == b'=') {
+        Some(at) => (&field[..at], Some(&field[at + 1..])),
+        None => (field, None),
+    }
+}
+
+/// The parts of `path`, without `.` and empty ones.
+pub fn parts(path: &[u8]) -> Parts {
+    path.split(|byte| *byte == b'/')
+        .filter(|part| !part.is_empty() && *part != b".")
+        .map(<[u8]>::to_vec)
+        .collect()
+}
+
+/// `text` with its vis(3) escapes undone; `None` where one is stray.
+pub fn unescape(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut rest = text.iter().copied();
+    while let Some(byte) = rest.next() {
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        out.push(match rest.next()? {
+            high @ b'0'..=b'3' => {
+                let mut digit = || rest.next().filter(|d| (b'0'..=b'7').contains(d));
+                let (middle, low) = (digit()?, digit()?);
+                (high - b'0') * 64 + (middle - b'0') * 8 + (low - b'0')
+            }
+            b'a' => 7,
+            b'b' => 8,
+            b't' => b'\t',
+            b'n' => b'\n',
+            b'v' => 11,
+            b'f' => 12,
+            b'r' => b'\r',
+            b's' => b' ',
+            b'\\' => b'\\',
+            b'#' => b'#',
+            _ => return None,
+        });
+    }
+    Some(out)
+}
+
+/// `text` as DESIGN rule 7 writes it in `link=`.
+pub fn escape(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for byte in text {
+        match byte {
+            b'\\' | b'#' | b'=' => out.extend(format!("\\{byte:03o}").bytes()),
+            b'!'..=b'~' => out.push(*byte),
+            _ => out.extend(format!("\\{byte:03o}").bytes()),
+        }
+    }
+    out
+}

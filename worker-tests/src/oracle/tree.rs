@@ -1,0 +1,244 @@
+//! The tree for the oracle: one `readlink` or `lstat` per question, nothing remembered.
+//!
+//! Knows nothing of specs.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use super::spec::{Parts, parts};
+
+/// At most so many links on one way.
+const MOST_LINKS: usize = 40;
+
+/// (device and inode of a folder, a name in it).
+pub type Location = (u64, u64, Vec<u8>);
+
+/// Why a path leads to nothing.
+#[derive(Debug, PartialEq)]
+pub enum Lost {
+    /// Something on the way is not there.
+    Missing,
+    /// Links go round, or there are more than 40.
+    Circle,
+}
+
+/// A source, once staging is behind.
+#[derive(Clone)]
+pub struct Found {
+    /// The folders that the source was looked up from, one for each staging link and the first.
+    pub roots: Vec<PathBuf>,
+    /// Where the source's entry was at each staging link that stood for the whole source.
+    pub staging: Vec<Location>,
+    pub home: Entry,
+    /// How many links lie on the way from the last root to the home's folder.
+    pub linked_folders: usize,
+}
+
+/// A name in a folder that is reached without links.
+#[derive(Clone)]
+pub struct Entry {
+    pub folder: PathBuf,
+    pub name: Vec<u8>,
+}
+
+/// Where the links at an entry lead through.
+pub struct Trail {
+    pub locations: Vec<Location>,
+    /// Nothing is there at the end.
+    pub leads_nowhere: bool,
+}
+
+impl Entry {
+    /// `None` where the folder cannot be asked.
+    pub fn location(&self) -> Option<Location> {
+        let folder = fs::symlink_metadata(&self.folder).ok()?;
+        Some((folder.dev(), folder.ino(), self.name.clone()))
+    }
+
+    /// The text of the link that it is.
+    pub fn link(&self) -> Option<Vec<u8>> {
+        let text = fs::read_link(self.path()).ok()?;
+        Some(text.into_os_string().into_encoded_bytes())
+    }
+
+    fn is_there(&self) -> bool {
+        fs::symlink_metadata(self.path()).is_ok()
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join(OsStr::from_bytes(&self.name))
+    }
+}
+
+/// Finds `source` below `root`, a folder that is reached without links.
+pub fn find(root: &Path, source: &[u8]) -> Result<Found, Lost> {
+    let from_root = source.first() == Some(&b'/');
+    let wanted = parts(source);
+    let mut roots = vec![if from_root { "/".into() } else { root.to_owned() }];
+    let mut staging = Vec::new();
+    while roots.len() <= MOST_LINKS + 1 {
+        let root = &roots[roots.len() - 1];
+        match look(root, &wanted, !from_root)? {
+            Look::Home(home, linked_folders) => {
+                return Ok(Found {
+                    roots,
+                    staging,
+                    home,
+                    linked_folders,
+                });
+            }
+            Look::Staged { at, root } => {
+                staging.extend(at.and_then(|entry| entry.location()));
+                roots.push(root);
+            }
+        }
+    }
+    Err(Lost::Circle)
+}
+
+enum Look {
+    Home(Entry, usize),
+    /// A staging link leads to another root; `at` is the source's entry where the link stood for
+    /// the whole source.
+    Staged { at: Option<Entry>, root: PathBuf },
+}
+
+fn look(root: &Path, wanted: &Parts, may_be_staged: bool) -> Result<Look, Lost> {
+    let (last, above) = wanted.split_last().ok_or(Lost::Missing)?;
+    let mut folder = root.to_owned();
+    let mut links = 0;
+    for (index, name) in above.iter().enumerate() {
+        let entry = Entry {
+            folder: folder.clone(),
+            name: name.clone(),
+        };
+        if may_be_staged && let Some(root) = staged_root(&entry, &wanted[..=index])? {
+            return Ok(Look::Staged { at: None, root });
+        }
+        folder = enter(&folder, std::slice::from_ref(name), &mut links)?;
+    }
+    let entry = Entry {
+        folder,
+        name: last.clone(),
+    };
+    if !entry.is_there() {
+        return Err(Lost::Missing);
+    }
+    match may_be_staged {
+        true => match staged_root(&entry, wanted)? {
+            Some(root) => Ok(Look::Staged {
+                at: Some(entry),
+                root,
+            }),
+            None => Ok(Look::Home(entry, links)),
+        },
+        false => Ok(Look::Home(entry, links)),
+    }
+}
+
+/// Where an absolute link whose target ends in `/` + `path` moves the root to.
+fn staged_root(entry: &Entry, path: &[Vec<u8>]) -> Result<Option<PathBuf>, Lost> {
+    let Some(text) = entry.link().filter(|text| text[0] == b'/') else {
+        return Ok(None);
+    };
+    match parts(&text).strip_suffix(path) {
+        Some(root) => enter(Path::new("/"), root, &mut 0).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The location of the folder that `path` names below `root`; none for the root itself.
+pub fn folder_entry(root: &Path, path: &[Vec<u8>]) -> Option<Entry> {
+    let (name, above) = path.split_last()?;
+    let folder = enter(root, above, &mut 0).ok()?;
+    Some(Entry {
+        folder,
+        name: name.clone(),
+    })
+}
+
+/// Follows the links at `entry`, for a request with the root `root`.
+pub fn follow(entry: &Entry, root: &Path) -> Result<Trail, Lost> {
+    let mut trail = Trail {
+        locations: Vec::new(),
+        leads_nowhere: false,
+    };
+    let mut at = entry.clone();
+    while let Some(text) = at.link() {
+        if trail.locations.len() == MOST_LINKS {
+            return Err(Lost::Circle);
+        }
+        match step(&at, &text, root) {
+            Ok(Some(next)) => at = next,
+            Ok(None) => return Ok(trail),
+            Err(Lost::Circle) => return Err(Lost::Circle),
+            Err(Lost::Missing) => {
+                trail.leads_nowhere = true;
+                return Ok(trail);
+            }
+        }
+        trail.locations.extend(at.location());
+    }
+    trail.leads_nowhere = !at.is_there();
+    Ok(trail)
+}
+
+/// Where one link leads; `None` for `/` and for the request's root.
+fn step(entry: &Entry, text: &[u8], root: &Path) -> Result<Option<Entry>, Lost> {
+    let start = start_of(text, &entry.folder);
+    let wanted = parts(text);
+    match wanted.split_last() {
+        Some((last, above)) if last != b".." => Ok(Some(Entry {
+            folder: enter(start, above, &mut 0)?,
+            name: last.clone(),
+        })),
+        _ => {
+            let folder = enter(start, &wanted, &mut 0)?;
+            let (Some(above), Some(name)) = (folder.parent(), folder.file_name()) else {
+                return Ok(None);
+            };
+            Ok((folder != root).then(|| Entry {
+                folder: above.to_owned(),
+                name: name.as_bytes().to_vec(),
+            }))
+        }
+    }
+}
+
+/// The folder, reached without links, that `path` leads to from such a folder `from`. Counts links.
+fn enter(from: &Path, path: &[Vec<u8>], links: &mut usize) -> Result<PathBuf, Lost> {
+    let mut folder = from.to_owned();
+    for name in path {
+        if name == b".." {
+            folder = folder.parent().unwrap_or(Path::new("/")).to_owned();
+            continue;
+        }
+        let inner = folder.join(OsStr::from_bytes(name));
+        folder = match fs::read_link(&inner) {
+            Ok(text) => {
+                *links += 1;
+                if *links > MOST_LINKS {
+                    return Err(Lost::Circle);
+                }
+                let text = text.into_os_string().into_encoded_bytes();
+                enter(start_of(&text, &folder), &parts(&text), links)?
+            }
+            Err(_) => match fs::symlink_metadata(&inner) {
+                Ok(entry) if entry.is_dir() => inner,
+                _ => return Err(Lost::Missing),
+            },
+        };
+    }
+    Ok(folder)
+}
+
+fn start_of<'p>(text: &[u8], folder: &'p Path) -> &'p Path {
+    match text.first() {
+        Some(b'/') => Path::new("/"),
+        _ => folder,
+    }
+}

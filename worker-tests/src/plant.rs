@@ -1,0 +1,114 @@
+//! Trees on the disk: planting one from its description, and staging sources as a sandbox does.
+
+use std::{
+    ffi::OsStr,
+    fs, io,
+    os::unix::{ffi::OsStrExt, fs::symlink},
+    path::{Path, PathBuf},
+};
+
+use crate::case::with_root;
+
+/// Makes the entries that `tree` describes below `root`, one a line: `dir P`, `file P [TEXT]`,
+/// `link P -> T`. P and T are escaped as `\ooo`; `$ROOT` in a T stands for `root`.
+pub fn plant(root: &Path, tree: &[u8]) -> io::Result<()> {
+    for line in tree.split(|byte| *byte == b'\n') {
+        let (kind, rest) = cut(line, b" ");
+        match kind {
+            b"link" => {
+                let (name, target) = cut(rest, b" -> ");
+                plant_link(&below(root, &unvis(name)), &with_root(&unvis(target), root))?;
+            }
+            b"dir" => fs::create_dir_all(below(root, &unvis(rest)))?,
+            b"file" => {
+                let (name, text) = cut(rest, b" ");
+                let text = if text.is_empty() { name } else { text };
+                plant_file(&below(root, &unvis(name)), &unvis(text))?;
+            }
+            _ if line.trim_ascii().is_empty() => {}
+            _ => panic!("not an entry: {}", String::from_utf8_lossy(line)),
+        }
+    }
+    Ok(())
+}
+
+/// Makes a regular file and the folders above it.
+pub fn plant_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    make_parent(path)?;
+    fs::write(path, content)
+}
+
+/// Makes a symlink and the folders above it.
+pub fn plant_link(path: &Path, target: &[u8]) -> io::Result<()> {
+    make_parent(path)?;
+    symlink(OsStr::from_bytes(target), path)
+}
+
+/// Stages the sources of `specs` in a sandbox below `root`: real folders, and for every source that
+/// `exec_root` has one absolute symlink to it. Returns the sandbox's own exec root.
+pub fn stage(root: &Path, exec_root: &Path, specs: &[&[u8]]) -> io::Result<PathBuf> {
+    let sandbox = root.join("sandbox/7/execroot/_main");
+    fs::create_dir_all(&sandbox)?;
+    for source in specs.iter().flat_map(|spec| sources(spec)) {
+        let real = below(exec_root, &source);
+        let staged = below(&sandbox, &source);
+        if is_there(&real) && !is_there(&staged) {
+            plant_link(&staged, real.as_os_str().as_bytes())?;
+        }
+    }
+    Ok(sandbox)
+}
+
+/// Whether an entry stands at `path`, be it a link that leads nowhere.
+pub fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// The path of bytes `path` below `folder`.
+pub fn below(folder: &Path, path: &[u8]) -> PathBuf {
+    folder.join(OsStr::from_bytes(path))
+}
+
+/// What stands behind `content=`, `contents=` or `link=` anywhere in `spec`, up to the next blank.
+fn sources(spec: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    for word in spec.split(u8::is_ascii_whitespace) {
+        for keyword in [&b"content="[..], b"contents=", b"link="] {
+            if let Some(at) = word.windows(keyword.len()).position(|part| part == keyword) {
+                found.push(unvis(&word[at + keyword.len()..]));
+            }
+        }
+    }
+    found
+}
+
+fn make_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
+}
+
+/// `text` before and behind the first `mark`; behind is empty where there is none.
+fn cut<'t>(text: &'t [u8], mark: &[u8]) -> (&'t [u8], &'t [u8]) {
+    match text.windows(mark.len()).position(|part| part == mark) {
+        Some(at) => (&text[..at], &text[at + mark.len()..]),
+        None => (text, b""),
+    }
+}
+
+/// `text` with every `\ooo` undone and all else as it is.
+fn unvis(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, more @ ..] = rest {
+        match rest {
+            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..] => {
+                out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+                rest = after;
+            }
+            _ => {
+                out.push(*first);
+                rest = more;
+            }
+        }
+    }
+    out
+}
