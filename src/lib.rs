@@ -1,1 +1,3 @@
 //! mtree-worker: symlinks in the image layers that Bazel builds.
+
+pub mod server;
