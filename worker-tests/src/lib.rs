@@ -1,0 +1,3 @@
+//! What the tests share: the other side of the worker protocol.
+
+pub mod client;
