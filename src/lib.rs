@@ -6,6 +6,7 @@
 //! - [`resolve`]: rows and a tree in, decisions out. Knows no file system and no Bazel.
 //! - [`tree`]: folders on a file system, and the cache of them. Knows no rows.
 //! - [`command`]: one request, from arguments to a written spec: puts the three together.
+//! - [`server`]: frames, requests and cancellation of Bazel's worker protocol. Knows no mtree.
 //! - [`cli`]: what can be said on the command line.
 
 #[cfg(not(unix))]
@@ -23,6 +24,7 @@ mod output;
 pub mod path;
 pub mod report;
 pub mod resolve;
+pub mod server;
 mod show;
 pub mod spec;
 pub mod tree;

@@ -1,0 +1,30 @@
+//! Turns `proto/` into Rust, without protoc: protox reads the files, prost-build writes the code.
+
+use std::error::Error;
+
+use prost_types::field_descriptor_proto::Type;
+
+const PROTOCOL: &str = "proto/worker_protocol.proto";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed={PROTOCOL}");
+    let mut files = protox::compile([PROTOCOL], ["proto"])?;
+    // The name of a file is any bytes, while a Rust String is UTF-8 only. On the wire a string and
+    // bytes are the same, so what Bazel calls a string is received as bytes.
+    for file in &mut files.file {
+        for message in &mut file.message_type {
+            if message.name() != "WorkRequest" {
+                continue;
+            }
+            for field in &mut message.field {
+                if field.r#type() == Type::String {
+                    field.set_type(Type::Bytes);
+                }
+            }
+        }
+    }
+    prost_build::Config::new()
+        .extern_path(".blaze.worker.Input", "crate::server::inputs::Checked")
+        .compile_fds(files)?;
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! The JSON form of the protocol: where an object ends, requests in, answers out.
+//!
+//! Follows proto3's JSON mapping as far as Bazel uses it: lowerCamelCase names, or those of the
+//! .proto file; null for an absent field; a number may stand in quotes; unknown fields are passed
+//! over. Must not know where the bytes come from or go to.
+
+use std::fmt;
+
+use memchr::memchr2;
+use serde::de::{Deserializer, Error, Unexpected, Visitor};
+use serde::{Deserialize, Serialize};
+
+use super::inputs::Inputs;
+use super::protocol::WorkResponse;
+use super::request::{Incoming, Request};
+
+/// Where the search for the end of an object stands, so that no byte is looked at twice however
+/// the object is cut into reads.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// How much has been looked at, in bytes from the object's `{`.
+    seen: usize,
+    /// How many braces and brackets are open.
+    depth: usize,
+    in_string: bool,
+}
+
+impl Scan {
+    /// The length of the object at the head of `bytes`, once they hold all of it. The first of them
+    /// is a `{`; on each further call they are those of the call before and more.
+    ///
+    /// A brace closed by a bracket, and the like, is left for the parser to find.
+    pub fn end_of_object(&mut self, bytes: &[u8]) -> Option<usize> {
+        while self.seen < bytes.len() {
+            if self.in_string {
+                self.pass_string(bytes)?;
+                continue;
+            }
+            match bytes[self.seen] {
+                b'"' => self.in_string = true,
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => self.depth -= 1,
+                _ => {}
+            }
+            self.seen += 1;
+            if self.depth == 0 {
+                return Some(self.seen);
+            }
+        }
+        None
+    }
+
+    /// Goes to behind the quote that ends the string; `None` if `bytes` end first.
+    fn pass_string(&mut self, bytes: &[u8]) -> Option<()> {
+        loop {
+            let Some(length) = memchr2(b'"', b'\\', &bytes[self.seen..]) else {
+                self.seen = bytes.len();
+                return None;
+            };
+            self.seen += length;
+            if bytes[self.seen] == b'"' {
+                self.seen += 1;
+                self.in_string = false;
+                return Some(());
+            }
+            // The backslash is passed only together with the byte that it escapes.
+            if self.seen + 1 == bytes.len() {
+                return None;
+            }
+            self.seen += 2;
+        }
+    }
+}
+
+/// Reads a `WorkRequest` from one JSON object.
+pub fn read_request(object: &[u8]) -> serde_json::Result<Incoming> {
+    let request: WorkRequest = serde_json::from_slice(object)?;
+    let request_id = request.request_id.unwrap_or_default().0;
+    if request.cancel.unwrap_or_default() {
+        return Ok(Incoming::Cancel { request_id });
+    }
+    let inputs = request.inputs.unwrap_or_default().into_iter();
+    let paths: Vec<_> = inputs
+        .map(|input| input.path.unwrap_or_default().0)
+        .collect();
+    let arguments = request.arguments.unwrap_or_default().into_iter();
+    Ok(Incoming::Request(Request {
+        arguments: arguments.map(|argument| argument.0).collect(),
+        inputs: Inputs::from(paths),
+        request_id,
+        verbosity: request.verbosity.unwrap_or_default().0,
+        sandbox_dir: request.sandbox_dir.unwrap_or_default().0,
+    }))
+}
+
+/// Writes an answer as one line.
+pub fn write_answer(answer: &WorkResponse) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(&Answer {
+        exit_code: answer.exit_code,
+        output: &answer.output,
+        request_id: answer.request_id,
+        was_cancelled: answer.was_cancelled,
+    })?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    exit_code: i32,
+    output: &'a str,
+    request_id: i32,
+    // A Bazel that knows no cancellation (before 5) refuses the field, and never sees it set.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    was_cancelled: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WorkRequest {
+    arguments: Option<Vec<Text>>,
+    inputs: Option<Vec<Input>>,
+    #[serde(alias = "request_id")]
+    request_id: Option<Int32>,
+    cancel: Option<bool>,
+    verbosity: Option<Int32>,
+    #[serde(alias = "sandbox_dir")]
+    sandbox_dir: Option<Text>,
+}
+
+#[derive(Deserialize)]
+struct Input {
+    path: Option<Text>,
+}
+
+/// A JSON string, whose bytes need not be UTF-8.
+#[derive(Default)]
+struct Text(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl Visitor<'_> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a string")
+    }
+
+    fn visit_bytes<E: Error>(self, value: &[u8]) -> Result<Text, E> {
+        Ok(Text(value.to_vec()))
+    }
+}
+
+/// A JSON number without a fraction, also in quotes.
+#[derive(Default)]
+struct Int32(i32);
+
+impl<'de> Deserialize<'de> for Int32 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Int32Visitor)
+    }
+}
+
+struct Int32Visitor;
+
+impl Visitor<'_> for Int32Visitor {
+    type Value = Int32;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a whole number of 32 bits")
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Int32, E> {
+        i32::try_from(value)
+            .map(Int32)
+            .map_err(|_| E::invalid_value(Unexpected::Signed(value), &self))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Int32, E> {
+        i32::try_from(value)
+            .map(Int32)
+            .map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Int32, E> {
+        let whole = value as i32;
+        if f64::from(whole) == value {
+            Ok(Int32(whole))
+        } else {
+            Err(E::invalid_value(Unexpected::Float(value), &self))
+        }
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Int32, E> {
+        value
+            .parse()
+            .map(Int32)
+            .map_err(|_| E::invalid_value(Unexpected::Str(value), &self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(object: &str) -> Request {
+        match read_request(object.as_bytes()) {
+            Ok(Incoming::Request(request)) => request,
+            other => panic!("{object} is no request: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_object_ends_at_its_own_brace_wherever_it_is_cut() {
+        let object = br#"{"a\\":"}\"}",  "b":[{"c":{}}, "]"], "d":"\\"}"#;
+        for cut in 1..object.len() {
+            let mut scan = Scan::default();
+            assert_eq!(scan.end_of_object(&object[..cut]), None, "cut at {cut}");
+            let behind = [object, &b"{}"[..]].concat();
+            assert_eq!(scan.end_of_object(&behind), Some(object.len()));
+        }
+    }
+
+    #[test]
+    fn names_are_read_in_both_spellings_and_unknown_ones_passed_over() {
+        for object in [
+            r#"{"requestId":7,"sandboxDir":"s","verbosity":1,"new":[{"x":null}]}"#,
+            r#"{"request_id":"7","sandbox_dir":"s","verbosity":1e0,"inputs":null}"#,
+        ] {
+            let request = read(object);
+            assert_eq!(
+                (
+                    request.request_id,
+                    request.verbosity,
+                    &request.sandbox_dir[..]
+                ),
+                (7, 1, &b"s"[..]),
+                "{object}"
+            );
+            assert!(request.inputs.is_empty() && request.arguments.is_empty());
+        }
+    }
+
+    #[test]
+    fn strings_keep_bytes_that_are_not_utf_8() {
+        let object =
+            b"{\"arguments\":[\"\xff\"],\"inputs\":[{\"path\":\"a\xfe\",\"digest\":\"eA==\"}]}";
+        let Ok(Incoming::Request(request)) = read_request(object) else {
+            panic!("no request");
+        };
+        assert_eq!(request.arguments, [b"\xff"]);
+        assert_eq!(request.inputs.iter().collect::<Vec<_>>(), [b"a\xfe"]);
+    }
+
+    #[test]
+    fn numbers_that_are_no_int32_are_refused() {
+        for number in [
+            "2147483648",
+            "-2147483649",
+            "1.5",
+            "\"seven\"",
+            "1e99",
+            "{}",
+        ] {
+            let object = format!("{{\"requestId\":{number}}}");
+            assert!(read_request(object.as_bytes()).is_err(), "{object}");
+        }
+    }
+}
