@@ -265,6 +265,8 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Error> 
             for warning in outcome.warnings {
                 say(&format!("warning: {warning}"));
             }
+            // The process ends: thousands of folders need not be given back one by one.
+            std::mem::forget(cache);
         }
         Command::Inspect(args) => {
             let shown = inspect::inspect(&args, &cache, std::io::stderr().is_terminal())?;
