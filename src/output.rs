@@ -123,8 +123,11 @@ impl Drop for Output {
     }
 }
 
-/// Whether two paths lead to one file, which is there.
+/// Whether two paths are one, or lead to one file.
 fn is_same(one: &Path, other: &Path) -> bool {
+    if one == other {
+        return true;
+    }
     match (one.metadata(), other.metadata()) {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
         _ => false,

@@ -173,7 +173,7 @@ impl Parser {
     fn new(text: &[u8], link_is_source: bool) -> Self {
         let sample = text.len().min(1 << 16);
         let lines = memchr_iter(b'\n', &text[..sample]).count();
-        let expected = if sample == 0 { 0 } else { text.len() / sample * lines };
+        let expected = text.len().checked_div(sample).unwrap_or_default() * lines;
         let spec = Spec { rows: Vec::with_capacity(expected + 1), ..Spec::default() };
         Self { spec, link_is_source, entered: Vec::new(), folder: Vec::new() }
     }
