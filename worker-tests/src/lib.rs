@@ -4,6 +4,10 @@
 
 pub mod case;
 pub mod client;
+pub mod difference;
 pub mod oracle;
 pub mod plant;
 pub mod program;
+pub mod random;
+pub mod real_tree;
+pub mod unpack;

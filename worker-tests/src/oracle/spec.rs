@@ -47,7 +47,7 @@ pub struct Row {
     /// Its name has no slash: it belongs to the folder entered last.
     pub slash_less: bool,
     /// The `/set` values in force.
-    defaults: Keywords,
+    pub defaults: Keywords,
 }
 
 const TYPES: [&[u8]; 7] = [
@@ -167,7 +167,7 @@ impl Fields {
         let mut at = 0;
         while at < text.len() {
             let blank = match &text[at..] {
-                [b'\\', b'\n', ..] => 2,
+                [b'\\', b'\n', _, ..] => 2,
                 [b' ' | b'\t' | b'\n', ..] | [b'\r', b'\n', ..] => 1,
                 _ => 0,
             };
@@ -268,6 +268,15 @@ pub fn parts(path: &[u8]) -> Parts {
         .filter(|part| !part.is_empty() && *part != b".")
         .map(<[u8]>::to_vec)
         .collect()
+}
+
+/// What stands before the first part of a full path: `./`, `/` or nothing.
+pub fn head(name: &[u8]) -> &[u8] {
+    match name {
+        [b'.', b'/', ..] => b"./",
+        [b'/', ..] => b"/",
+        _ => b"",
+    }
 }
 
 /// `text` with its vis(3) escapes undone; `None` where one is stray.
