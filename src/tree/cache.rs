@@ -180,7 +180,13 @@ impl Cache {
     pub fn get(&self, stamp: &Stamp, enough: impl Fn(&Known) -> bool) -> Option<Arc<Known>> {
         let slot = self.folders.get(&stamp.identity)?.clone();
         let known = lock(&slot.place).known.clone();
-        let known = known.filter(|known| known.stamp == *stamp && enough(known))?;
+        let Some(known) = known else {
+            self.leave(stamp.identity, slot);
+            return None;
+        };
+        if known.stamp != *stamp || !enough(&known) {
+            return None;
+        }
         self.touch(&slot);
         Some(known)
     }
@@ -207,10 +213,10 @@ impl Cache {
         let remembered = read.as_ref().ok().filter(|_| worth).cloned();
         self.count(place.known.as_deref(), remembered.as_deref());
         place.known = remembered;
-        let forget = place.known.is_none();
+        let is_empty = place.known.is_none();
         drop(place);
-        if forget {
-            self.folders.remove_if(&stamp.identity, |_, slot| retire_empty(slot));
+        if is_empty {
+            self.leave(stamp.identity, slot);
         }
         self.keep_to_the_limit();
         Ok((read?, false))
@@ -223,15 +229,32 @@ impl Cache {
         if lock(&known.looked_up).insert(name.into(), seen).is_some() {
             return;
         }
-        let slot = self.folders.get(&known.stamp.identity).map(|slot| slot.clone());
-        let place = slot.as_ref().map(|slot| lock(&slot.place));
-        known.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let has = place.as_ref().and_then(|place| place.known.as_deref());
-        if has.is_some_and(|has| std::ptr::eq(has, known)) {
+        let Some(slot) = self.folders.get(&known.stamp.identity).map(|slot| slot.clone()) else {
+            return;
+        };
+        let place = lock(&slot.place);
+        // What the cache has let go of, or never had, must not be counted: the count of a folder
+        // and that of all change together, while its place is locked.
+        if place.known.as_deref().is_some_and(|has| std::ptr::eq(has, known)) {
+            known.bytes.fetch_add(bytes, Ordering::Relaxed);
             self.held.fetch_add(bytes, Ordering::Relaxed);
         }
+        let is_empty = place.known.is_none();
         drop(place);
+        if is_empty {
+            self.leave(known.stamp.identity, slot);
+        }
         self.keep_to_the_limit();
+    }
+
+    /// Gives a slot back in which nothing is remembered. The last one to do so takes it away, so
+    /// that folders which are never remembered leave nothing behind.
+    fn leave(&self, identity: Identity, slot: Arc<Slot>) {
+        drop(slot);
+        self.folders.remove_if(&identity, |_, slot| {
+            // Nobody gets at a slot that the map alone has while the map is locked.
+            Arc::strong_count(slot) == 1 && lock(&slot.place).known.is_none()
+        });
     }
 
     fn touch(&self, slot: &Slot) {
@@ -268,14 +291,6 @@ impl Cache {
     }
 }
 
-/// Retires a slot in which nothing is remembered and nobody reads.
-fn retire_empty(slot: &Slot) -> bool {
-    slot.place.try_lock().is_ok_and(|mut place| {
-        place.retired |= place.known.is_none();
-        place.retired
-    })
-}
-
 /// The entry that was seen.
 pub fn entry<'t>(seen: Seen, text: &'t mut Vec<u8>) -> Entry<'t> {
     match seen {
@@ -288,3 +303,6 @@ pub fn entry<'t>(seen: Seen, text: &'t mut Vec<u8>) -> Entry<'t> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
