@@ -77,9 +77,11 @@ impl Moment {
 /// What is known of a folder that has a certain stamp.
 #[derive(Debug)]
 pub struct Known {
-    stamp: Stamp,
+    pub stamp: Stamp,
     /// All its names, if it was read.
     pub listing: Option<Listing>,
+    /// It has more names than this, if it was read no further.
+    more_than: Option<usize>,
     /// Names that were asked for one by one.
     looked_up: Mutex<HashMap<Box<[u8]>, Seen>>,
     /// The memory that it takes, in bytes; counted by the cache if the cache has it.
@@ -98,11 +100,31 @@ pub enum Seen {
 }
 
 impl Known {
-    /// What a reading gave of the folder with `stamp`, or nothing yet.
-    pub fn new(stamp: Stamp, listing: Option<Listing>) -> Self {
+    /// A folder that was read.
+    pub fn listed(stamp: Stamp, listing: Listing) -> Self {
+        Self::new(stamp, Some(listing), None)
+    }
+
+    /// A folder with more names than `most`, which is not read to its end: names are looked up.
+    pub fn too_large(stamp: Stamp, most: usize) -> Self {
+        Self::new(stamp, None, Some(most))
+    }
+
+    /// A folder whose names are looked up.
+    pub fn by_look_ups(stamp: Stamp) -> Self {
+        Self::new(stamp, None, None)
+    }
+
+    fn new(stamp: Stamp, listing: Option<Listing>, more_than: Option<usize>) -> Self {
         let bytes = size_of::<Self>() + size_of::<Slot>() + size_of::<(Identity, Arc<Slot>)>();
-        let bytes = bytes + listing.as_ref().map_or(0, Listing::bytes);
-        Self { stamp, listing, looked_up: Mutex::default(), bytes: AtomicUsize::new(bytes) }
+        let bytes = AtomicUsize::new(bytes + listing.as_ref().map_or(0, Listing::bytes));
+        Self { stamp, listing, more_than, looked_up: Mutex::default(), bytes }
+    }
+
+    /// Whether nothing is gained by reading the folder, up to `most` names: that was done, or would
+    /// be in vain.
+    pub fn will_do(&self, most: usize) -> bool {
+        self.listing.is_some() || self.more_than.is_some_and(|more| more >= most)
     }
 
     /// What was seen at `name`, if it was asked for.
