@@ -22,7 +22,8 @@ pub struct Context<'c> {
     pub cache: &'c Cache,
     /// What the request may look at, if it says so (DESIGN rule 8).
     pub inputs: Option<&'c Inputs>,
-    /// Whether the request is to stop: asked before every folder that is read.
+    /// Whether the request is to stop: asked before every folder that is read, and
+    /// before the outputs are put in their places.
     pub cancelled: &'c (dyn Fn() -> bool + Sync),
 }
 
@@ -65,7 +66,7 @@ pub fn resolve(args: &ResolveArgs, context: &Context<'_>) -> Result<Outcome, Err
         let inputs: Vec<_> = inputs.iter().cloned().chain([args.out.clone()]).collect();
         Output::create("--report", context.root, path, &inputs)
     });
-    let report_file = report_file.transpose()?;
+    let mut report_file = report_file.transpose()?;
 
     let mut view = View::new(context.root, context.cache, context.cancelled)
         .map_err(|source| Error::Root { path: context.root.to_owned(), source })?;
@@ -80,14 +81,17 @@ pub fn resolve(args: &ResolveArgs, context: &Context<'_>) -> Result<Outcome, Err
         warnings: warnings(&spec, &decisions, &view),
         report: numbers(&spec, &decisions, &view),
     };
-    if let Some(mut file) = report_file {
+    if let Some(file) = &mut report_file {
         outcome.report.bytes_saved = saved(&spec, &decisions, context.root);
         file.write(|file| {
             serde_json::to_writer_pretty(&mut *file, &outcome.report)?;
             file.write_all(b"\n")
         })?;
-        file.commit()?;
     }
+    if (context.cancelled)() {
+        return Err(Error::Cancelled);
+    }
+    report_file.map_or(Ok(()), Output::commit)?;
     out.commit()?;
     Ok(outcome)
 }
