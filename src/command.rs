@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use tracing::debug;
+
 use crate::cli::{self, ResolveArgs};
 use crate::error::Error;
 use crate::flagfile;
@@ -60,6 +62,8 @@ pub fn resolve(args: &ResolveArgs, context: &Context<'_>) -> Result<Outcome, Err
     }
     let also = args.also.iter().map(|path| read(path, args.link_is_source, context));
     let also: Vec<_> = also.collect::<Result<_, _>>()?;
+    let rows_of_others = also.iter().map(|spec| spec.rows().len()).sum::<usize>();
+    debug!(spec = ?args.mtree, rows = spec.rows().len(), rows_of_others, "read");
     let inputs: Vec<PathBuf> = args.also.iter().chain([&args.mtree]).cloned().collect();
     let mut out = Output::create("--out", context.root, &args.out, &inputs)?;
     let report_file = args.report.as_deref().map(|path| {
@@ -74,6 +78,14 @@ pub fn resolve(args: &ResolveArgs, context: &Context<'_>) -> Result<Outcome, Err
         true => Decisions::default(),
         false => resolve::resolve(&spec, &also, args.options(), context.inputs, &mut view)?,
     };
+    debug!(
+        links = decisions.links.len(),
+        folder_links = decisions.folder_links.len(),
+        without_target = decisions.without_target.len(),
+        absent = decisions.absent.len(),
+        unknown = decisions.unknown.len(),
+        "decided"
+    );
     let edits = edits(&spec, &decisions);
     out.write(|file| edits.write_to(file))?;
 
