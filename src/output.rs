@@ -123,8 +123,12 @@ impl Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        if let Some(file) = &self.file {
-            under_way().files.remove(file.path());
+        if let Some(file) = self.file.take() {
+            // It goes while `abandon_all` waits: else the process could end in between, with the
+            // file there and nobody to know of it.
+            let mut under_way = under_way();
+            under_way.files.remove(file.path());
+            drop(file);
         }
     }
 }

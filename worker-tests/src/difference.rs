@@ -10,12 +10,8 @@ pub fn difference(want: &[u8], got: &[u8]) -> String {
     };
     let (want, got) = (lines(want), lines(got));
     let head = want.iter().zip(&got).take_while(|(a, b)| a == b).count();
-    let tail = want[head..]
-        .iter()
-        .rev()
-        .zip(got[head..].iter().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
+    let tail =
+        want[head..].iter().rev().zip(got[head..].iter().rev()).take_while(|(a, b)| a == b).count();
     let mut out = String::from("the output differs (- wanted, + written)\n");
     let mut write = |mark: &str, lines: &[String]| {
         for line in lines {

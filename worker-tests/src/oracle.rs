@@ -6,7 +6,9 @@ mod collapse;
 mod spec;
 mod tree;
 
-use std::{cell::RefCell, collections::BTreeMap, ffi::OsString, os::unix::ffi::OsStringExt, path::Path};
+use std::{
+    cell::RefCell, collections::BTreeMap, ffi::OsString, os::unix::ffi::OsStringExt, path::Path,
+};
 
 pub use change::Changes;
 use spec::{BadLine, Line, Parts, Row};
@@ -33,10 +35,8 @@ impl Options {
             self.link_is_source.then_some("--link-is-source"),
             self.no_resolve.then_some("--no-resolve"),
         ];
-        let paths = [
-            ("--strip-prefix=", &changes.strip_prefix),
-            ("--package-dir=", &changes.package_dir),
-        ];
+        let paths =
+            [("--strip-prefix=", &changes.strip_prefix), ("--package-dir=", &changes.package_dir)];
         let words = [
             ("--mtime=", &changes.mtime),
             ("--owner=", &changes.owner),
@@ -106,10 +106,7 @@ pub fn resolve(
     let lines = spec::parse(spec)?;
     let changed = change::change(lines, &options.changes);
     if options.no_resolve {
-        return Ok(Resolved {
-            spec: changed,
-            fired: Fired::new(),
-        });
+        return Ok(Resolved { spec: changed, fired: Fired::new() });
     }
     let lines = spec::parse(&changed)?;
     let mut rows = Vec::new();
@@ -118,31 +115,19 @@ pub fn resolve(
             rows.push(Known::new(row, Some(index), options, root)?);
         }
     }
-    let also: Vec<Vec<Line>> = also
-        .iter()
-        .map(|spec| spec::parse(spec))
-        .collect::<Result<_, _>>()?;
+    let also: Vec<Vec<Line>> =
+        also.iter().map(|spec| spec::parse(spec)).collect::<Result<_, _>>()?;
     for line in also.iter().flatten() {
         if let Line::Row(row) = line {
             rows.push(Known::new(row, None, options, root)?);
         }
     }
-    Archive {
-        lines: &lines,
-        rows,
-        options,
-        root,
-        fired: RefCell::default(),
-    }
-    .resolve()
+    Archive { lines: &lines, rows, options, root, fired: RefCell::default() }.resolve()
 }
 
 impl From<BadLine> for Wrong {
     fn from(bad: BadLine) -> Wrong {
-        Wrong::Line {
-            number: bad.number,
-            why: bad.why,
-        }
+        Wrong::Line { number: bad.number, why: bad.why }
     }
 }
 
@@ -166,20 +151,12 @@ impl<'l> Known<'l> {
         options: &Options,
         root: &Path,
     ) -> Result<Known<'l>, Wrong> {
-        let mut known = Known {
-            row,
-            line,
-            source: source(row, options)?,
-            found: None,
-            link: None,
-        };
+        let mut known = Known { row, line, source: source(row, options)?, found: None, link: None };
         let Some(source) = &known.source else {
             return Ok(known);
         };
         // Links that go round are an error in this spec; of an also-spec's row nothing is known then.
-        let circle = || Wrong::Circle {
-            row: row.path.join(&b'/'),
-        };
+        let circle = || Wrong::Circle { row: row.path.join(&b'/') };
         known.found = match tree::find(root, source) {
             Ok(found) => Some(found),
             Err(Lost::Circle) if line.is_some() => return Err(circle()),
@@ -209,10 +186,7 @@ impl<'l> Known<'l> {
     /// Whether its home or one of its staging locations is `location`.
     fn is_known_at(&self, location: &Location) -> bool {
         self.home().as_ref() == Some(location)
-            || self
-                .found
-                .as_ref()
-                .is_some_and(|found| found.staging.contains(location))
+            || self.found.as_ref().is_some_and(|found| found.staging.contains(location))
     }
 
     /// DESIGN rule 4: the build declared it as a link.
@@ -234,10 +208,7 @@ fn source(row: &Row, options: &Options) -> Result<Option<Vec<u8>>, Wrong> {
     let Some(written) = written else {
         return Ok(None);
     };
-    let bad = |why| Wrong::Line {
-        number: row.number,
-        why,
-    };
+    let bad = |why| Wrong::Line { number: row.number, why };
     let source = spec::unescape(written).ok_or(bad("a stray escape in the source"))?;
     if source.contains(&0) {
         return Err(bad("a NUL in the source"));
@@ -277,10 +248,8 @@ impl Archive<'_> {
                 continue;
             }
             match line {
-                Line::Up {
-                    closes: Some(folder),
-                    ..
-                } if collapses.iter().any(|c| c.goes.contains(folder)) => {}
+                Line::Up { closes: Some(folder), .. }
+                    if collapses.iter().any(|c| c.goes.contains(folder)) => {}
                 Line::Row(row) => match self.decide(index)? {
                     Decision::Stays => out.extend(line.text()),
                     Decision::Link(text) => out.extend(turned(row, &text)),
@@ -288,10 +257,7 @@ impl Archive<'_> {
                 _ => out.extend(line.text()),
             }
         }
-        Ok(Resolved {
-            spec: out,
-            fired: self.fired.into_inner(),
-        })
+        Ok(Resolved { spec: out, fired: self.fired.into_inner() })
     }
 
     /// DESIGN rules 1 to 5 for the row at a line of this spec.
@@ -353,9 +319,7 @@ impl Archive<'_> {
             return Ok(Decision::Link(text.clone()));
         }
         match self.options.missing_target {
-            MissingTarget::Fail => Err(Wrong::NoTarget {
-                row: row.row.path.join(&b'/'),
-            }),
+            MissingTarget::Fail => Err(Wrong::NoTarget { row: row.row.path.join(&b'/') }),
             MissingTarget::Keep if relative => {
                 self.count("rule 3: kept");
                 Ok(Decision::Link(text.clone()))
@@ -378,16 +342,11 @@ impl Archive<'_> {
 
     /// Whether all rows at `path` that `count` are folders, or all have one home.
     fn agree(&self, path: &Parts, count: impl Fn(&Known) -> bool) -> bool {
-        let here: Vec<&Known> = self
-            .rows
-            .iter()
-            .filter(|row| row.row.path == *path && count(row))
-            .collect();
+        let here: Vec<&Known> =
+            self.rows.iter().filter(|row| row.row.path == *path && count(row)).collect();
         here.len() == 1
             || here.iter().all(|row| row.row.is_folder())
-            || here
-                .iter()
-                .all(|row| row.home().is_some() && row.home() == here[0].home())
+            || here.iter().all(|row| row.home().is_some() && row.home() == here[0].home())
     }
 
     /// DESIGN rule 5: the text of a link from the row at `from` to one of `targets`.
@@ -499,15 +458,6 @@ fn turned(row: &Row, text: &[u8]) -> Vec<u8> {
 /// Keywords that DESIGN rule 7 drops.
 fn describes_bytes(keyword: &[u8]) -> bool {
     let keyword = keyword.strip_suffix(b"digest").unwrap_or(keyword);
-    [
-        &b"size"[..],
-        b"cksum",
-        b"md5",
-        b"sha1",
-        b"sha256",
-        b"sha384",
-        b"sha512",
-        b"rmd160",
-    ]
-    .contains(&keyword)
+    [&b"size"[..], b"cksum", b"md5", b"sha1", b"sha256", b"sha384", b"sha512", b"rmd160"]
+        .contains(&keyword)
 }

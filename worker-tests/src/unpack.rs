@@ -16,13 +16,7 @@ pub fn pack_and_unpack(folder: &Path, specs: &[&Path], unpacked: &Path) -> Resul
         argument.push(spec);
         argument
     });
-    bsdtar(
-        Command::new("bsdtar")
-            .current_dir(folder)
-            .arg("-cf")
-            .arg(&archive)
-            .args(specs),
-    )?;
+    bsdtar(Command::new("bsdtar").current_dir(folder).arg("-cf").arg(&archive).args(specs))?;
     fs::create_dir_all(unpacked).map_err(|error| error.to_string())?;
     bsdtar(Command::new("bsdtar").arg("-xf").arg(&archive).arg("-C").arg(unpacked))
 }

@@ -85,19 +85,13 @@ fn plant_case(file: &Path, staging: Staging) -> Result<Planted, Failed> {
     for (name, text) in &specs {
         fs::write(cwd.join(name), text)?;
     }
-    Ok(Planted {
-        case,
-        root,
-        cwd,
-        _folder: folder,
-    })
+    Ok(Planted { case, root, cwd, _folder: folder })
 }
 
 fn check_program(file: &Path, staging: Staging) -> Result<(), Failed> {
     let planted = plant_case(file, staging)?;
-    let mut arguments = ["resolve", "--mtree", "spec.mtree", "--out", "out.mtree"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut arguments =
+        ["resolve", "--mtree", "spec.mtree", "--out", "out.mtree"].map(str::to_owned).to_vec();
     arguments.extend(planted.case.arguments());
     let done = program::run(&planted.cwd, &arguments);
     let said = program::said(&done);
@@ -126,10 +120,8 @@ fn check_program(file: &Path, staging: Staging) -> Result<(), Failed> {
 fn check_oracle(file: &Path, staging: Staging) -> Result<(), Failed> {
     let planted = plant_case(file, staging)?;
     let (options, also) = understand(&planted.case.arguments());
-    let also = also
-        .iter()
-        .map(|name| fs::read(planted.cwd.join(name)))
-        .collect::<Result<Vec<_>, _>>()?;
+    let also =
+        also.iter().map(|name| fs::read(planted.cwd.join(name))).collect::<Result<Vec<_>, _>>()?;
     let also: Vec<&[u8]> = also.iter().map(Vec::as_slice).collect();
     let spec = fs::read(planted.cwd.join("spec.mtree"))?;
     let resolved = oracle::resolve(&spec, &also, &options, &planted.cwd);

@@ -87,14 +87,8 @@ struct Answer {
 /// What the oracle answers for the sources below `folder`.
 fn ask_oracle(folder: &Path, written: &Written, options: &Options) -> Answer {
     match oracle::resolve(&written.spec, &[&written.also], options, folder) {
-        Ok(resolved) => Answer {
-            output: Ok(resolved.spec),
-            fired: resolved.fired,
-        },
-        Err(wrong) => Answer {
-            output: Err(kind(&wrong).to_owned()),
-            fired: Fired::new(),
-        },
+        Ok(resolved) => Answer { output: Ok(resolved.spec), fired: resolved.fired },
+        Err(wrong) => Answer { output: Err(kind(&wrong).to_owned()), fired: Fired::new() },
     }
 }
 
@@ -115,10 +109,7 @@ fn ask_program(folder: &Path, written: &Written, options: &Options) -> Answer {
         true => Ok(fs::read(folder.join("out.mtree")).expect("there is an output")),
         false => Err(program::said(&done)),
     };
-    Answer {
-        output,
-        fired: Fired::new(),
-    }
+    Answer { output, fired: Fired::new() }
 }
 
 /// Writes the specs to `folder`, and gives the arguments that name them.
@@ -136,10 +127,9 @@ fn agree(who: &str, expected: &Answer, answer: &Answer) -> Result<(), TestCaseEr
     match (&expected.output, &answer.output) {
         (Err(_), Err(_)) => Ok(()),
         (Ok(expected), Ok(answer)) if expected == answer => Ok(()),
-        (Ok(expected), Ok(answer)) => Err(TestCaseError::fail(format!(
-            "{who}: {}",
-            difference(expected, answer)
-        ))),
+        (Ok(expected), Ok(answer)) => {
+            Err(TestCaseError::fail(format!("{who}: {}", difference(expected, answer))))
+        }
         (Ok(_), Err(said)) => Err(TestCaseError::fail(format!("{who} fails: {said}"))),
         (Err(wrong), Ok(_)) => Err(TestCaseError::fail(format!("{who} finds no {wrong}"))),
     }
@@ -168,7 +158,11 @@ fn check<S>(
             panic!(
                 "{reason}\n\nAs a case:\n-- tree --\n{}-- args --\n--also=also.mtree\n{}-- spec.mtree --\n{}\n-- also.mtree --\n{}",
                 describe(&planted.root),
-                spec.options.arguments().iter().map(|a| format!("{}\n", a.display())).collect::<String>(),
+                spec.options
+                    .arguments()
+                    .iter()
+                    .map(|a| format!("{}\n", a.display()))
+                    .collect::<String>(),
                 String::from_utf8_lossy(&written.spec),
                 String::from_utf8_lossy(&written.also),
             );

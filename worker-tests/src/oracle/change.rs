@@ -57,9 +57,7 @@ impl Changes {
         let stripped = match &self.strip_prefix {
             Some(prefix) => {
                 let prefix = spec::parts(prefix);
-                row.path
-                    .strip_prefix(prefix.as_slice())
-                    .filter(|rest| !rest.is_empty())?;
+                row.path.strip_prefix(prefix.as_slice()).filter(|rest| !rest.is_empty())?;
                 without_parts(&name, prefix.len())
             }
             None => without_parts(&name, 0),

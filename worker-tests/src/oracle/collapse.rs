@@ -73,7 +73,8 @@ impl Archive<'_> {
         let mut mirrored = ours.all_rows().map(|(rest, row)| mirrored(row, rest));
         let entry = mirrored.next()??;
         let location = entry.location()?;
-        if !mirrored.all(|other| other.and_then(|entry| entry.location()).as_ref() == Some(&location))
+        if !mirrored
+            .all(|other| other.and_then(|entry| entry.location()).as_ref() == Some(&location))
         {
             return None;
         }
@@ -97,18 +98,11 @@ impl Archive<'_> {
         let Some(theirs) = self.below(target) else {
             return false;
         };
-        self.rows
-            .iter()
-            .all(|row| row.row.path != *target || row.row.is_folder())
-            && theirs
-                .all_rows()
-                .all(|(rest, row)| mirrors_at(row, rest, location))
+        self.rows.iter().all(|row| row.row.path != *target || row.row.is_folder())
+            && theirs.all_rows().all(|(rest, row)| mirrors_at(row, rest, location))
             && ours.rows.len() == theirs.rows.len()
             && ours.rows.iter().all(|(rest, ours)| {
-                theirs
-                    .rows
-                    .get(rest)
-                    .is_some_and(|theirs| are_alike(ours, theirs))
+                theirs.rows.get(rest).is_some_and(|theirs| are_alike(ours, theirs))
             })
             && ours.folder_rows_are_in(&theirs)
             && theirs.folder_rows_are_in(ours)
@@ -151,24 +145,18 @@ impl Archive<'_> {
 
 impl<'a> Below<'a> {
     fn all_rows(&self) -> impl Iterator<Item = (&'a [Vec<u8>], &'a Known<'a>)> {
-        self.rows
-            .iter()
-            .flat_map(|(rest, rows)| rows.iter().map(|row| (*rest, *row)))
+        self.rows.iter().flat_map(|(rest, rows)| rows.iter().map(|row| (*rest, *row)))
     }
 
     /// Whether each of the folder rows is a folder in `other` too, with the same keywords if it
     /// has a row there.
     fn folder_rows_are_in(&self, other: &Below) -> bool {
-        self.folder_rows.iter().all(|(rest, rows)| {
-            match other.folder_rows.get(rest) {
-                Some(others) => rows
-                    .iter()
-                    .all(|row| others.iter().all(|other| keywords(row) == keywords(other))),
-                None => other
-                    .rows
-                    .keys()
-                    .chain(other.folder_rows.keys())
-                    .any(|path| path.starts_with(rest)),
+        self.folder_rows.iter().all(|(rest, rows)| match other.folder_rows.get(rest) {
+            Some(others) => {
+                rows.iter().all(|row| others.iter().all(|other| keywords(row) == keywords(other)))
+            }
+            None => {
+                other.rows.keys().chain(other.folder_rows.keys()).any(|path| path.starts_with(rest))
             }
         })
     }
@@ -243,7 +231,8 @@ fn folder_link(folder: &Parts, like: &Row, place: &Row, text: &[u8]) -> Vec<u8> 
         let is_said = like.fields.after_name().any(|field| spec::cut_at_equals(field).0 == keyword);
         let is_dropped = says_what_it_is(keyword) || describes_bytes(keyword);
         if !is_said && !is_dropped && place.defaults.get(keyword) != Some(value) {
-            let value = value.as_ref().map(|value| [b"=", value.as_slice()].concat()).unwrap_or_default();
+            let value =
+                value.as_ref().map(|value| [b"=", value.as_slice()].concat()).unwrap_or_default();
             fields.push([keyword.as_slice(), &value].concat());
         }
     }

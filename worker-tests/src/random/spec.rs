@@ -144,23 +144,14 @@ pub fn spec() -> impl Strategy<Value = SpecPlan> {
             .prop_flat_map(|count| vec((any::<Index>(), oddity()), count)),
         options(),
     )
-        .prop_map(
-            |(layouts, lacking, extras, mut style, oddities, options)| {
-                let changes = &options.changes;
-                if changes.strip_prefix.is_some() || changes.package_dir.is_some() {
-                    // How a slash-less name is spelled as a full path is nobody's rule.
-                    style.escapes = Escapes::Octal;
-                }
-                SpecPlan {
-                    layouts,
-                    lacking,
-                    extras,
-                    style,
-                    oddities,
-                    options,
-                }
-            },
-        )
+        .prop_map(|(layouts, lacking, extras, mut style, oddities, options)| {
+            let changes = &options.changes;
+            if changes.strip_prefix.is_some() || changes.package_dir.is_some() {
+                // How a slash-less name is spelled as a full path is nobody's rule.
+                style.escapes = Escapes::Octal;
+            }
+            SpecPlan { layouts, lacking, extras, style, oddities, options }
+        })
 }
 
 /// Specs that can be packed: every row is a folder or a file whose bytes are there, no two rows
@@ -169,19 +160,19 @@ pub fn packable_spec() -> impl Strategy<Value = SpecPlan> {
     spec().prop_map(|mut plan| {
         for layout in &mut plan.layouts {
             layout.links = Links::Followed;
+            if layout.to.is_empty() {
+                // libarchive holds a link's row against what lies at its path on the disk.
+                layout.to = "layer";
+            }
         }
         plan.extras.retain(|extra| {
-            matches!(
-                extra.kind,
-                ExtraKind::Beside { .. } | ExtraKind::Folder { .. }
-            )
+            matches!(extra.kind, ExtraKind::Beside { .. } | ExtraKind::Folder { .. })
         });
         plan.style.escapes = Escapes::Octal;
         // libarchive passes over a last line that does not end.
         plan.style.ends_with_newline = true;
         plan.style.head = plan.style.head.trim_start_matches('/');
-        plan.oddities
-            .retain(|(_, oddity)| !matches!(oddity, Oddity::OtherHead | Oddity::Digests));
+        plan.oddities.retain(|(_, oddity)| !matches!(oddity, Oddity::OtherHead | Oddity::Digests));
         plan.options.missing_target = MissingTarget::Inline;
         plan.options.link_is_source = false;
         plan.options.changes = Changes::default();
@@ -363,11 +354,8 @@ impl SpecPlan {
     }
 
     fn rows(&self, planted: &Planted) -> Vec<Row> {
-        let mut rows: Vec<Row> = self
-            .layouts
-            .iter()
-            .flat_map(|layout| layout.rows(planted))
-            .collect();
+        let mut rows: Vec<Row> =
+            self.layouts.iter().flat_map(|layout| layout.rows(planted)).collect();
         for lacking in &self.lacking {
             if !rows.is_empty() {
                 rows.remove(lacking.index(rows.len()));
@@ -414,22 +402,14 @@ impl SpecPlan {
         }
         let mut also_spec = Vec::new();
         let plain = SpecPlan {
-            style: Style {
-                defaults: Defaults::None,
-                ..self.style.clone()
-            },
+            style: Style { defaults: Defaults::None, ..self.style.clone() },
             ..self.clone()
         };
         also.iter().for_each(|row| plain.write_row(row, false, &mut also_spec));
         if !self.style.ends_with_newline {
             spec.truncate(spec.trim_ascii_end().len());
         }
-        Written {
-            spec,
-            also: also_spec,
-            sources,
-            rows: own.len(),
-        }
+        Written { spec, also: also_spec, sources, rows: own.len() }
     }
 
     /// The slash-less form: a folder's rows stand between its own row and `..`.
@@ -445,16 +425,17 @@ impl SpecPlan {
                     let length = row.path.len() - rest.len() + end;
                     inner.entry(row.path[..length].to_vec()).or_default().push(row.clone());
                 }
-                None if row.what == What::Folder => drop(inner.entry(row.path.clone()).or_default()),
+                None if row.what == What::Folder => {
+                    drop(inner.entry(row.path.clone()).or_default())
+                }
                 None => self.write_row(row, !row.oddities.contains(&Oddity::FullPath), spec),
             }
         }
         for (path, below) in inner {
             let own = rows.iter().find(|row| row.path == path && row.what == What::Folder);
-            let row = own.cloned().unwrap_or_else(|| Row {
-                path: path.clone(),
-                ..Row::folder("0", false)
-            });
+            let row = own
+                .cloned()
+                .unwrap_or_else(|| Row { path: path.clone(), ..Row::folder("0", false) });
             self.write_row(&row, true, spec);
             self.write_folder(&below, &path, spec);
             spec.extend(b"..\n");
@@ -546,7 +527,8 @@ impl Layout {
         let mut links: Vec<&Vec<u8>> = Vec::new();
         let mut folders: Vec<Vec<u8>> = Vec::new();
         for source in &planted.sources {
-            if !is_below(&source.path, base) || links.iter().any(|link| is_below(&source.path, link))
+            if !is_below(&source.path, base)
+                || links.iter().any(|link| is_below(&source.path, link))
             {
                 continue;
             }
@@ -561,7 +543,9 @@ impl Layout {
                 "" => rest.to_vec(),
                 to => [to.as_bytes(), b"/", rest].concat(),
             };
-            folders.extend(above(&path).filter(|folder| !folders.contains(folder)).collect::<Vec<_>>());
+            folders.extend(
+                above(&path).filter(|folder| !folders.contains(folder)).collect::<Vec<_>>(),
+            );
             let is_link = source.kind != SourceKind::File;
             rows.push(Row {
                 path,
@@ -575,10 +559,7 @@ impl Layout {
         if self.folder_rows {
             let mut all: Vec<Row> = folders
                 .into_iter()
-                .map(|path| Row {
-                    path,
-                    ..Row::folder(self.owner, self.also)
-                })
+                .map(|path| Row { path, ..Row::folder(self.owner, self.also) })
                 .collect();
             all.append(&mut rows);
             rows = all;
@@ -597,9 +578,7 @@ impl Extra {
         let from = |source: &Index| What::File(source.get(sources).path.clone());
         let (path, what, mode) = match &self.kind {
             ExtraKind::Again { source: None } => (of.path.clone(), of.what.clone(), of.mode),
-            ExtraKind::Again {
-                source: Some(source),
-            } => (of.path.clone(), from(source), "0755"),
+            ExtraKind::Again { source: Some(source) } => (of.path.clone(), from(source), "0755"),
             ExtraKind::Beside { name, source } => (inner(name), from(source), "0755"),
             ExtraKind::Gone { name } => {
                 (inner(name), What::File(b"external/py/gone/x".to_vec()), "0755")
@@ -609,12 +588,7 @@ impl Extra {
             ExtraKind::Folder { mode } => (folder, What::Folder, *mode),
             ExtraKind::AtFolder { source } => (folder, from(source), "0755"),
         };
-        Row {
-            path,
-            what,
-            mode,
-            ..Row::folder(of.owner, self.also)
-        }
+        Row { path, what, mode, ..Row::folder(of.owner, self.also) }
     }
 }
 
@@ -661,16 +635,10 @@ impl Escapes {
 
 /// Whether `path` is below `folder`; everything is below the empty path.
 fn is_below(path: &[u8], folder: &[u8]) -> bool {
-    folder.is_empty()
-        || path
-            .strip_prefix(folder)
-            .is_some_and(|rest| rest.first() == Some(&b'/'))
+    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.first() == Some(&b'/'))
 }
 
 /// The folders above `path`, outermost first.
 fn above(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    path.iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == b'/')
-        .map(|(end, _)| path[..end].to_vec())
+    path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| path[..end].to_vec())
 }

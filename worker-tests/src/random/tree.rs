@@ -71,7 +71,8 @@ enum Text {
 
 /// Trees of a few dozen entries.
 pub fn tree() -> impl Strategy<Value = TreePlan> {
-    (vec(entry(), 3..16), vec(link(), 1..12)).prop_map(|(entries, links)| TreePlan { entries, links })
+    (vec(entry(), 3..16), vec(link(), 1..12))
+        .prop_map(|(entries, links)| TreePlan { entries, links })
 }
 
 /// Trees in which every link leads to something, and none goes round.
@@ -83,13 +84,8 @@ pub fn sound_tree() -> impl Strategy<Value = TreePlan> {
 }
 
 fn entry() -> impl Strategy<Value = EntryPlan> {
-    (any::<Index>(), name(), prop_oneof![2 => Just(false), 1 => Just(true)]).prop_map(
-        |(parent, name, is_folder)| EntryPlan {
-            parent,
-            name,
-            is_folder,
-        },
-    )
+    (any::<Index>(), name(), prop_oneof![2 => Just(false), 1 => Just(true)])
+        .prop_map(|(parent, name, is_folder)| EntryPlan { parent, name, is_folder })
 }
 
 fn link() -> impl Strategy<Value = LinkPlan> {
@@ -121,10 +117,7 @@ fn link() -> impl Strategy<Value = LinkPlan> {
 
 impl Text {
     fn may_lead_nowhere(self) -> bool {
-        matches!(
-            self,
-            Text::Nowhere | Text::NowhereAbsolute | Text::Itself | Text::Onward
-        )
+        matches!(self, Text::Nowhere | Text::NowhereAbsolute | Text::Itself | Text::Onward)
     }
 }
 
@@ -179,10 +172,7 @@ impl TreePlan {
             ("bazel-out/k8/bin", "execroot/_main/bazel-out/k8/bin"),
             ("", "repo"),
         ] {
-            let place = Place {
-                real: root.join(real),
-                staged: exec_root.join(staged),
-            };
+            let place = Place { real: root.join(real), staged: exec_root.join(staged) };
             fs::create_dir_all(&place.real).expect("a folder is made");
             folders.push(place);
         }
@@ -199,13 +189,8 @@ impl TreePlan {
                 plant_link(&staged, entry.as_os_str().as_bytes()).expect("a link is made");
             }
         }
-        let mut planted = Planted {
-            root,
-            exec_root,
-            sources: Vec::new(),
-            folders: Vec::new(),
-            _folder: folder,
-        };
+        let mut planted =
+            Planted { root, exec_root, sources: Vec::new(), folders: Vec::new(), _folder: folder };
         planted.look_below(&mut Vec::new(), &mut Vec::new());
         planted
     }
@@ -260,10 +245,7 @@ impl TreePlan {
 
 impl Place {
     fn inner(&self, name: &[u8]) -> Place {
-        Place {
-            real: below(&self.real, name),
-            staged: below(&self.staged, name),
-        }
+        Place { real: below(&self.real, name), staged: below(&self.staged, name) }
     }
 }
 
@@ -333,10 +315,7 @@ impl Planted {
                 _ => None,
             };
             if let Some(kind) = kind {
-                self.sources.push(Source {
-                    path: path.clone(),
-                    kind,
-                });
+                self.sources.push(Source { path: path.clone(), kind });
             }
             if matches!(kind, None | Some(SourceKind::LinkToFolder)) {
                 self.look_below(path, above);
