@@ -5,8 +5,12 @@
 pub mod case;
 pub mod chance;
 pub mod client;
+pub mod difference;
 pub mod exec_root;
 pub mod forest;
 pub mod oracle;
 pub mod plant;
 pub mod program;
+pub mod random;
+pub mod real_tree;
+pub mod unpack;
