@@ -3,6 +3,7 @@
 //! test, and the other side of the worker protocol.
 
 pub mod case;
+pub mod chance;
 pub mod client;
 pub mod difference;
 pub mod exec_root;
