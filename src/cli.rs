@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Write};
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,9 +13,13 @@ use crate::command::{self, Context};
 use crate::error::Error;
 use crate::flagfile;
 use crate::inspect;
+use crate::log;
+use crate::output;
 use crate::resolve::{DirectoryLinks, MissingTarget, Options};
+use crate::server::{self, Ended, Protocol};
 use crate::spec::{Change, Owner};
 use crate::tree::Cache;
+use crate::worker::Worker;
 
 /// Turns the copies in image layers back into the symlinks that they are.
 ///
@@ -23,13 +28,58 @@ use crate::tree::Cache;
 #[derive(Parser)]
 #[command(name = "mtree-worker", version, max_term_width = 100)]
 struct CommandLine {
+    #[command(flatten)]
+    startup: Startup,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+}
+
+/// How the process runs, whatever it is asked to do.
+#[derive(Args)]
+#[command(next_help_heading = "Worker")]
+struct Startup {
+    /// Serve requests of Bazel's worker protocol on stdin, and answer on stdout.
+    #[arg(long = "persistent_worker", conflicts_with = "command")]
+    persistent_worker: bool,
+    /// How requests and answers are written.
+    #[arg(long, value_enum, default_value_t, value_name = "PROTOCOL")]
+    protocol: ProtocolArg,
+    /// How many requests may run at once [default: as many as there are cores].
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// The most memory to remember folders in.
+    #[arg(long, value_name = "BYTES", default_value_t = Cache::DEFAULT_LIMIT)]
+    cache_limit: usize,
+    /// The longest request to accept.
+    #[arg(long, value_name = "BYTES", default_value_t = server::Options::default().max_request)]
+    max_request: u64,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum ProtocolArg {
+    /// Protobuf messages, each behind its length.
+    #[default]
+    Proto,
+    /// JSON objects.
+    Json,
+}
+
+/// The command line of a request: what a worker is asked to do.
+#[derive(Parser)]
+#[command(name = "mtree-worker")]
+struct RequestLine {
+    #[command(subcommand)]
+    command: RequestCommand,
+}
+
+#[derive(Subcommand)]
+enum RequestCommand {
+    Resolve(Box<ResolveArgs>),
 }
 
 /// What is to be done.
 #[derive(Subcommand)]
-pub enum Command {
+enum Command {
     Resolve(Box<ResolveArgs>),
     Inspect(InspectArgs),
 }
@@ -158,14 +208,19 @@ impl ResolveArgs {
     }
 }
 
-/// Reads arguments, without the program's name.
-pub fn parse(arguments: Vec<OsString>) -> Result<Command, clap::Error> {
-    let name = OsString::from("mtree-worker");
-    CommandLine::try_parse_from([name].into_iter().chain(arguments)).map(|line| line.command)
+/// Reads the arguments of a request.
+pub fn parse_request(arguments: Vec<OsString>) -> Result<Box<ResolveArgs>, Error> {
+    let RequestLine { command: RequestCommand::Resolve(args) } =
+        RequestLine::try_parse_from(with_name(arguments)).map_err(|error| usage(&error))?;
+    Ok(args)
+}
+
+fn with_name(arguments: Vec<OsString>) -> impl Iterator<Item = OsString> {
+    [OsString::from("mtree-worker")].into_iter().chain(arguments)
 }
 
 /// What clap has against the arguments, as one sentence.
-pub fn usage(error: &clap::Error) -> Error {
+fn usage(error: &clap::Error) -> Error {
     let text = error.render().to_string();
     let sentence: Vec<_> =
         text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
@@ -186,8 +241,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn answer(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Error> {
     let root = Path::new(".");
-    let command = match parse(flagfile::expand(arguments, root)?) {
-        Ok(command) => command,
+    let arguments = flagfile::expand(arguments, root)?;
+    let CommandLine { startup, command } = match CommandLine::try_parse_from(with_name(arguments)) {
+        Ok(line) => line,
         Err(error) if !error.use_stderr() => {
             // Nobody is left to be told that the help could not be printed.
             let _ = error.print();
@@ -195,7 +251,14 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Error> 
         }
         Err(error) => return Err(usage(&error)),
     };
-    let cache = Cache::new(Cache::DEFAULT_LIMIT);
+    let Some(command) = command else {
+        if startup.persistent_worker {
+            return Ok(serve(&startup));
+        }
+        return Err(Error::Usage("nothing is asked for: resolve, inspect?".to_owned()));
+    };
+    log::begin_if_asked();
+    let cache = Cache::new(startup.cache_limit);
     match command {
         Command::Resolve(args) => {
             let outcome = command::resolve(&args, &Context::new(root, &cache))?;
@@ -210,6 +273,33 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Error> 
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a process gives back that SIGTERM ended, by custom: 128 and the signal's number.
+const TERMINATED: u8 = 128 + 15;
+
+fn serve(startup: &Startup) -> ExitCode {
+    log::begin("info");
+    let defaults = server::Options::default();
+    let options = server::Options {
+        protocol: match startup.protocol {
+            ProtocolArg::Proto => Protocol::Proto,
+            ProtocolArg::Json => Protocol::Json,
+        },
+        jobs: startup.jobs.map_or(defaults.jobs, NonZeroUsize::get),
+        max_request: startup.max_request,
+    };
+    match server::serve(&options, Worker::new(startup.cache_limit)) {
+        Ok(Ended::Input) => ExitCode::SUCCESS,
+        Ok(Ended::Terminated) => {
+            output::abandon_all();
+            ExitCode::from(TERMINATED)
+        }
+        Err(error) => {
+            say(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Says one sentence on stderr.

@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{self, Command, ResolveArgs};
+use crate::cli::{self, ResolveArgs};
 use crate::error::Error;
 use crate::flagfile;
 use crate::output::Output;
 use crate::report::Report;
-use crate::resolve::{self, Decisions};
+use crate::resolve::{self, Decisions, Inputs};
 use crate::show::Shown;
 use crate::spec::{Edits, Kind, Spec};
 use crate::tree::{Cache, View};
@@ -20,6 +20,8 @@ pub struct Context<'c> {
     pub root: &'c Path,
     /// What earlier requests have read.
     pub cache: &'c Cache,
+    /// What the request may look at, if it says so (DESIGN rule 8).
+    pub inputs: Option<&'c Inputs>,
     /// Whether the request is to stop: asked before every folder that is read.
     pub cancelled: &'c (dyn Fn() -> bool + Sync),
 }
@@ -27,7 +29,7 @@ pub struct Context<'c> {
 impl<'c> Context<'c> {
     /// A request that nobody cancels.
     pub fn new(root: &'c Path, cache: &'c Cache) -> Self {
-        Self { root, cache, cancelled: &|| false }
+        Self { root, cache, inputs: None, cancelled: &|| false }
     }
 }
 
@@ -43,10 +45,8 @@ pub struct Outcome {
 /// Runs a request: the arguments `resolve --mtree … --out …`, as on the command line.
 pub fn run(arguments: &[OsString], context: &Context<'_>) -> Result<Outcome, Error> {
     let arguments = flagfile::expand(arguments.iter().cloned(), context.root)?;
-    match cli::parse(arguments).map_err(|error| cli::usage(&error))? {
-        Command::Resolve(args) => resolve(&args, context),
-        Command::Inspect(_) => Err(Error::Usage("a request is resolve, not inspect".to_owned())),
-    }
+    let args = cli::parse_request(arguments)?;
+    resolve(&args, context)
 }
 
 /// `mtree-worker resolve`.
@@ -71,7 +71,7 @@ pub fn resolve(args: &ResolveArgs, context: &Context<'_>) -> Result<Outcome, Err
         .map_err(|source| Error::Root { path: context.root.to_owned(), source })?;
     let decisions = match args.no_resolve {
         true => Decisions::default(),
-        false => resolve::resolve(&spec, &also, args.options(), &mut view)?,
+        false => resolve::resolve(&spec, &also, args.options(), context.inputs, &mut view)?,
     };
     let edits = edits(&spec, &decisions);
     out.write(|file| edits.write_to(file))?;

@@ -7,6 +7,7 @@
 //! - [`tree`]: folders on a file system, and the cache of them. Knows no rows.
 //! - [`command`]: one request, from arguments to a written spec: puts the three together.
 //! - [`server`]: frames, requests and cancellation of Bazel's worker protocol. Knows no mtree.
+//! - `worker`: runs requests of the server as commands.
 //! - [`cli`]: what can be said on the command line.
 
 #[cfg(not(unix))]
@@ -20,6 +21,7 @@ pub mod command;
 pub mod error;
 mod flagfile;
 mod inspect;
+mod log;
 mod output;
 pub mod path;
 pub mod report;
@@ -28,3 +30,4 @@ pub mod server;
 mod show;
 pub mod spec;
 pub mod tree;
+mod worker;

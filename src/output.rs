@@ -1,17 +1,45 @@
 //! Files that are written whole or not at all: beside their place first, then renamed.
 
+use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use tempfile::NamedTempFile;
 
 use crate::error::Error;
 
+/// The files that are being written, by all requests.
+static UNDER_WAY: Mutex<UnderWay> = Mutex::new(UnderWay { files: BTreeSet::new(), closed: false });
+
+struct UnderWay {
+    files: BTreeSet<PathBuf>,
+    /// The process is about to end.
+    closed: bool,
+}
+
+fn under_way() -> MutexGuard<'static, UnderWay> {
+    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes every file that is being written: the process ends now, and leaves nothing half-written.
+/// No file is begun or put in its place after that.
+pub fn abandon_all() {
+    let mut under_way = under_way();
+    under_way.closed = true;
+    for file in std::mem::take(&mut under_way.files) {
+        // One that is gone already is what is wanted.
+        let _ = std::fs::remove_file(file);
+    }
+}
+
 /// A file that is being written. Dropped before `commit`, it leaves nothing behind.
 pub struct Output {
-    file: NamedTempFile,
+    /// There until it is committed.
+    file: Option<NamedTempFile>,
     path: PathBuf,
     /// The path as it was given, for messages.
     given: PathBuf,
@@ -39,12 +67,18 @@ impl Output {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
+        let mut under_way = under_way();
+        if under_way.closed {
+            return Err(Error::Cancelled);
+        }
         let file = tempfile::Builder::new()
             .prefix(".mtree-worker-")
             .suffix(".tmp")
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)
             .map_err(|error| wrong(without_path(error)))?;
+        under_way.files.insert(file.path().to_owned());
+        let file = Some(file);
         Ok(Self { file, path, given: given.to_owned(), flag })
     }
 
@@ -53,7 +87,10 @@ impl Output {
         &mut self,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Error> {
-        let mut buffer = io::BufWriter::with_capacity(1 << 18, self.file.as_file_mut());
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        let mut buffer = io::BufWriter::with_capacity(1 << 18, file.as_file_mut());
         let written = write(&mut buffer).and_then(|()| buffer.flush());
         // What could not be written must not be tried again when the buffer goes.
         let _ = buffer.into_parts();
@@ -61,16 +98,28 @@ impl Output {
     }
 
     /// Puts the file in its place.
-    pub fn commit(self) -> Result<(), Error> {
-        let Self { file, path, given, flag } = self;
-        match file.persist(path) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::Write { flag, path: given, source: error.error }),
+    pub fn commit(mut self) -> Result<(), Error> {
+        let Some(file) = self.file.take() else {
+            return Ok(());
+        };
+        let mut under_way = under_way();
+        if under_way.closed {
+            return Err(Error::Cancelled);
         }
+        under_way.files.remove(file.path());
+        file.persist(&self.path).map(drop).map_err(|error| self.wrong(error.error))
     }
 
     fn wrong(&self, source: io::Error) -> Error {
         Error::Write { flag: self.flag, path: self.given.clone(), source }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            under_way().files.remove(file.path());
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use hashbrown::HashMap;
 
 use super::archive::{Archive, RowId};
 use super::follow::{self, Landing, MOST_LINKS};
+use super::inputs::Inputs;
 use super::sources::{SourceFolder, Sources};
 use super::tree::{Entered, Entry, Folder, Stopped, Tree, Wanted};
 use crate::path;
@@ -105,10 +106,14 @@ const NOT_WALKED: Home =
     Home { stands: Stands::Apart, folder: Folder(u32::MAX), linked: 0, root: RootId(0) };
 
 impl<'s> Homes<'s> {
-    /// Walks every source of `archive` in `tree`.
-    pub fn find(archive: &Archive<'s>, tree: &mut impl Tree) -> Result<Self, Stopped> {
+    /// Walks every source of `archive` that is among `inputs`, or below one, in `tree`.
+    pub fn find(
+        archive: &Archive<'s>,
+        inputs: Option<&Inputs>,
+        tree: &mut impl Tree,
+    ) -> Result<Self, Stopped> {
         let mut homes = Self {
-            sources: Sources::new(archive),
+            sources: Sources::new(archive, inputs),
             homes: vec![NOT_WALKED; archive.all().count()],
             roots: Vec::new(),
             by_text: HashMap::default(),

@@ -8,6 +8,7 @@ mod contested;
 mod folders;
 mod follow;
 mod homes;
+mod inputs;
 mod places;
 mod rows;
 mod sources;
@@ -15,6 +16,7 @@ mod text;
 mod tree;
 
 pub use follow::MOST_LINKS;
+pub use inputs::Inputs;
 pub use tree::{Entered, Entry, Folder, Stopped, Tree, Wanted};
 
 use crate::spec::Spec;
@@ -116,15 +118,17 @@ struct Facts<'a, 's> {
     places: &'a Places,
 }
 
-/// Decides what becomes of the rows of `spec`. `also` holds the specs of other layers.
+/// Decides what becomes of the rows of `spec`. `also` holds the specs of other layers. With `inputs`,
+/// a source that is not one of them, nor below one, is taken as not there (DESIGN rule 8).
 pub fn resolve(
     spec: &Spec,
     also: &[Spec],
     options: Options,
+    inputs: Option<&Inputs>,
     tree: &mut impl Tree,
 ) -> Result<Decisions, ResolveError> {
     let archive = Archive::new(spec, also);
-    let homes = Homes::find(&archive, tree)?;
+    let homes = Homes::find(&archive, inputs, tree)?;
     let linked = rows::Linked::find(&archive, &homes, tree)?;
     let candidates = match options.directory_links {
         DirectoryLinks::Collapse => folders::Candidates::find(&archive, &homes, tree)?,

@@ -4,6 +4,7 @@ use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
 use super::archive::{Archive, RowId};
+use super::inputs::Inputs;
 use crate::path;
 
 /// A folder that a source names, by its number. A folder's number is larger than that of the one it
@@ -30,6 +31,8 @@ struct Node<'s> {
     /// How many rows and folders are in it.
     asked: u32,
     depth: u32,
+    /// It is an input, or below one.
+    covered: bool,
 }
 
 impl SourceFolder {
@@ -41,9 +44,10 @@ impl SourceFolder {
 }
 
 impl<'s> Sources<'s> {
-    /// The folders of the sources of every row that takes part.
-    pub fn new(archive: &Archive<'s>) -> Self {
-        let start = |folder, path| Node { parent: folder, path, asked: 0, depth: 0 };
+    /// The folders of the sources of every row that takes part and is covered by `inputs`.
+    pub fn new(archive: &Archive<'s>, inputs: Option<&Inputs>) -> Self {
+        let start =
+            |parent, path| Node { parent, path, asked: 0, depth: 0, covered: inputs.is_none() };
         let mut sources = Self {
             folders: vec![start(SourceFolder::ROOT, b""), start(SourceFolder::TOP, b"/")],
             by_name: HashTable::new(),
@@ -60,8 +64,14 @@ impl<'s> Sources<'s> {
             }
             let path = folder_of(spec.source(row));
             if last == SourceFolder::NONE || path != last_path {
-                last = sources.intern(path);
+                last = sources.intern(path, inputs);
                 last_path = path;
+            }
+            let covered = sources.folders[last.0 as usize].covered
+                || inputs.is_some_and(|inputs| inputs.contains(spec.source(row)));
+            if !covered {
+                sources.of_rows.push(SourceFolder::NONE);
+                continue;
             }
             sources.folders[last.0 as usize].asked += 1;
             sources.of_rows.push(last);
@@ -70,7 +80,7 @@ impl<'s> Sources<'s> {
     }
 
     /// The number of the folder `path`, with all that it is in.
-    fn intern(&mut self, path: &'s [u8]) -> SourceFolder {
+    fn intern(&mut self, path: &'s [u8], inputs: Option<&Inputs>) -> SourceFolder {
         if path.is_empty() {
             return SourceFolder::ROOT;
         }
@@ -82,19 +92,21 @@ impl<'s> Sources<'s> {
         if let Some(&known) = self.by_name.find(hash, same) {
             return known;
         }
-        let parent = self.intern(folder_of(path));
+        let parent = self.intern(folder_of(path), inputs);
         let above = &mut self.folders[parent.0 as usize];
         above.asked += 1;
         let depth = above.depth + 1;
+        let covered = above.covered || inputs.is_some_and(|inputs| inputs.contains(path));
         let id = SourceFolder(self.folders.len() as u32);
-        self.folders.push(Node { parent, path, asked: 0, depth });
+        self.folders.push(Node { parent, path, asked: 0, depth, covered });
         let (folders, hasher) = (&self.folders, &self.hasher);
         let rehash = |id: &SourceFolder| hasher.hash_one(folders[id.0 as usize].path);
         self.by_name.insert_unique(hash, id, rehash);
         id
     }
 
-    /// The folder of the source of `row`; `None` if the row takes no part or no file has such a path.
+    /// The folder of the source of `row`; `None` if the row takes no part, is not covered
+    /// by the inputs, or has a path that no file has.
     pub fn of(&self, row: RowId) -> Option<SourceFolder> {
         let folder = self.of_rows[row.0 as usize];
         (folder != SourceFolder::NONE).then_some(folder)

@@ -24,24 +24,14 @@ pub struct Answers<W> {
 
 impl<W: AsyncWrite + Unpin> Answers<W> {
     pub fn new(stream: W, protocol: Protocol) -> Self {
-        Answers {
-            stream,
-            protocol,
-            pending: BytesMut::new(),
-            unflushed: false,
-        }
+        Answers { stream, protocol, pending: BytesMut::new(), unflushed: false }
     }
 
     /// Adds the answer of the request `request_id`; `None` if it was cancelled.
     pub fn add(&mut self, request_id: i32, answer: Option<Answer>) -> io::Result<()> {
         let was_cancelled = answer.is_none();
         let Answer { exit_code, output } = answer.unwrap_or_default();
-        let response = WorkResponse {
-            exit_code,
-            output,
-            request_id,
-            was_cancelled,
-        };
+        let response = WorkResponse { exit_code, output, request_id, was_cancelled };
         match self.protocol {
             Protocol::Proto => {
                 let message = response.encode_length_delimited_to_vec();

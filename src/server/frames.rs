@@ -94,10 +94,9 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         self.allow(length)?;
         let there = message.len();
         match usize::try_from(length) {
-            Ok(length) if length <= there => Ok(Head::Frame {
-                skip: self.buffer.len() - there,
-                length,
-            }),
+            Ok(length) if length <= there => {
+                Ok(Head::Frame { skip: self.buffer.len() - there, length })
+            }
             _ => Ok(Head::Wants(length - there as u64)),
         }
     }
@@ -121,11 +120,7 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         if length <= self.limit {
             return Ok(());
         }
-        Err(ServerError::TooLong {
-            at: self.at,
-            length,
-            limit: self.limit,
-        })
+        Err(ServerError::TooLong { at: self.at, length, limit: self.limit })
     }
 
     /// Reads once: no more than is there, and of a frame longer than a chunk no more than it wants.
@@ -135,10 +130,9 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         let mut room = (&mut self.buffer).limit(most);
         match self.stream.read_buf(&mut room).await {
             Ok(length) => Ok(length),
-            Err(source) => Err(ServerError::Read {
-                at: self.at + self.buffer.len() as u64,
-                source,
-            }),
+            Err(source) => {
+                Err(ServerError::Read { at: self.at + self.buffer.len() as u64, source })
+            }
         }
     }
 
@@ -170,9 +164,6 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         if self.buffer.is_empty() {
             return Ok(None);
         }
-        Err(ServerError::Truncated {
-            at: self.at,
-            length: self.buffer.len() as u64,
-        })
+        Err(ServerError::Truncated { at: self.at, length: self.buffer.len() as u64 })
     }
 }

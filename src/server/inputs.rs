@@ -65,9 +65,7 @@ impl Inputs {
             Kept::Frame { message, .. } => (&message[..], &[][..]),
             Kept::Paths(paths) => (&[][..], &paths[..]),
         };
-        fields(message, INPUTS)
-            .map(path)
-            .chain(paths.iter().map(Vec::as_slice))
+        fields(message, INPUTS).map(path).chain(paths.iter().map(Vec::as_slice))
     }
 }
 

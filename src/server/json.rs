@@ -80,9 +80,7 @@ pub fn read_request(object: &[u8]) -> serde_json::Result<Incoming> {
         return Ok(Incoming::Cancel { request_id });
     }
     let inputs = request.inputs.unwrap_or_default().into_iter();
-    let paths: Vec<_> = inputs
-        .map(|input| input.path.unwrap_or_default().0)
-        .collect();
+    let paths: Vec<_> = inputs.map(|input| input.path.unwrap_or_default().0).collect();
     let arguments = request.arguments.unwrap_or_default().into_iter();
     Ok(Incoming::Request(Request {
         arguments: arguments.map(|argument| argument.0).collect(),
@@ -199,10 +197,7 @@ impl Visitor<'_> for Int32Visitor {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Int32, E> {
-        value
-            .parse()
-            .map(Int32)
-            .map_err(|_| E::invalid_value(Unexpected::Str(value), &self))
+        value.parse().map(Int32).map_err(|_| E::invalid_value(Unexpected::Str(value), &self))
     }
 }
 
@@ -236,11 +231,7 @@ mod tests {
         ] {
             let request = read(object);
             assert_eq!(
-                (
-                    request.request_id,
-                    request.verbosity,
-                    &request.sandbox_dir[..]
-                ),
+                (request.request_id, request.verbosity, &request.sandbox_dir[..]),
                 (7, 1, &b"s"[..]),
                 "{object}"
             );
@@ -261,14 +252,7 @@ mod tests {
 
     #[test]
     fn numbers_that_are_no_int32_are_refused() {
-        for number in [
-            "2147483648",
-            "-2147483649",
-            "1.5",
-            "\"seven\"",
-            "1e99",
-            "{}",
-        ] {
+        for number in ["2147483648", "-2147483649", "1.5", "\"seven\"", "1e99", "{}"] {
             let object = format!("{{\"requestId\":{number}}}");
             assert!(read_request(object.as_bytes()).is_err(), "{object}");
         }

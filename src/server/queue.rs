@@ -178,10 +178,7 @@ mod tests {
     fn queue(jobs: usize, ids: &[i32]) -> Queue {
         let mut queue = Queue::new(jobs);
         for &request_id in ids {
-            let request = Request {
-                request_id,
-                ..Request::default()
-            };
+            let request = Request { request_id, ..Request::default() };
             queue.add(request, 0);
         }
         queue
@@ -189,9 +186,7 @@ mod tests {
 
     /// The ids of all that may begin now.
     fn begun(queue: &mut Queue) -> Vec<i32> {
-        std::iter::from_fn(|| queue.begin(true))
-            .map(|(request, _)| request.request_id)
-            .collect()
+        std::iter::from_fn(|| queue.begin(true)).map(|(request, _)| request.request_id).collect()
     }
 
     #[test]

@@ -54,9 +54,7 @@ impl Incoming {
 
     fn from_proto(request: WorkRequest, message: Bytes) -> Self {
         if request.cancel {
-            return Incoming::Cancel {
-                request_id: request.request_id,
-            };
+            return Incoming::Cancel { request_id: request.request_id };
         }
         Incoming::Request(Request {
             arguments: request.arguments,

@@ -116,10 +116,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
         match Incoming::read(self.options.protocol, message) {
             Ok(Incoming::Request(request)) => {
                 let inputs = request.inputs.len();
-                debug!(
-                    request_id = request.request_id,
-                    at, length, inputs, "request"
-                );
+                debug!(request_id = request.request_id, at, length, inputs, "request");
                 self.queue.add(request, length);
             }
             Ok(Incoming::Cancel { request_id }) => {
