@@ -18,26 +18,9 @@ _REQUIREMENTS = {
 _TOOL_OF = {"toolchain": TOOLCHAIN_TYPE} if hasattr(native, "package_relative_label") else {}
 
 RESOLVE_ATTRS = {
-    "mtree": attr.label(
-        allow_single_file = True,
-        mandatory = True,
-        doc = "The spec to read, such as an `mtree_spec`.",
-    ),
-    "srcs": attr.label_list(
-        allow_files = True,
-        doc = """The files that rows of the spec take their bytes from (`content=`), and those of `also`: the
-action looks at them to see which are symlinks. The same list as `srcs` of `mtree_spec` and `tar`; runfiles belong
-to it. A row whose file is missing here stays as it is, and a warning counts such rows.""",
-    ),
     "also": attr.label_list(
         allow_files = True,
         doc = """Specs of other layers of the image. Links may lead to their rows.""",
-    ),
-    "missing_target": attr.string(
-        default = "inline",
-        values = ["inline", "keep", "fail"],
-        doc = """What becomes of a symlink whose target is not in the archive: `inline` puts the bytes in,
-`keep` writes the link as its author wrote it if it is relative, `fail` is an error.""",
     ),
     "directory_links": attr.string(
         default = "collapse",
@@ -45,9 +28,26 @@ to it. A row whose file is missing here stays as it is, and a warning counts suc
         doc = """What becomes of a folder that is one symlink in the tree: `collapse` makes it one link,
 `expand` leaves it a folder, with a link for each of its files.""",
     ),
+    "missing_target": attr.string(
+        default = "inline",
+        values = ["inline", "keep", "fail"],
+        doc = """What becomes of a symlink whose target is not in the archive: `inline` puts the bytes in,
+`keep` writes the link as its author wrote it if it is relative, `fail` is an error.""",
+    ),
+    "mtree": attr.label(
+        allow_single_file = True,
+        mandatory = True,
+        doc = "The spec to read, such as an `mtree_spec`.",
+    ),
     "out": attr.output(doc = "The spec to write. If absent, `[name].mtree`."),
     "report": attr.output(doc = """A file to write numbers to, as JSON: rows, links, bytes saved. Also the output
 group `report`. Without, none is written."""),
+    "srcs": attr.label_list(
+        allow_files = True,
+        doc = """The files that rows of the spec take their bytes from (`content=`), and those of `also`: the
+action looks at them to see which are symlinks. The same list as `srcs` of `mtree_spec` and `tar`; runfiles belong
+to it. A row whose file is missing here stays as it is, and a warning counts such rows.""",
+    ),
 }
 
 def _inputs(ctx):

@@ -120,16 +120,16 @@ What tar.bzl's rule of this name does, with two differences: every byte of a nam
 misread is escaped, not only the space; and a symlink that the build declared (`declare_symlink`)
 is a row `type=link`, which `mtree_mutate` and `resolve_symlinks` finish.""",
     attrs = {
-        "srcs": attr.label_list(
-            allow_files = True,
-            doc = """Files, directories and targets that go into the layer, at their paths in their
-repositories. A directory that a rule has made is expanded.""",
-        ),
-        "out": attr.output(doc = "The spec to write. If absent, `[name].spec`."),
         "include_runfiles": attr.bool(
             default = True,
             doc = """Whether the runfiles of executables go in too, at the paths that Bazel gives
 them: `[executable].runfiles/[repository]/[path]`.""",
+        ),
+        "out": attr.output(doc = "The spec to write. If absent, `[name].spec`."),
+        "srcs": attr.label_list(
+            allow_files = True,
+            doc = """Files, directories and targets that go into the layer, at their paths in their
+repositories. A directory that a rule has made is expanded.""",
         ),
     },
 )

@@ -45,7 +45,8 @@ def _workspace_root(rctx):
     return root if root else rctx.path(Label("@//:WORKSPACE")).dirname
 
 def _local_impl(rctx):
-    path = rctx.path(rctx.attr.path) if rctx.attr.path.startswith("/") else _workspace_root(rctx).get_child(rctx.attr.path)
+    path = rctx.attr.path
+    path = rctx.path(path if path.startswith("/") else "%s/%s" % (_workspace_root(rctx), path))
     if not path.exists:
         fail("mtree_worker_local %s: there is no %s; build it with `cargo build --release`" % (rctx.name, path))
     rctx.symlink(path, "mtree-worker")
