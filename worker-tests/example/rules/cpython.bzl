@@ -15,19 +15,16 @@ filegroup(
 # which holds much else.
 _COPY = """
 set -e
-prefix=$1 version=$2
-copy() { mkdir -p "$(dirname "$1")"; if [ -e "$prefix/$1" ]; then cp -a "$prefix/$1" "$1"; fi; }
-for program in python python3 "python$version" idle idle3 "idle$version" pydoc pydoc3 "pydoc$version"; do
-    copy "bin/$program"
-done
-copy "lib/python$version"
-for library in "$prefix"/lib/libpython*.so*; do
-    [ ! -e "$library" ] || copy "lib/$(basename "$library")"
-done
-rm -rf "lib/python$version"/test "lib/python$version"/*/test "lib/python$version"/*/tests
-rm -rf "lib/python$version"/config-* "lib/python$version"/site-packages "lib/python$version"/dist-packages
-find . -name __pycache__ -prune -exec rm -rf '{}' +
-find . -name '*.a' -delete
+prefix=$1 version=$2 here=$PWD
+cd "$prefix"
+for name in python idle pydoc; do
+    ls -d "bin/$name" "bin/${name}3" "bin/$name$version" 2>/dev/null || :
+done > "$here/list"
+ls -d "lib/python$version" lib/libpython*.so* >> "$here/list" 2>/dev/null || :
+tar -cf - --exclude=test --exclude=tests --exclude=__pycache__ --exclude='*.a' --exclude='config-*' \\
+    --exclude=site-packages --exclude=dist-packages -T "$here/list" | tar -xf - -C "$here"
+cd "$here"
+rm list
 [ -e bin/python ] || ln -s python3 bin/python
 """
 

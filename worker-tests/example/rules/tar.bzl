@@ -2,12 +2,18 @@
 
 def _tar_impl(ctx):
     out = ctx.actions.declare_file(ctx.attr.name + ".tar")
-    runfiles = [src[DefaultInfo].default_runfiles.files for src in ctx.attr.srcs if src[DefaultInfo].default_runfiles]
+    inputs = [depset([ctx.file.mtree] + ctx.files.srcs)]
+    for src in ctx.attr.srcs:
+        runfiles = src[DefaultInfo].default_runfiles
+        if runfiles:
+            links = runfiles.symlinks.to_list() + runfiles.root_symlinks.to_list()
+            inputs += [runfiles.files, depset([link.target_file for link in links])]
     ctx.actions.run_shell(
         outputs = [out],
-        inputs = depset([ctx.file.mtree] + ctx.files.srcs, transitive = runfiles),
+        inputs = depset(transitive = inputs),
         arguments = [out.path, ctx.file.mtree.path],
-        command = "exec bsdtar --create --format=pax --file \"$1\" \"@$2\"",
+        # Names in an archive are UTF-8, whatever the locale of whoever builds it.
+        command = "exec env LC_ALL=C.UTF-8 bsdtar --create --format=pax --file \"$1\" \"@$2\"",
         mnemonic = "Tar",
         use_default_shell_env = True,
     )
