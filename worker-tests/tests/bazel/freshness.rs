@@ -15,7 +15,7 @@ const CHANGES: [(&str, &str, &str); 5] = [
         "cp -L bin/python3 python; echo >> python; mv python bin/python",
         "bin/python content=external/python/bin/python",
     ),
-    ("a file has become a link", "ln -sf os.py lib/python3*/abc.py", "abc.py link=os.py"),
+    ("a file has become a link", "ln -sf os.py lib/python3*/abc.py", "/abc.py link=os.py"),
     (
         "a link leads elsewhere",
         "ln -sf ../lib/libpython.txt bin/python; echo text > lib/libpython.txt",
@@ -24,7 +24,7 @@ const CHANGES: [(&str, &str, &str); 5] = [
     (
         "a folder has become a link",
         "d=$(echo lib/python3*); mv $d/json $d/jason; ln -s jason $d/json; echo >> $d/jason/tool.py",
-        "json link=jason",
+        "/json link=jason",
     ),
 ];
 
