@@ -66,7 +66,7 @@ enum ProtocolArg {
 
 /// The command line of a request: what a worker is asked to do.
 #[derive(Parser)]
-#[command(name = "mtree-worker")]
+#[command(name = "mtree-worker", arg_required_else_help = false)]
 struct RequestLine {
     #[command(subcommand)]
     command: RequestCommand,
@@ -265,6 +265,8 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Error> 
             for warning in outcome.warnings {
                 say(&format!("warning: {warning}"));
             }
+            // The process ends: thousands of folders need not be given back one by one.
+            std::mem::forget(cache);
         }
         Command::Inspect(args) => {
             let shown = inspect::inspect(&args, &cache, std::io::stderr().is_terminal())?;

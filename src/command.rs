@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use tracing::debug;
+
 use crate::cli::{self, ResolveArgs};
 use crate::error::Error;
 use crate::flagfile;
@@ -22,7 +24,8 @@ pub struct Context<'c> {
     pub cache: &'c Cache,
     /// What the request may look at, if it says so (DESIGN rule 8).
     pub inputs: Option<&'c Inputs>,
-    /// Whether the request is to stop: asked before every folder that is read.
+    /// Whether the request is to stop: asked before every folder that is read, and
+    /// before the outputs are put in their places.
     pub cancelled: &'c (dyn Fn() -> bool + Sync),
 }
 
@@ -59,13 +62,15 @@ pub fn resolve(args: &ResolveArgs, context: &Context<'_>) -> Result<Outcome, Err
     }
     let also = args.also.iter().map(|path| read(path, args.link_is_source, context));
     let also: Vec<_> = also.collect::<Result<_, _>>()?;
+    let rows_of_others = also.iter().map(|spec| spec.rows().len()).sum::<usize>();
+    debug!(spec = ?args.mtree, rows = spec.rows().len(), rows_of_others, "read");
     let inputs: Vec<PathBuf> = args.also.iter().chain([&args.mtree]).cloned().collect();
     let mut out = Output::create("--out", context.root, &args.out, &inputs)?;
     let report_file = args.report.as_deref().map(|path| {
         let inputs: Vec<_> = inputs.iter().cloned().chain([args.out.clone()]).collect();
         Output::create("--report", context.root, path, &inputs)
     });
-    let report_file = report_file.transpose()?;
+    let mut report_file = report_file.transpose()?;
 
     let mut view = View::new(context.root, context.cache, context.cancelled)
         .map_err(|source| Error::Root { path: context.root.to_owned(), source })?;
@@ -73,6 +78,14 @@ pub fn resolve(args: &ResolveArgs, context: &Context<'_>) -> Result<Outcome, Err
         true => Decisions::default(),
         false => resolve::resolve(&spec, &also, args.options(), context.inputs, &mut view)?,
     };
+    debug!(
+        links = decisions.links.len(),
+        folder_links = decisions.folder_links.len(),
+        without_target = decisions.without_target.len(),
+        absent = decisions.absent.len(),
+        unknown = decisions.unknown.len(),
+        "decided"
+    );
     let edits = edits(&spec, &decisions);
     out.write(|file| edits.write_to(file))?;
 
@@ -80,14 +93,17 @@ pub fn resolve(args: &ResolveArgs, context: &Context<'_>) -> Result<Outcome, Err
         warnings: warnings(&spec, &decisions, &view),
         report: numbers(&spec, &decisions, &view),
     };
-    if let Some(mut file) = report_file {
+    if let Some(file) = &mut report_file {
         outcome.report.bytes_saved = saved(&spec, &decisions, context.root);
         file.write(|file| {
             serde_json::to_writer_pretty(&mut *file, &outcome.report)?;
             file.write_all(b"\n")
         })?;
-        file.commit()?;
     }
+    if (context.cancelled)() {
+        return Err(Error::Cancelled);
+    }
+    report_file.map_or(Ok(()), Output::commit)?;
     out.commit()?;
     Ok(outcome)
 }

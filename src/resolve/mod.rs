@@ -12,6 +12,8 @@ mod inputs;
 mod places;
 mod rows;
 mod sources;
+#[cfg(test)]
+mod tests;
 mod text;
 mod tree;
 

@@ -18,6 +18,7 @@ pub use parse::{SpecError, What};
 use defaults::Defaults;
 
 /// A spec that was read: its text as it came, and where its rows stand in it.
+#[derive(Default)]
 pub struct Spec {
     text: Vec<u8>,
     /// Paths that differ from the text: escapes resolved, folders entered put before.

@@ -1,8 +1,10 @@
 //! Reading a spec: lines into rows.
 
 use std::fmt;
+use std::ops::Range;
 
 use memchr::{memchr, memchr_iter};
+use rayon::prelude::*;
 
 use super::escape::{self, Stray};
 use super::field::{self, Kind};
@@ -73,34 +75,61 @@ impl Spec {
         if text.len() >= LIMIT {
             return Err(SpecError { line: 1, what: What::TooLarge });
         }
-        let lines = memchr_iter(b'\n', &text[..text.len().min(1 << 16)]).count();
-        let expected =
-            if text.is_empty() { 0 } else { text.len() / text.len().min(1 << 16) * lines };
-        let mut parser = Parser {
-            spec: Spec {
-                text: Vec::new(),
-                unescaped: Vec::new(),
-                rows: Vec::with_capacity(expected + 1),
-                closings: Vec::new(),
-                defaults: Default::default(),
-            },
-            link_is_source,
-            entered: Vec::new(),
-            folder: Vec::new(),
+        let wrong = |(start, what): (usize, What)| {
+            let line = 1 + memchr_iter(b'\n', &text[..start]).count();
+            SpecError { line, what }
         };
-        let mut start = 0;
-        while start < text.len() {
-            let end = line_end(&text, start);
-            parser.line(&text[start..end], start).map_err(|what| SpecError {
-                line: 1 + memchr_iter(b'\n', &text[..start]).count(),
-                what,
-            })?;
-            start = end;
-        }
-        let mut spec = parser.spec;
+        let mut spec = match parse_pieces(&text, link_is_source).map_err(wrong)? {
+            Some(spec) => spec,
+            None => {
+                Parser::new(&text, link_is_source).read(&text, 0..text.len()).map_err(wrong)?.spec
+            }
+        };
         spec.text = text;
         Ok(spec)
     }
+}
+
+/// Reads the pieces of a large spec at once. `None` for a small one, or one whose lines depend on
+/// those before: slash-less folders, `..`, `/set`.
+fn parse_pieces(text: &[u8], link_is_source: bool) -> Result<Option<Spec>, (usize, What)> {
+    let pieces = (text.len() / WORTH_A_PIECE).min(rayon::current_num_threads());
+    if pieces < 2 {
+        return Ok(None);
+    }
+    let mut starts: Vec<usize> =
+        (0..pieces).map(|piece| row_start(text, text.len() / pieces * piece)).collect();
+    starts.push(text.len());
+    let ranges: Vec<_> = starts.windows(2).map(|ends| ends[0]..ends[1]).collect();
+    let read = ranges
+        .into_par_iter()
+        .map(|range| Parser::new(&text[range.clone()], link_is_source).read(text, range));
+    let mut read = read.collect::<Vec<_>>().into_iter();
+    let mut whole = match read.next() {
+        Some(first) => first?,
+        None => return Ok(None),
+    };
+    let mut alone = whole.stands_alone();
+    for piece in read {
+        let piece = piece?;
+        alone &= piece.stands_alone();
+        if alone {
+            whole.append(piece)?;
+        }
+    }
+    Ok(alone.then_some(whole.spec))
+}
+
+/// A piece of a spec that is worth a thread of its own, in bytes.
+const WORTH_A_PIECE: usize = 1 << 20;
+
+/// The first place from `at` on where a row begins that no line before is joined to.
+fn row_start(text: &[u8], at: usize) -> usize {
+    if at == 0 {
+        return 0;
+    }
+    let mut newlines = memchr_iter(b'\n', &text[at..]).map(|newline| at + newline);
+    newlines.find(|&newline| text[newline - 1] != b'\\').map_or(text.len(), |newline| newline + 1)
 }
 
 /// Where the row that begins at `start` ends, behind its newline: a `\` before a newline joins the
@@ -140,6 +169,51 @@ struct Told<'l> {
 }
 
 impl Parser {
+    /// A parser with room for the rows of `text`.
+    fn new(text: &[u8], link_is_source: bool) -> Self {
+        let sample = text.len().min(1 << 16);
+        let lines = memchr_iter(b'\n', &text[..sample]).count();
+        let expected = text.len().checked_div(sample).unwrap_or_default() * lines;
+        let spec = Spec { rows: Vec::with_capacity(expected + 1), ..Spec::default() };
+        Self { spec, link_is_source, entered: Vec::new(), folder: Vec::new() }
+    }
+
+    /// Reads the lines of `text` in `range`. An error comes with the place where its row begins.
+    fn read(mut self, text: &[u8], range: Range<usize>) -> Result<Self, (usize, What)> {
+        let mut start = range.start;
+        while start < range.end {
+            let end = line_end(text, start);
+            self.line(&text[start..end], start).map_err(|what| (start, what))?;
+            start = end;
+        }
+        Ok(self)
+    }
+
+    /// Whether what was read means the same whatever stands before it, and says nothing of what
+    /// stands behind.
+    fn stands_alone(&self) -> bool {
+        self.entered.is_empty() && self.spec.closings.is_empty() && self.spec.defaults.now() == 0
+    }
+
+    /// Adds what another parser read of the same text, further on.
+    fn append(&mut self, piece: Self) -> Result<(), (usize, What)> {
+        let shift = self.spec.unescaped.len() as u32;
+        self.spec.unescaped.extend_from_slice(&piece.spec.unescaped);
+        if self.spec.unescaped.len() >= LIMIT {
+            return Err((0, What::TooLarge));
+        }
+        let shifted = |text: Text| match text != Text::NONE && text.at & Text::UNESCAPED != 0 {
+            true => Text { at: text.at + shift, ..text },
+            false => text,
+        };
+        self.spec.rows.extend(piece.spec.rows.into_iter().map(|row| Row {
+            path: shifted(row.path),
+            source: shifted(row.source),
+            ..row
+        }));
+        Ok(())
+    }
+
     /// Reads one line, which stands at `start`.
     fn line(&mut self, line: &[u8], start: usize) -> Result<(), What> {
         let mut fields = field::fields(line);
@@ -359,6 +433,29 @@ mod tests {
         assert_eq!(wrong("a uid\n").what, What::MissingEquals(b"uid".to_vec()));
         assert_eq!(wrong("a\\q type=file\n").what, What::StrayEscape(b"\\q".to_vec()));
         assert_eq!(wrong("a type=file content=x\\000\n").what, What::Nul);
+    }
+
+    #[test]
+    fn a_large_spec_is_read_as_a_small_one_is() {
+        let mut text = Vec::new();
+        for number in 0..40_000 {
+            let row =
+                format!("a\\040b/{number} uid=0 type=file \\\n content=some/where/./{number}\n");
+            text.extend_from_slice(row.as_bytes());
+        }
+        assert!(text.len() > 2 * WORTH_A_PIECE);
+        let check = |spec: &Spec, first: usize| {
+            assert_eq!(spec.rows().len(), 40_000 + first);
+            for (number, row) in spec.rows()[first..].iter().enumerate() {
+                assert_eq!(spec.path(row), format!("a b/{number}").as_bytes());
+                assert_eq!(spec.source(row), format!("some/where/{number}").as_bytes());
+            }
+        };
+        check(&Spec::parse(text.clone(), false).unwrap(), 0);
+        let in_a_folder = [b"usr type=dir\n", &text[..]].concat();
+        check(&Spec::parse(in_a_folder, false).unwrap(), 1);
+        text.extend_from_slice(b"last uid\n");
+        assert_eq!(Spec::parse(text, false).err().unwrap().line, 80_001);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! What one reading of a folder tells: which names it has, which are symlinks, and to what.
 
+use std::ffi::CStr;
 use std::hash::BuildHasher;
 use std::mem::MaybeUninit;
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 
-use rustix::fs::{FileType, RawDir, readlinkat_raw};
+use rustix::fs::{FileType, readlinkat_raw};
 use rustix::io::Errno;
 
 use crate::resolve::Entry;
@@ -72,19 +74,15 @@ impl Listing {
         plain.clear();
         table.clear();
         text.clear();
-        let mut dir = RawDir::new(&descriptor, entries.spare_capacity_mut());
-        while let Some(entry) = dir.next() {
-            let entry = entry?;
-            let name = entry.file_name();
+        let mut too_many = false;
+        each_name(&descriptor, entries, |name, kind| {
             let bytes = name.to_bytes();
-            if bytes == b"." || bytes == b".." {
-                continue;
-            }
-            if plain.len() + table.len() >= most {
-                return Ok(None);
+            too_many = plain.len() + table.len() >= most;
+            if too_many {
+                return Ok(ControlFlow::Break(()));
             }
             let hash = hasher.hash_one(bytes);
-            let link = match entry.file_type() {
+            let link = match kind {
                 FileType::Symlink | FileType::Unknown => {
                     read_link(&descriptor, name, target.spare_capacity_mut())?
                 }
@@ -105,6 +103,10 @@ impl Listing {
                     text.extend_from_slice(target);
                 }
             }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if too_many {
+            return Ok(None);
         }
         plain.sort_unstable();
         table.sort_unstable_by_key(|link| link.hash);
@@ -148,10 +150,56 @@ impl Links {
     }
 }
 
+/// Calls `tell` with each name of a folder and what it is, but for `.` and `..`, until it breaks.
+#[cfg(target_os = "linux")]
+fn each_name(
+    descriptor: impl AsFd,
+    entries: &mut Vec<u8>,
+    mut tell: impl FnMut(&CStr, FileType) -> Result<ControlFlow<()>, Errno>,
+) -> Result<(), Errno> {
+    // The system call itself, with room that is used again: there are thousands of small folders.
+    let mut folder = rustix::fs::RawDir::new(descriptor, entries.spare_capacity_mut());
+    while let Some(entry) = folder.next() {
+        let entry = entry?;
+        if !is_dot(entry.file_name()) && tell(entry.file_name(), entry.file_type())?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The same where the system call is not to be had.
+#[cfg(any(test, not(target_os = "linux")))]
+fn each_name_of_dir(
+    descriptor: impl AsFd,
+    mut tell: impl FnMut(&CStr, FileType) -> Result<ControlFlow<()>, Errno>,
+) -> Result<(), Errno> {
+    for entry in rustix::fs::Dir::read_from(descriptor)? {
+        let entry = entry?;
+        if !is_dot(entry.file_name()) && tell(entry.file_name(), entry.file_type())?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn each_name(
+    descriptor: impl AsFd,
+    _entries: &mut Vec<u8>,
+    tell: impl FnMut(&CStr, FileType) -> Result<ControlFlow<()>, Errno>,
+) -> Result<(), Errno> {
+    each_name_of_dir(descriptor, tell)
+}
+
+fn is_dot(name: &CStr) -> bool {
+    matches!(name.to_bytes(), b"." | b"..")
+}
+
 /// The target of the link `name` in a folder: empty if it is no link, `None` if it is gone.
 fn read_link<'b>(
     descriptor: impl AsFd,
-    name: &std::ffi::CStr,
+    name: &CStr,
     buffer: &'b mut [MaybeUninit<u8>],
 ) -> Result<Option<&'b [u8]>, Errno> {
     match readlinkat_raw(descriptor, name, buffer) {
@@ -159,5 +207,62 @@ fn read_link<'b>(
         Err(Errno::INVAL) => Ok(Some(&[])),
         Err(Errno::NOENT) => Ok(None),
         Err(other) => Err(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_listing_tells_links_from_other_names() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        symlink("some/where", folder.path().join("link")).unwrap();
+        let descriptor = std::fs::File::open(folder.path()).unwrap();
+        let hasher = NameHasher::default();
+        let read = |most| Listing::read(&descriptor, most, &hasher, &mut Scratch::default());
+        let listing = read(2).unwrap().unwrap();
+        let entry = |name: &[u8]| listing.entry(name, hasher.hash_one(name));
+        assert_eq!(entry(b"file"), Entry::Plain);
+        assert_eq!(entry(b"link"), Entry::Link(b"some/where"));
+        assert_eq!(entry(b"none"), Entry::Absent);
+    }
+
+    #[test]
+    fn a_folder_with_too_many_names_is_not_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let descriptor = std::fs::File::open(folder.path()).unwrap();
+        let read = Listing::read(&descriptor, 2, &NameHasher::default(), &mut Scratch::default());
+        assert!(read.unwrap().is_none());
+    }
+
+    #[test]
+    fn both_ways_of_listing_tell_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("folder")).unwrap();
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        symlink("file", folder.path().join("link")).unwrap();
+        let descriptor = std::fs::File::open(folder.path()).unwrap();
+        let (mut one, mut other) = (Vec::new(), Vec::new());
+        each_name_of_dir(&descriptor, |name, kind| {
+            one.push((name.to_owned(), kind));
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+        let descriptor = std::fs::File::open(folder.path()).unwrap();
+        each_name(&descriptor, &mut Vec::with_capacity(32 << 10), |name, kind| {
+            other.push((name.to_owned(), kind));
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+        one.sort_by(|a, b| a.0.cmp(&b.0));
+        other.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(one.len(), 3);
+        assert_eq!(one, other);
     }
 }

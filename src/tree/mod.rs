@@ -9,3 +9,6 @@ mod view;
 
 pub use cache::Cache;
 pub use view::{Counts, Unreadable, View};
+
+#[cfg(test)]
+mod tests;

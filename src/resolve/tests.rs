@@ -1,0 +1,202 @@
+//! The rules on trees that are in no file system. The cases in `worker-tests/cases` run them on real
+//! ones.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::path;
+use crate::spec::{Edits, Spec};
+
+/// A tree in memory. Its root is the folder `execroot`.
+struct Planted {
+    folders: Vec<PlantedFolder>,
+}
+
+#[derive(Default)]
+struct PlantedFolder {
+    place: Option<(Folder, Vec<u8>)>,
+    names: BTreeMap<Vec<u8>, Stands>,
+}
+
+enum Stands {
+    Folder(Folder),
+    File,
+    Link(Vec<u8>),
+    Locked,
+}
+
+impl Planted {
+    const ROOT: Folder = Folder(1);
+
+    /// A tree of lines such as `execroot/a/file` and `execroot/a/link -> file`; `-x` behind a path
+    /// makes it one that does not let itself be asked.
+    fn new(lines: &[&str]) -> Self {
+        let mut tree = Self { folders: vec![PlantedFolder::default()] };
+        assert_eq!(tree.folder(b"execroot"), Self::ROOT);
+        for line in lines {
+            let (path, what) = match line.split_once(" -> ") {
+                Some((path, text)) => (path, Stands::Link(text.into())),
+                None => match line.strip_suffix(" -x") {
+                    Some(path) => (path, Stands::Locked),
+                    None => (*line, Stands::File),
+                },
+            };
+            let (folder, name) = path::split(path.as_bytes());
+            let folder = tree.folder(folder);
+            tree.folders[folder.0 as usize].names.insert(name.to_vec(), what);
+        }
+        tree
+    }
+
+    fn folder(&mut self, path: &[u8]) -> Folder {
+        path::parts(path).fold(Folder(0), |parent, name| {
+            if let Some(Stands::Folder(known)) = self.folders[parent.0 as usize].names.get(name) {
+                return *known;
+            }
+            let new = Folder(self.folders.len() as u32);
+            let place = Some((parent, name.to_vec()));
+            self.folders.push(PlantedFolder { place, ..PlantedFolder::default() });
+            self.folders[parent.0 as usize].names.insert(name.to_vec(), Stands::Folder(new));
+            new
+        })
+    }
+}
+
+impl Tree for Planted {
+    fn root(&self) -> Folder {
+        Self::ROOT
+    }
+
+    fn top(&mut self) -> Result<Entered, Stopped> {
+        Ok(Entered::Folder(Folder(0)))
+    }
+
+    fn above(&mut self, folder: Folder) -> Result<Entered, Stopped> {
+        let place = &self.folders[folder.0 as usize].place;
+        Ok(Entered::Folder(place.as_ref().map_or(folder, |(parent, _)| *parent)))
+    }
+
+    fn place(&self, folder: Folder) -> Option<(Folder, &[u8])> {
+        self.folders[folder.0 as usize].place.as_ref().map(|(parent, name)| (*parent, &name[..]))
+    }
+
+    fn entry(&mut self, folder: Folder, name: &[u8]) -> Result<Entry<'_>, Stopped> {
+        Ok(match self.folders[folder.0 as usize].names.get(name) {
+            None => Entry::Absent,
+            Some(Stands::Link(text)) => Entry::Link(text),
+            Some(Stands::Locked) => Entry::Unknown,
+            Some(_) => Entry::Plain,
+        })
+    }
+
+    fn enter(&mut self, folder: Folder, name: &[u8]) -> Result<Entered, Stopped> {
+        Ok(match self.folders[folder.0 as usize].names.get(name) {
+            Some(Stands::Folder(inner)) => Entered::Folder(*inner),
+            _ => Entered::NoFolder,
+        })
+    }
+
+    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Entered>, Stopped> {
+        wanted.iter().map(|wanted| self.enter(wanted.parent, wanted.name)).collect()
+    }
+
+    fn read_all(&mut self, _: &[(Folder, u32)]) -> Result<(), Stopped> {
+        Ok(())
+    }
+}
+
+fn spec(rows: &[(&str, &str)]) -> Spec {
+    let rows = rows.iter().map(|(path, source)| format!("./{path} type=file content={source}\n"));
+    Spec::parse(rows.collect::<String>().into_bytes(), false).unwrap()
+}
+
+/// What becomes of rows, each a path and a source, in a tree.
+fn resolved(tree: &[&str], rows: &[(&str, &str)]) -> Vec<String> {
+    let spec = spec(rows);
+    let decisions = resolve(&spec, &[], Options::default(), None, &mut Planted::new(tree)).unwrap();
+    let mut edits = Edits::new(&spec);
+    for (row, text) in &decisions.links {
+        edits.link(*row, text);
+    }
+    for link in &decisions.folder_links {
+        edits.folder_link(&link.rows, link.keywords, &link.path, &link.text);
+    }
+    let mut out = Vec::new();
+    edits.write_to(&mut out).unwrap();
+    String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_row_becomes_a_link_to_the_first_hop_that_is_a_row() {
+    let tree = [
+        "execroot/py/python3.13",
+        "execroot/py/python3 -> python3.13",
+        "execroot/py/python -> python3",
+    ];
+    let rows = [("bin/python", "py/python"), ("bin/python3.13", "py/python3.13")];
+    assert_eq!(
+        resolved(&tree, &rows),
+        [
+            "./bin/python type=link link=python3.13",
+            "./bin/python3.13 type=file content=py/python3.13"
+        ]
+    );
+}
+
+#[test]
+fn staging_is_no_authorship_however_many_roots_it_goes_through() {
+    let tree = [
+        "execroot/a/link -> /second/a/link",
+        "second/a -> /third/a",
+        "third/a/link -> file",
+        "third/a/file",
+        "execroot/a/file -> /second/a/file",
+    ];
+    let rows = [("link", "a/link"), ("file", "a/file")];
+    assert_eq!(
+        resolved(&tree, &rows),
+        ["./link type=link link=file", "./file type=file content=a/file"]
+    );
+}
+
+#[test]
+fn a_linked_folder_becomes_one_link() {
+    let tree = ["execroot/py/lib/a", "execroot/py/lib/b/c", "execroot/py/lib64 -> ./lib"];
+    let rows = [
+        ("lib/a", "py/lib/a"),
+        ("lib/b/c", "py/lib/b/c"),
+        ("lib64/a", "py/lib64/a"),
+        ("lib64/b/c", "py/lib64/b/c"),
+    ];
+    assert_eq!(resolved(&tree, &rows)[2..], ["./lib64 type=link link=./lib"]);
+}
+
+#[test]
+fn links_that_go_round_are_an_error_with_their_trail() {
+    let spec = spec(&[("a", "x/a"), ("b", "x/b")]);
+    let mut tree = Planted::new(&["execroot/x/a -> b", "execroot/x/b -> ../x/a"]);
+    let trail = ["x/a", "b", "../x/a"].map(|text| text.as_bytes().to_vec()).to_vec();
+    assert_eq!(
+        resolve(&spec, &[], Options::default(), None, &mut tree).unwrap_err(),
+        ResolveError::Circle { path: b"a".to_vec(), trail }
+    );
+}
+
+#[test]
+fn stagings_that_go_round_are_an_error() {
+    let spec = spec(&[("a", "x/a")]);
+    let mut tree = Planted::new(&["execroot/x/a -> /other/x/a", "other/x/a -> /execroot/x/a"]);
+    let error = resolve(&spec, &[], Options::default(), None, &mut tree).unwrap_err();
+    assert!(matches!(error, ResolveError::Circle { .. }), "{error:?}");
+}
+
+#[test]
+fn what_is_not_among_the_inputs_is_not_there() {
+    let spec = spec(&[("a", "x/a"), ("b", "y/z/b"), ("c", "x/c")]);
+    let mut tree = Planted::new(&["execroot/x/a", "execroot/y/z/b", "execroot/x/c -x"]);
+    let mut inputs = Inputs::with_capacity(2);
+    inputs.insert(b"y");
+    inputs.insert(b"x/c");
+    let decisions = resolve(&spec, &[], Options::default(), Some(&inputs), &mut tree).unwrap();
+    assert_eq!((&decisions.absent[..], &decisions.unknown[..]), (&[0][..], &[2][..]));
+}
