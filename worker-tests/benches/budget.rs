@@ -87,7 +87,8 @@ fn warm(exec_root: &ExecRoot, forest: &Forest) {
     let mut worker = exec_root.worker(&[]);
     let mut floor = floor_worker(exec_root, &["warm", "folders", "spec.mtree", "floor.mtree"]);
     for _ in 0..2 {
-        (time(&mut worker, &asked), time(&mut floor, &asked));
+        time(&mut worker, &asked);
+        time(&mut floor, &asked);
     }
     let mut turns = Turns::default();
     for _ in 0..2 * ROUNDS {
