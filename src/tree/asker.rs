@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 
-use super::cache::{Cache, From, Identity, Known, Moment, Seen, Stamp};
+use super::cache::{Cache, Identity, Known, Moment, Origin, Seen, Stamp};
 use super::listing::{Listing, Scratch};
 
 /// How folders are opened.
@@ -48,7 +48,7 @@ pub struct Found {
     /// What is known of it.
     pub known: Arc<Known>,
     /// Where that comes from.
-    pub from: From,
+    pub origin: Origin,
 }
 
 /// Why there is no answer.
@@ -59,7 +59,7 @@ pub enum Trouble {
     Errno(Errno),
 }
 
-impl std::convert::From<Errno> for Trouble {
+impl From<Errno> for Trouble {
     fn from(errno: Errno) -> Self {
         Self::Errno(errno)
     }
@@ -99,7 +99,7 @@ impl<'c> Asker<'c> {
             let stamp = Stamp::new(&stat);
             let enough = |known: &Known| known.will_do(most) || is_large(stat.st_size);
             if let Some(known) = self.cache.get(&stamp, enough) {
-                return Ok(Found { identity: stamp.identity, known, from: From::Memory });
+                return Ok(Found { identity: stamp.identity, known, origin: Origin::Memory });
             }
         }
         let folder = match openat(&self.root, path, FOLDER, Mode::empty()) {
@@ -123,8 +123,8 @@ impl<'c> Asker<'c> {
                 None => Known::too_large(stamp, most),
             })
         };
-        let (known, from) = self.cache.get_or_read(stamp, self.started, enough, read)?;
-        Ok(Found { identity: stamp.identity, known, from })
+        let (known, origin) = self.cache.get_or_read(stamp, self.started, enough, read)?;
+        Ok(Found { identity: stamp.identity, known, origin })
     }
 
     /// The folder at `path` by one `stat`, without reading it.
@@ -137,12 +137,12 @@ impl<'c> Asker<'c> {
             return Err(Errno::NOTDIR.into());
         }
         let stamp = Stamp::new(&stat);
-        let (known, from) = self.by_look_ups(stamp);
-        Ok(Found { identity: stamp.identity, known, from })
+        let (known, origin) = self.by_look_ups(stamp);
+        Ok(Found { identity: stamp.identity, known, origin })
     }
 
     /// What is known of the folder with `stamp`, which is asked for a few names only.
-    pub fn by_look_ups(&self, stamp: Stamp) -> (Arc<Known>, From) {
+    pub fn by_look_ups(&self, stamp: Stamp) -> (Arc<Known>, Origin) {
         let read = || Ok::<_, std::convert::Infallible>(Known::by_look_ups(stamp));
         match self.cache.get_or_read(stamp, self.started, |_| true, read) {
             Ok(known) => known,

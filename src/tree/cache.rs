@@ -140,7 +140,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Where what is known of a folder comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
+pub enum Origin {
     /// It was remembered.
     Memory,
     /// The folder was read, since what was remembered of it does not hold any more, or will not do.
@@ -232,16 +232,16 @@ impl Cache {
         now: Moment,
         enough: impl Fn(&Known) -> bool,
         read: impl FnOnce() -> Result<Known, E>,
-    ) -> Result<(Arc<Known>, From), E> {
+    ) -> Result<(Arc<Known>, Origin), E> {
         let slot = self.folders.entry(stamp.identity).or_default().clone();
         let mut place = lock(&slot.place);
         self.touch(&slot);
         if let Some(known) =
             place.known.as_ref().filter(|known| known.stamp == stamp && enough(known))
         {
-            return Ok((known.clone(), From::Memory));
+            return Ok((known.clone(), Origin::Memory));
         }
-        let from = if place.known.is_some() { From::ReadAgain } else { From::FirstReading };
+        let origin = if place.known.is_some() { Origin::ReadAgain } else { Origin::FirstReading };
         let read = read().map(Arc::new);
         let worth = stamp.is_settled(now) && !place.retired;
         let remembered = read.as_ref().ok().filter(|_| worth).cloned();
@@ -253,7 +253,7 @@ impl Cache {
             self.leave(stamp.identity, slot);
         }
         self.keep_to_the_limit();
-        Ok((read?, from))
+        Ok((read?, origin))
     }
 
     /// Adds what was seen at `name` to what is known of a folder.

@@ -13,7 +13,7 @@ use rustix::fs::{CWD, Mode, fstat, openat};
 use rustix::io::Errno;
 
 use super::asker::{Asker, FOLDER, Found, Trouble, reason};
-use super::cache::{self, Cache, From, Identity, Known, Stamp};
+use super::cache::{self, Cache, Identity, Known, Origin, Stamp};
 use super::listing::Scratch;
 use crate::resolve::{Entered, Entry, Folder, Stopped, Tree, Wanted};
 
@@ -133,7 +133,7 @@ impl<'c> View<'c> {
             return folder;
         }
         let folder = Folder(self.folders.len() as u32);
-        let is_new = found.from == From::FirstReading && found.known.listing.is_some();
+        let is_new = found.origin == Origin::FirstReading && found.known.listing.is_some();
         self.folders.push(Node { place, known: found.known, is_new });
         self.by_identity.insert(found.identity, folder);
         if let Place::In(parent, name) = place {
@@ -263,7 +263,7 @@ impl<'c> View<'c> {
 
     /// Counts a folder that was wanted to be read.
     fn count(&mut self, found: &Found) {
-        if found.from == From::Memory {
+        if found.origin == Origin::Memory {
             self.counts.reused += 1;
         } else if found.known.listing.is_some() {
             self.counts.listed += 1;
@@ -379,7 +379,7 @@ impl Tree for View<'_> {
                 Ok(found) => {
                     self.count(&found);
                     let node = &mut self.folders[folder.0 as usize];
-                    node.is_new = found.from == From::FirstReading;
+                    node.is_new = found.origin == Origin::FirstReading;
                     node.known = found.known;
                 }
                 Err(Trouble::Cancelled) => return Err(Stopped::Cancelled),
