@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 
-use super::cache::{Cache, Identity, Known, Moment, Seen, Stamp};
+use super::cache::{Cache, Identity, Known, Moment, Origin, Seen, Stamp};
 use super::listing::{Listing, Scratch};
 
 /// How folders are opened.
@@ -47,8 +47,8 @@ pub struct Found {
     pub identity: Identity,
     /// What is known of it.
     pub known: Arc<Known>,
-    /// Whether that was known before.
-    pub reused: bool,
+    /// Where that comes from.
+    pub origin: Origin,
 }
 
 /// Why there is no answer.
@@ -81,18 +81,25 @@ impl<'c> Asker<'c> {
     }
 
     /// The folder at `path`, of which `asked` names will be asked for: as it is remembered, or read.
-    pub fn ask(&self, path: &CStr, asked: u32, scratch: &mut Scratch) -> Result<Found, Trouble> {
+    /// If it is `likely_new`, nothing is lost by opening it to find out.
+    pub fn ask(
+        &self,
+        path: &CStr,
+        asked: u32,
+        likely_new: bool,
+        scratch: &mut Scratch,
+    ) -> Result<Found, Trouble> {
         if (self.cancelled)() {
             return Err(Trouble::Cancelled);
         }
         let most = SMALL + asked as usize * NAMES_PER_LOOK_UP;
         let is_large = |size: i64| size as usize / NAME_BYTES > most;
-        if !self.cold {
+        if !self.cold && !likely_new {
             let stat = statat(&self.root, path, AtFlags::empty())?;
             let stamp = Stamp::new(&stat);
             let enough = |known: &Known| known.will_do(most) || is_large(stat.st_size);
             if let Some(known) = self.cache.get(&stamp, enough) {
-                return Ok(Found { identity: stamp.identity, known, reused: true });
+                return Ok(Found { identity: stamp.identity, known, origin: Origin::Memory });
             }
         }
         let folder = match openat(&self.root, path, FOLDER, Mode::empty()) {
@@ -116,8 +123,8 @@ impl<'c> Asker<'c> {
                 None => Known::too_large(stamp, most),
             })
         };
-        let (known, reused) = self.cache.get_or_read(stamp, self.started, enough, read)?;
-        Ok(Found { identity: stamp.identity, known, reused })
+        let (known, origin) = self.cache.get_or_read(stamp, self.started, enough, read)?;
+        Ok(Found { identity: stamp.identity, known, origin })
     }
 
     /// The folder at `path` by one `stat`, without reading it.
@@ -130,14 +137,15 @@ impl<'c> Asker<'c> {
             return Err(Errno::NOTDIR.into());
         }
         let stamp = Stamp::new(&stat);
-        Ok(Found { identity: stamp.identity, known: self.by_look_ups(stamp), reused: false })
+        let (known, origin) = self.by_look_ups(stamp);
+        Ok(Found { identity: stamp.identity, known, origin })
     }
 
     /// What is known of the folder with `stamp`, which is asked for a few names only.
-    pub fn by_look_ups(&self, stamp: Stamp) -> Arc<Known> {
+    pub fn by_look_ups(&self, stamp: Stamp) -> (Arc<Known>, Origin) {
         let read = || Ok::<_, std::convert::Infallible>(Known::by_look_ups(stamp));
         match self.cache.get_or_read(stamp, self.started, |_| true, read) {
-            Ok((known, _)) => known,
+            Ok(known) => known,
             Err(never) => match never {},
         }
     }

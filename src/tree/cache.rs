@@ -138,6 +138,17 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Where what is known of a folder comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was remembered.
+    Memory,
+    /// The folder was read, since what was remembered of it does not hold any more, or will not do.
+    ReadAgain,
+    /// The folder was read, and nothing was remembered of it.
+    FirstReading,
+}
+
 /// Folders, by identity. Shared by all requests of a process.
 pub struct Cache {
     folders: DashMap<Identity, Arc<Slot>, foldhash::fast::RandomState>,
@@ -214,22 +225,23 @@ impl Cache {
     }
 
     /// What is known of the folder with `stamp`: what is remembered, if `enough` says that it will
-    /// do (then the answer is also `true`), else what `read` finds, which began at `now`.
+    /// do, else what `read` finds, which began at `now`.
     pub fn get_or_read<E>(
         &self,
         stamp: Stamp,
         now: Moment,
         enough: impl Fn(&Known) -> bool,
         read: impl FnOnce() -> Result<Known, E>,
-    ) -> Result<(Arc<Known>, bool), E> {
+    ) -> Result<(Arc<Known>, Origin), E> {
         let slot = self.folders.entry(stamp.identity).or_default().clone();
         let mut place = lock(&slot.place);
         self.touch(&slot);
         if let Some(known) =
             place.known.as_ref().filter(|known| known.stamp == stamp && enough(known))
         {
-            return Ok((known.clone(), true));
+            return Ok((known.clone(), Origin::Memory));
         }
+        let origin = if place.known.is_some() { Origin::ReadAgain } else { Origin::FirstReading };
         let read = read().map(Arc::new);
         let worth = stamp.is_settled(now) && !place.retired;
         let remembered = read.as_ref().ok().filter(|_| worth).cloned();
@@ -241,7 +253,7 @@ impl Cache {
             self.leave(stamp.identity, slot);
         }
         self.keep_to_the_limit();
-        Ok((read?, false))
+        Ok((read?, origin))
     }
 
     /// Adds what was seen at `name` to what is known of a folder.

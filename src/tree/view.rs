@@ -13,7 +13,7 @@ use rustix::fs::{CWD, Mode, fstat, openat};
 use rustix::io::Errno;
 
 use super::asker::{Asker, FOLDER, Found, Trouble, reason};
-use super::cache::{self, Cache, Identity, Known, Stamp};
+use super::cache::{self, Cache, Identity, Known, Origin, Stamp};
 use super::listing::Scratch;
 use crate::resolve::{Entered, Entry, Folder, Stopped, Tree, Wanted};
 
@@ -57,6 +57,9 @@ pub struct View<'c> {
 struct Node {
     place: Place,
     known: Arc<Known>,
+    /// Nothing was remembered of it, so that the folders in it are likely to be new too: a sandbox
+    /// is made anew for each request.
+    is_new: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,11 +92,11 @@ impl<'c> View<'c> {
         let root = openat(CWD, root, FOLDER, Mode::empty())?;
         let stamp = Stamp::new(&fstat(&root)?);
         let asker = Asker::new(root, cache, cancelled);
-        let known = asker.by_look_ups(stamp);
+        let (known, _) = asker.by_look_ups(stamp);
         Ok(Self {
             asker,
             by_identity: HashMap::from_iter([(stamp.identity, ROOT)]),
-            folders: vec![Node { place: Place::Root, known }],
+            folders: vec![Node { place: Place::Root, known, is_new: false }],
             by_place: HashTable::new(),
             hasher: RandomState::default(),
             names: Vec::new(),
@@ -130,7 +133,8 @@ impl<'c> View<'c> {
             return folder;
         }
         let folder = Folder(self.folders.len() as u32);
-        self.folders.push(Node { place, known: found.known });
+        let is_new = found.origin == Origin::FirstReading && found.known.listing.is_some();
+        self.folders.push(Node { place, known: found.known, is_new });
         self.by_identity.insert(found.identity, folder);
         if let Place::In(parent, name) = place {
             let (hasher, folders, names) = (&self.hasher, &self.folders, &self.names);
@@ -259,7 +263,7 @@ impl<'c> View<'c> {
 
     /// Counts a folder that was wanted to be read.
     fn count(&mut self, found: &Found) {
-        if found.reused {
+        if found.origin == Origin::Memory {
             self.counts.reused += 1;
         } else if found.known.listing.is_some() {
             self.counts.listed += 1;
@@ -326,7 +330,8 @@ impl Tree for View<'_> {
                 return None;
             }
             let path = room.path.of(folders, names, wanted);
-            Some(asker.ask(path, wanted.asked, &mut room.scratch))
+            let likely_new = folders[wanted.parent.0 as usize].is_new;
+            Some(asker.ask(path, wanted.asked, likely_new, &mut room.scratch))
         };
         let found: Vec<_> = if wanted.len() < WORTH_SHARING {
             let mut room =
@@ -370,10 +375,12 @@ impl Tree for View<'_> {
             }
             put_path(&self.folders, &self.names, folder, b"", &mut self.path);
             // One that is gone by now, or does not let itself be read, is asked name by name.
-            match self.asker.ask(c_str(&self.path), asked, &mut scratch) {
+            match self.asker.ask(c_str(&self.path), asked, false, &mut scratch) {
                 Ok(found) => {
                     self.count(&found);
-                    self.folders[folder.0 as usize].known = found.known;
+                    let node = &mut self.folders[folder.0 as usize];
+                    node.is_new = found.origin == Origin::FirstReading;
+                    node.known = found.known;
                 }
                 Err(Trouble::Cancelled) => return Err(Stopped::Cancelled),
                 Err(Trouble::Errno(_)) => {}
