@@ -311,6 +311,11 @@ impl<T: Watched> Teller<'_, T> {
                     "nothing on its trail is in the archive, and --missing-target=keep has no \
                      relative target to keep: its bytes go in",
                 ),
+                _ if story.trail.iter().any(|hop| !hop.rows.is_empty()) => (
+                    3,
+                    "no row on its trail can be a target: its archive path is this row's, or \
+                     stands for several things: its bytes go in",
+                ),
                 _ if story.trail.is_empty() => {
                     (3, "its link leads to no location: its bytes go in")
                 }

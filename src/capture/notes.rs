@@ -55,7 +55,7 @@ impl Notes {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let capture = Capture {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
-            began: since.as_millis() as u64,
+            began: since.as_micros() as u64,
             form: received.form.into(),
             request: received.request,
             request_id: received.request_id,

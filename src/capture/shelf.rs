@@ -149,16 +149,17 @@ mod tests {
 
     #[test]
     fn only_captures_are_dropped() {
-        assert!(is_ours("20261122T152308.123Z-7-4242-0001.capture"));
-        assert!(is_ours("20261122T152308.123Z--7-4242-0001.capture"));
+        assert!(is_ours("20261122T152308.123456Z-7-4242-0001.capture"));
+        assert!(is_ours("20261122T152308.123456Z--7-4242-0001.capture"));
         assert!(!is_ours("notes.capture"));
-        assert!(!is_ours("20261122T152308.123Z-7-4242-0001.capture.bak"));
+        assert!(!is_ours("20261122T152308.123456Z-7-4242-0001.capture.bak"));
     }
 
     #[test]
     fn the_oldest_captures_go_first_and_the_newest_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let names = ["1", "2", "3"].map(|day| format!("2026112{day}T000000.000Z-0-1-0000.capture"));
+        let names =
+            ["1", "2", "3"].map(|day| format!("2026112{day}T000000.000000Z-0-1-0000.capture"));
         for name in &names {
             fs::write(folder.path().join(name), [0; 100]).unwrap();
         }

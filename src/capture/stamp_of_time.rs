@@ -1,12 +1,12 @@
 //! Moments as they stand in the names of files: in UTC, so that names sort by time.
 
-/// `20261122T152308.123Z` for a moment in milliseconds since 1970.
-pub fn utc(milliseconds: u64) -> String {
-    let (seconds, thousandths) = (milliseconds / 1000, milliseconds % 1000);
+/// `20261122T152308.123456Z` for a moment in microseconds since 1970.
+pub fn utc(microseconds: u64) -> String {
+    let (seconds, millionths) = (microseconds / 1_000_000, microseconds % 1_000_000);
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date(days);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{thousandths:03}Z")
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{millionths:06}Z")
 }
 
 /// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar. Years are
@@ -30,9 +30,9 @@ mod tests {
 
     #[test]
     fn moments_are_written_in_utc() {
-        assert_eq!(utc(0), "19700101T000000.000Z");
-        assert_eq!(utc(951_782_400_000), "20000229T000000.000Z");
-        assert_eq!(utc(1_767_225_599_999), "20251231T235959.999Z");
-        assert_eq!(utc(1_740_787_200_001), "20250301T000000.001Z");
+        assert_eq!(utc(0), "19700101T000000.000000Z");
+        assert_eq!(utc(951_782_400_000_000), "20000229T000000.000000Z");
+        assert_eq!(utc(1_767_225_599_999_999), "20251231T235959.999999Z");
+        assert_eq!(utc(1_740_787_200_000_001), "20250301T000000.000001Z");
     }
 }
