@@ -19,6 +19,7 @@ use crate::flagfile;
 use crate::inspect;
 use crate::log;
 use crate::output;
+use crate::page;
 use crate::replay;
 use crate::resolve::{DirectoryLinks, MissingTarget, Options};
 use crate::server::{self, Ended, Protocol};
@@ -99,6 +100,7 @@ enum Command {
     Inspect(InspectArgs),
     Replay(ReplayArgs),
     Explain(Box<ExplainArgs>),
+    Report(ReportArgs),
 }
 
 /// Reads an mtree spec, finds out which of its files are symlinks, and writes it with those as links.
@@ -215,6 +217,22 @@ pub struct ExplainArgs {
     /// Write JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Writes a page that shows what layers weigh, what links save, and which rows stayed files.
+///
+/// The page is one file that asks for nothing else.
+#[derive(Args)]
+pub struct ReportArgs {
+    /// Captures, or files of `resolve --report`.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The page.
+    #[arg(long, value_name = "OUT.html")]
+    pub html: PathBuf,
+    /// Where files lie that are to be weighed [default: where the request was recorded].
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -336,7 +354,7 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Error> 
             return Ok(serve(&startup, started_with));
         }
         return Err(Error::Usage(
-            "nothing is asked for: resolve, inspect, replay, explain?".to_owned(),
+            "nothing is asked for: resolve, inspect, replay, explain, report?".to_owned(),
         ));
     };
     if startup.persistent_worker {
@@ -370,6 +388,10 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Error> 
             if !replayed.is_same {
                 return Ok(ExitCode::FAILURE);
             }
+        }
+        Command::Report(args) => {
+            log::begin_if_asked();
+            page::write(&args)?;
         }
         Command::Explain(args) => {
             log::begin_if_asked();

@@ -198,7 +198,8 @@ fn warnings(spec: &Spec, decisions: &Decisions, noticed: &Noticed) -> Vec<String
     warnings
 }
 
-fn numbers(spec: &Spec, decisions: &Decisions, noticed: &Noticed) -> Report {
+/// The numbers of a run.
+pub fn numbers(spec: &Spec, decisions: &Decisions, noticed: &Noticed) -> Report {
     let is_file = |row: &usize| spec.rows()[*row].kind() == Kind::File;
     let turned = turned(decisions).filter(is_file).count();
     Report {

@@ -57,6 +57,9 @@ pub enum Error {
     /// A file that holds neither a capture nor a request.
     #[error("{}: this is neither a capture nor a WorkRequest, behind its length or as JSON: {}", shown(.path), .wrong)]
     NoRequest { path: PathBuf, wrong: String },
+    /// A file that holds neither a capture nor the numbers of a run.
+    #[error("{}: this is neither a capture nor a file of resolve --report: {}", shown(.path), .wrong)]
+    NoReport { path: PathBuf, wrong: String },
     /// A pattern of archive paths that is none.
     #[error("{0}; see mtree-worker explain --help")]
     Glob(String),

@@ -28,6 +28,7 @@ mod flagfile;
 mod inspect;
 mod log;
 mod output;
+mod page;
 pub mod path;
 mod replay;
 pub mod report;

@@ -108,6 +108,13 @@ impl Spec {
         )
     }
 
+    /// What `size=` of `row` says, in bytes.
+    pub fn size(&self, row: &Row) -> Option<u64> {
+        let mut fields = field::fields(self.line(row)).skip(1).map(field::keyword);
+        let (_, size) = fields.find(|(keyword, _)| *keyword == b"size")?;
+        std::str::from_utf8(size?).ok()?.parse().ok()
+    }
+
     fn line(&self, row: &Row) -> &[u8] {
         &self.text[row.start as usize..row.end as usize]
     }
