@@ -82,7 +82,7 @@ enum ProtocolArg {
 
 /// The command line of a request: what a worker is asked to do.
 #[derive(Parser)]
-#[command(name = "mtree-worker")]
+#[command(name = "mtree-worker", arg_required_else_help = false)]
 struct RequestLine {
     #[command(subcommand)]
     command: RequestCommand,

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use tracing::debug;
 
 use crate::cli::{self, ResolveArgs};
 use crate::error::Error;
@@ -23,7 +24,8 @@ pub struct Context<'c> {
     pub cache: &'c Cache,
     /// What the request may look at, if it says so (DESIGN rule 8).
     pub inputs: Option<&'c Inputs>,
-    /// Whether the request is to stop: asked before every folder that is read.
+    /// Whether the request is to stop: asked before every folder that is read, and
+    /// before the outputs are put in their places.
     pub cancelled: &'c (dyn Fn() -> bool + Sync),
 }
 
@@ -114,6 +116,8 @@ pub fn resolve(
     site: &mut impl Site,
 ) -> Result<Outcome, Error> {
     let Specs { spec, also } = Specs::read(args, site)?;
+    let rows_of_others = also.iter().map(|spec| spec.rows().len()).sum::<usize>();
+    debug!(spec = ?args.mtree, rows = spec.rows().len(), rows_of_others, "read");
     let inputs: Vec<PathBuf> = args.how.also.iter().chain([&args.mtree]).cloned().collect();
     site.begin(OUT, &args.out, &inputs)?;
     if let Some(path) = &args.report {
@@ -128,6 +132,14 @@ pub fn resolve(
     };
     let noticed = tree.noticed();
     drop(tree);
+    debug!(
+        links = decisions.links.len(),
+        folder_links = decisions.folder_links.len(),
+        without_target = decisions.without_target.len(),
+        absent = decisions.absent.len(),
+        unknown = decisions.unknown.len(),
+        "decided"
+    );
     site.done("resolve");
 
     site.write(OUT, Content::Patched(&spec, edits(&spec, &decisions).into_patch()))?;
@@ -138,8 +150,9 @@ pub fn resolve(
     if args.report.is_some() {
         outcome.report.bytes_saved = saved(&spec, &decisions, site);
         site.write(REPORT, Content::Report(&outcome.report))?;
-        site.commit(REPORT)?;
     }
+    site.go_on()?;
+    site.commit(REPORT)?;
     site.commit(OUT)?;
     site.done("write");
     Ok(outcome)

@@ -45,6 +45,12 @@ pub enum Error {
     /// An output that would replace an input.
     #[error("{}: {} would replace an input; give another path", shown(.path), .flag)]
     OutputIsInput { flag: &'static str, path: PathBuf },
+    /// An output where something stands that is no file.
+    #[error("{}: {} is no regular file, and would be replaced by one; give another path", shown(.path), .flag)]
+    NoFile { flag: &'static str, path: PathBuf },
+    /// An output in a folder that is not there.
+    #[error("{}: {} lies in a folder that does not exist; make it first", shown(.path), .flag)]
+    NoFolder { flag: &'static str, path: PathBuf },
     /// An output that cannot be written.
     #[error("{}: {} cannot be written: {}", shown(.path), .flag, reason(.source))]
     Write { flag: &'static str, path: PathBuf, source: io::Error },

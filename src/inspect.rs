@@ -113,6 +113,14 @@ pub fn in_tar(size: u64) -> u64 {
     512_u64.saturating_add(size.checked_next_multiple_of(512).unwrap_or(size))
 }
 
+/// Bytes as a person reads them: 1 MB is 1,000,000 bytes.
+fn weight(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
 fn show(dir: &Path, spec: &Spec, sizes: &[u64], decisions: &Decisions) -> String {
     let rows = spec.rows();
     let copies: u64 = sizes.iter().copied().map(in_tar).sum();
@@ -121,13 +129,12 @@ fn show(dir: &Path, spec: &Spec, sizes: &[u64], decisions: &Decisions) -> String
         savings.push((in_tar(sizes[*row]) - 512, spec.path(&rows[*row]), text));
     }
     for link in &decisions.folder_links {
-        let weight: u64 = link.rows.iter().map(|row| in_tar(sizes[*row])).sum();
-        savings.push((weight - 512, &link.path, &link.text));
+        let bytes: u64 = link.rows.iter().map(|row| in_tar(sizes[*row])).sum();
+        savings.push((bytes - 512, &link.path, &link.text));
     }
-    let saved: u64 = savings.iter().map(|(weight, ..)| weight).sum();
-    savings.sort_unstable_by_key(|(weight, path, _)| (std::cmp::Reverse(*weight), *path));
+    let saved: u64 = savings.iter().map(|(bytes, ..)| bytes).sum();
+    savings.sort_unstable_by_key(|(bytes, path, _)| (std::cmp::Reverse(*bytes), *path));
 
-    let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "{name:<15}{value:>12}");
@@ -135,15 +142,15 @@ fn show(dir: &Path, spec: &Spec, sizes: &[u64], decisions: &Decisions) -> String
     line("rows", rows.len().to_string());
     line("links", decisions.links.len().to_string());
     line("folder links", decisions.folder_links.len().to_string());
-    line("with copies", megabytes(copies));
-    line("with links", megabytes(copies - saved));
+    line("with copies", weight(copies));
+    line("with links", weight(copies - saved));
     let mut head = format!("{}\n", Shown(dir.as_os_str().as_bytes()));
     head.push_str(&text);
     if saved > 0 {
         head.push_str("largest savings\n");
     }
-    for (weight, path, target) in savings.iter().take(SHOWN).filter(|(weight, ..)| *weight > 0) {
-        let _ = writeln!(head, "{:>27}  {} -> {}", megabytes(*weight), Shown(path), Shown(target));
+    for (bytes, path, target) in savings.iter().take(SHOWN).filter(|(bytes, ..)| *bytes > 0) {
+        let _ = writeln!(head, "{:>27}  {} -> {}", weight(*bytes), Shown(path), Shown(target));
     }
     head
 }

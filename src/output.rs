@@ -60,13 +60,19 @@ impl Output {
             return Err(Error::OutputIsInput { flag, path: given.to_owned() });
         }
         let wrong = |source| Error::Write { flag, path: given.to_owned(), source };
-        if path.is_dir() {
-            return Err(wrong(io::Error::from(io::ErrorKind::IsADirectory)));
+        // As where a file is opened for writing, a link is followed, not replaced.
+        let path = if path.is_symlink() { path.canonicalize().unwrap_or(path) } else { path };
+        // A rename would put a file in the place of a device or a pipe, such as /dev/stdout.
+        if path.metadata().is_ok_and(|there| !there.is_file()) {
+            return Err(Error::NoFile { flag, path: given.to_owned() });
         }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
+        if !folder.is_dir() {
+            return Err(Error::NoFolder { flag, path: given.to_owned() });
+        }
         let mut under_way = under_way();
         if under_way.closed {
             return Err(Error::Cancelled);
@@ -117,8 +123,12 @@ impl Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        if let Some(file) = &self.file {
-            under_way().files.remove(file.path());
+        if let Some(file) = self.file.take() {
+            // It goes while `abandon_all` waits: else the process could end in between, with the
+            // file there and nobody to know of it.
+            let mut under_way = under_way();
+            under_way.files.remove(file.path());
+            drop(file);
         }
     }
 }
@@ -136,5 +146,9 @@ fn is_same(one: &Path, other: &Path) -> bool {
 
 /// The system's own error, without the path of the temporary file that nobody asked for.
 fn without_path(error: io::Error) -> io::Error {
-    io::Error::from(error.kind())
+    let own = error.get_ref().and_then(|inner| inner.source()?.downcast_ref::<io::Error>());
+    match own.and_then(io::Error::raw_os_error) {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => error,
+    }
 }

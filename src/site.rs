@@ -102,7 +102,10 @@ pub trait Site {
     /// Writes an output that was begun.
     fn write(&mut self, flag: &'static str, content: Content<'_>) -> Result<(), Error>;
 
-    /// Puts an output in its place. One that never is leaves nothing behind.
+    /// Whether the request is still wanted: an error if it was cancelled.
+    fn go_on(&mut self) -> Result<(), Error>;
+
+    /// Puts an output in its place, if it was begun. One that never is leaves nothing behind.
     fn commit(&mut self, flag: &'static str) -> Result<(), Error>;
 
     /// A step of the request is done.
@@ -169,6 +172,10 @@ impl<'c> Site for Disk<'c> {
 
     fn write(&mut self, flag: &'static str, content: Content<'_>) -> Result<(), Error> {
         self.put(flag, &content)
+    }
+
+    fn go_on(&mut self) -> Result<(), Error> {
+        if (self.context.cancelled)() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
     fn commit(&mut self, flag: &'static str) -> Result<(), Error> {

@@ -69,6 +69,10 @@ impl<'c> Site for Live<'c> {
         Ok(())
     }
 
+    fn go_on(&mut self) -> Result<(), Error> {
+        self.disk.go_on()
+    }
+
     fn commit(&mut self, flag: &'static str) -> Result<(), Error> {
         if flag == OUT {
             self.committed = self.written.take();

@@ -42,6 +42,7 @@ pub enum Refused<'a> {
     Tree,
     Begin(&'a str),
     Write(&'a str),
+    GoOn,
     Commit(&'a str),
 }
 
@@ -53,6 +54,7 @@ impl Refused<'_> {
             Self::Tree => b"tree".to_vec(),
             Self::Begin(flag) => format!("begin {flag}").into_bytes(),
             Self::Write(flag) => format!("write {flag}").into_bytes(),
+            Self::GoOn => b"go on".to_vec(),
             Self::Commit(flag) => format!("commit {flag}").into_bytes(),
         }
     }
@@ -96,6 +98,11 @@ impl<'c> Site for Recording<'_, 'c> {
             self.written = Some(Written { base: spec.text().clone(), patch });
         }
         Ok(())
+    }
+
+    fn go_on(&mut self) -> Result<(), Error> {
+        let wanted = self.disk.go_on();
+        self.heard(Refused::GoOn, wanted)
     }
 
     fn commit(&mut self, flag: &'static str) -> Result<(), Error> {

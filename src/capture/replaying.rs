@@ -112,6 +112,10 @@ impl Site for Replaying {
         Ok(())
     }
 
+    fn go_on(&mut self) -> Result<(), Error> {
+        self.allowed(Refused::GoOn)
+    }
+
     fn commit(&mut self, flag: &'static str) -> Result<(), Error> {
         self.allowed(Refused::Commit(flag))?;
         if flag == OUT {

@@ -169,8 +169,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         let at = self.by_path.at(self.archive, candidate.path);
         let rows_below = self.by_path.below(self.archive, candidate.path);
         let own = |row: &RowId| self.archive.is_own(*row);
-        let is_folder = |row: &RowId| self.archive.get(*row).1.kind() == Kind::Folder;
-        if !at.iter().all(|row| own(row) && is_folder(row)) || !rows_below.iter().all(own) {
+        if !self.is_folder(candidate.path) || !at.iter().chain(rows_below).all(own) {
             return None;
         }
         let mut rows: Vec<_> = at.iter().chain(rows_below).copied().collect();
@@ -241,7 +240,13 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         found.clone()
     }
 
-    /// Whether the archive shows below `mirror` just what `below` holds.
+    /// Whether nothing but folder rows, or no row at all, stands at `path`.
+    fn is_folder(&self, path: &[u8]) -> bool {
+        let kind = |row: &RowId| self.archive.get(*row).1.kind();
+        self.by_path.at(self.archive, path).iter().all(|row| kind(row) == Kind::Folder)
+    }
+
+    /// Whether the archive shows at and below `mirror` just what `below` holds.
     fn shows_the_same(&self, below: &Below<'_>, mirror: &Mirror<'s>, remainder: &[u8]) -> bool {
         let up = memchr::memchr_iter(b'/', remainder).count();
         let source = path::without(self.archive.source(mirror.row), remainder);
@@ -251,7 +256,8 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         let Some(there) = self.mirrored(mirror.path, source, home) else {
             return false;
         };
-        below.files.len() == there.files.len()
+        self.is_folder(mirror.path)
+            && below.files.len() == there.files.len()
             && below.files.iter().zip(&there.files).all(|(here, there)| {
                 let (one, other) = (self.homes.of(here.1), self.homes.of(there.1));
                 here.0 == there.0

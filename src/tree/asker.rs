@@ -1,7 +1,7 @@
 //! The system calls: one folder or one name at a time, from any thread.
 
 use std::ffi::CStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, readlinkat_raw, statat};
@@ -12,6 +12,12 @@ use super::listing::{Listing, Scratch};
 
 /// How folders are opened.
 pub const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// How folders are opened that are asked for names: that takes no right to read them.
+#[cfg(target_os = "linux")]
+const BESIDE: OFlags = FOLDER.union(OFlags::PATH);
+#[cfg(not(target_os = "linux"))]
+const BESIDE: OFlags = FOLDER;
 
 /// A look-up costs about as much as listing this many names: where more stand beside each name that
 /// is asked for, the names are looked up.
@@ -84,7 +90,7 @@ impl<'c> Asker<'c> {
         if !self.cold {
             let stat = statat(&self.root, path, AtFlags::empty())?;
             let stamp = Stamp::new(&stat);
-            let enough = |known: &Known| known.listing.is_some() || is_large(stat.st_size);
+            let enough = |known: &Known| known.will_do(most) || is_large(stat.st_size);
             if let Some(known) = self.cache.get(&stamp, enough) {
                 return Ok(Found { identity: stamp.identity, known, reused: true });
             }
@@ -100,13 +106,15 @@ impl<'c> Asker<'c> {
         let stat = fstat(&folder)?;
         let stamp = Stamp::new(&stat);
         let is_large = is_large(stat.st_size);
-        let enough = |known: &Known| known.listing.is_some() || is_large;
+        let enough = |known: &Known| known.will_do(most) || is_large;
         let read = || -> Result<Known, Errno> {
-            let listing = match is_large {
-                true => None,
-                false => Listing::read(&folder, most, self.cache.names(), scratch)?,
-            };
-            Ok(Known::new(stamp, listing))
+            if is_large {
+                return Ok(Known::by_look_ups(stamp));
+            }
+            Ok(match Listing::read(&folder, most, self.cache.names(), scratch)? {
+                Some(listing) => Known::listed(stamp, listing),
+                None => Known::too_large(stamp, most),
+            })
         };
         let (known, reused) = self.cache.get_or_read(stamp, self.started, enough, read)?;
         Ok(Found { identity: stamp.identity, known, reused })
@@ -127,18 +135,36 @@ impl<'c> Asker<'c> {
 
     /// What is known of the folder with `stamp`, which is asked for a few names only.
     pub fn by_look_ups(&self, stamp: Stamp) -> Arc<Known> {
-        let read = || Ok::<_, std::convert::Infallible>(Known::new(stamp, None));
+        let read = || Ok::<_, std::convert::Infallible>(Known::by_look_ups(stamp));
         match self.cache.get_or_read(stamp, self.started, |_| true, read) {
             Ok((known, _)) => known,
             Err(never) => match never {},
         }
     }
 
-    /// What stands at `path`, which is no path to a folder but to a name in one.
-    pub fn look_up(&self, path: &CStr, text: &mut Vec<u8>) -> Result<Seen, Trouble> {
+    /// Opens the folder at `path` to look names up in it, if it is still the one that `known` tells
+    /// of. The path may lead elsewhere by now: what is seen there must not be remembered of it.
+    pub fn open(&self, path: &CStr, known: &Known) -> Option<OwnedFd> {
+        let folder = openat(&self.root, path, BESIDE, Mode::empty()).ok()?;
+        let stat = fstat(&folder).ok()?;
+        (Stamp::new(&stat) == known.stamp).then_some(folder)
+    }
+
+    /// The folder that all paths are relative to.
+    pub fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    /// What stands at `path`, relative to the folder `from`.
+    pub fn look_up(
+        &self,
+        from: BorrowedFd<'_>,
+        path: &CStr,
+        text: &mut Vec<u8>,
+    ) -> Result<Seen, Trouble> {
         text.clear();
         text.reserve(LONGEST_TARGET);
-        match readlinkat_raw(&self.root, path, text.spare_capacity_mut()) {
+        match readlinkat_raw(from, path, text.spare_capacity_mut()) {
             Ok((target, _)) => Ok(Seen::Link(Arc::from(&*target))),
             Err(Errno::INVAL) => Ok(Seen::Plain),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => {

@@ -83,6 +83,8 @@ pub struct Known {
     pub stamp: Stamp,
     /// All its names, if it was read.
     pub listing: Option<Listing>,
+    /// It has more names than this, if it was read no further.
+    more_than: Option<usize>,
     /// Names that were asked for one by one.
     looked_up: Mutex<HashMap<Box<[u8]>, Seen>>,
     /// The memory that it takes, in bytes; counted by the cache if the cache has it.
@@ -101,11 +103,31 @@ pub enum Seen {
 }
 
 impl Known {
-    /// What a reading gave of the folder with `stamp`, or nothing yet.
-    pub fn new(stamp: Stamp, listing: Option<Listing>) -> Self {
+    /// A folder that was read.
+    pub fn listed(stamp: Stamp, listing: Listing) -> Self {
+        Self::new(stamp, Some(listing), None)
+    }
+
+    /// A folder with more names than `most`, which is not read to its end: names are looked up.
+    pub fn too_large(stamp: Stamp, most: usize) -> Self {
+        Self::new(stamp, None, Some(most))
+    }
+
+    /// A folder whose names are looked up.
+    pub fn by_look_ups(stamp: Stamp) -> Self {
+        Self::new(stamp, None, None)
+    }
+
+    fn new(stamp: Stamp, listing: Option<Listing>, more_than: Option<usize>) -> Self {
         let bytes = size_of::<Self>() + size_of::<Slot>() + size_of::<(Identity, Arc<Slot>)>();
-        let bytes = bytes + listing.as_ref().map_or(0, Listing::bytes);
-        Self { stamp, listing, looked_up: Mutex::default(), bytes: AtomicUsize::new(bytes) }
+        let bytes = AtomicUsize::new(bytes + listing.as_ref().map_or(0, Listing::bytes));
+        Self { stamp, listing, more_than, looked_up: Mutex::default(), bytes }
+    }
+
+    /// Whether nothing is gained by reading the folder, up to `most` names: that was done, or would
+    /// be in vain.
+    pub fn will_do(&self, most: usize) -> bool {
+        self.listing.is_some() || self.more_than.is_some_and(|more| more >= most)
     }
 
     /// What was seen at `name`, if it was asked for.
@@ -183,7 +205,13 @@ impl Cache {
     pub fn get(&self, stamp: &Stamp, enough: impl Fn(&Known) -> bool) -> Option<Arc<Known>> {
         let slot = self.folders.get(&stamp.identity)?.clone();
         let known = lock(&slot.place).known.clone();
-        let known = known.filter(|known| known.stamp == *stamp && enough(known))?;
+        let Some(known) = known else {
+            self.leave(stamp.identity, slot);
+            return None;
+        };
+        if known.stamp != *stamp || !enough(&known) {
+            return None;
+        }
         self.touch(&slot);
         Some(known)
     }
@@ -210,10 +238,10 @@ impl Cache {
         let remembered = read.as_ref().ok().filter(|_| worth).cloned();
         self.count(place.known.as_deref(), remembered.as_deref());
         place.known = remembered;
-        let forget = place.known.is_none();
+        let is_empty = place.known.is_none();
         drop(place);
-        if forget {
-            self.folders.remove_if(&stamp.identity, |_, slot| retire_empty(slot));
+        if is_empty {
+            self.leave(stamp.identity, slot);
         }
         self.keep_to_the_limit();
         Ok((read?, false))
@@ -226,15 +254,32 @@ impl Cache {
         if lock(&known.looked_up).insert(name.into(), seen).is_some() {
             return;
         }
-        let slot = self.folders.get(&known.stamp.identity).map(|slot| slot.clone());
-        let place = slot.as_ref().map(|slot| lock(&slot.place));
-        known.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let has = place.as_ref().and_then(|place| place.known.as_deref());
-        if has.is_some_and(|has| std::ptr::eq(has, known)) {
+        let Some(slot) = self.folders.get(&known.stamp.identity).map(|slot| slot.clone()) else {
+            return;
+        };
+        let place = lock(&slot.place);
+        // What the cache has let go of, or never had, must not be counted: the count of a folder
+        // and that of all change together, while its place is locked.
+        if place.known.as_deref().is_some_and(|has| std::ptr::eq(has, known)) {
+            known.bytes.fetch_add(bytes, Ordering::Relaxed);
             self.held.fetch_add(bytes, Ordering::Relaxed);
         }
+        let is_empty = place.known.is_none();
         drop(place);
+        if is_empty {
+            self.leave(known.stamp.identity, slot);
+        }
         self.keep_to_the_limit();
+    }
+
+    /// Gives a slot back in which nothing is remembered. The last one to do so takes it away, so
+    /// that folders which are never remembered leave nothing behind.
+    fn leave(&self, identity: Identity, slot: Arc<Slot>) {
+        drop(slot);
+        self.folders.remove_if(&identity, |_, slot| {
+            // Nobody gets at a slot that the map alone has while the map is locked.
+            Arc::strong_count(slot) == 1 && lock(&slot.place).known.is_none()
+        });
     }
 
     fn touch(&self, slot: &Slot) {
@@ -271,14 +316,6 @@ impl Cache {
     }
 }
 
-/// Retires a slot in which nothing is remembered and nobody reads.
-fn retire_empty(slot: &Slot) -> bool {
-    slot.place.try_lock().is_ok_and(|mut place| {
-        place.retired |= place.known.is_none();
-        place.retired
-    })
-}
-
 /// The entry that was seen.
 pub fn entry<'t>(seen: Seen, text: &'t mut Vec<u8>) -> Entry<'t> {
     match seen {
@@ -291,3 +328,6 @@ pub fn entry<'t>(seen: Seen, text: &'t mut Vec<u8>) -> Entry<'t> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

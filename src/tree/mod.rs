@@ -9,3 +9,6 @@ mod view;
 
 pub use cache::{Cache, Identity, Stamp};
 pub use view::{Counts, Noticed, Unreadable, View};
+
+#[cfg(test)]
+mod tests;

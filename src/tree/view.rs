@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 use std::hash::BuildHasher;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -55,6 +56,8 @@ pub struct View<'c> {
     counts: Counts,
     unreadable: Option<Unreadable>,
     scratch: Option<Scratch>,
+    /// The folder in which names were looked up last.
+    opened: Option<(Folder, OwnedFd)>,
     /// Room for the path that is asked for, and for a link's text.
     path: Vec<u8>,
     text: Vec<u8>,
@@ -106,6 +109,7 @@ impl<'c> View<'c> {
             counts: Counts::default(),
             unreadable: None,
             scratch: None,
+            opened: None,
             path: Vec::new(),
             text: Vec::new(),
         })
@@ -218,14 +222,20 @@ impl<'c> View<'c> {
 
     /// What stands at `name` in `folder`, which was not read.
     fn look_up(&mut self, folder: Folder, name: &[u8]) -> Result<Entry<'_>, Stopped> {
-        let known = self.node(folder).known.clone();
-        if let Some(seen) = known.looked_up(name) {
+        if let Some(seen) = self.node(folder).known.looked_up(name) {
             return Ok(cache::entry(seen, &mut self.text));
         }
+        self.open(folder);
         put_path(&self.folders, &self.names, folder, name, &mut self.path);
-        match self.asker.look_up(c_str(&self.path), &mut self.text) {
+        let (from, path) = match &self.opened {
+            Some((opened, descriptor)) if *opened == folder => {
+                (descriptor.as_fd(), &self.path[self.path.len() - name.len() - 1..])
+            }
+            _ => (self.asker.root(), &self.path[..]),
+        };
+        match self.asker.look_up(from, c_str(path), &mut self.text) {
             Ok(seen) => {
-                self.asker.cache.add(&known, name, seen.clone());
+                self.asker.cache.add(&self.node(folder).known, name, seen.clone());
                 Ok(cache::entry(seen, &mut self.text))
             }
             Err(trouble) => {
@@ -237,6 +247,25 @@ impl<'c> View<'c> {
                     _ => Entry::Absent,
                 })
             }
+        }
+    }
+
+    /// Opens a folder in which names are to be looked up. If it is not to be had any more, the names
+    /// are looked up by its path, and nobody else is told of them.
+    fn open(&mut self, folder: Folder) {
+        // The root is open, and `/` is where it was.
+        let is_open = self.opened.as_ref().is_some_and(|(opened, _)| *opened == folder);
+        if is_open || matches!(self.node(folder).place, Place::Root | Place::Top) {
+            return;
+        }
+        put_path(&self.folders, &self.names, folder, b"", &mut self.path);
+        let node = &mut self.folders[folder.0 as usize];
+        match self.asker.open(c_str(&self.path), &node.known) {
+            Some(descriptor) => self.opened = Some((folder, descriptor)),
+            None if Arc::strong_count(&node.known) > 1 => {
+                node.known = Arc::new(Known::by_look_ups(node.known.stamp));
+            }
+            None => {}
         }
     }
 

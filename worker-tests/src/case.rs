@@ -72,10 +72,7 @@ impl Case {
             let words = String::from_utf8_lossy(words);
             return Want::Failure(words.split_whitespace().map(str::to_owned).collect());
         }
-        Want::Spec(with_root(
-            self.section("want.mtree").unwrap_or_default(),
-            root,
-        ))
+        Want::Spec(with_root(self.section("want.mtree").unwrap_or_default(), root))
     }
 
     fn section(&self, wanted: &str) -> Option<&[u8]> {

@@ -94,14 +94,7 @@ impl Worker {
             stderr.read_to_end(&mut log).expect("stderr can be read");
             String::from_utf8_lossy(&log).into_owned()
         });
-        Worker {
-            protocol,
-            stdin: child.stdin.take(),
-            child,
-            answers,
-            unread: None,
-            log: Some(log),
-        }
+        Worker { protocol, stdin: child.stdin.take(), child, answers, unread: None, log: Some(log) }
     }
 
     /// Sends a request or a cancel.
@@ -227,10 +220,7 @@ impl Worker {
     fn wait_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let started = Instant::now();
         while !is_so() {
-            assert!(
-                started.elapsed() < PATIENCE,
-                "waited {PATIENCE:?} for {what}"
-            );
+            assert!(started.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
             thread::sleep(Duration::from_micros(50));
         }
     }

@@ -1,10 +1,17 @@
 //! What the black-box tests of mtree-worker share: the case format, trees on the disk, the oracle
-//! of the rules, random trees and specs, the program under test, captures, and the other side of the worker
-//! protocol.
+//! of the rules, random trees and specs, large trees to measure on, exec roots, captures, the program
+//! under test, and the other side of the worker protocol.
 
 pub mod capture;
 pub mod case;
+pub mod chance;
 pub mod client;
+pub mod difference;
+pub mod exec_root;
+pub mod forest;
 pub mod oracle;
 pub mod plant;
 pub mod program;
+pub mod random;
+pub mod real_tree;
+pub mod unpack;

@@ -6,7 +6,9 @@ mod collapse;
 mod spec;
 mod tree;
 
-use std::path::Path;
+use std::{
+    cell::RefCell, collections::BTreeMap, ffi::OsString, os::unix::ffi::OsStringExt, path::Path,
+};
 
 pub use change::Changes;
 use spec::{BadLine, Line, Parts, Row};
@@ -20,6 +22,39 @@ pub struct Options {
     pub link_is_source: bool,
     pub no_resolve: bool,
     pub changes: Changes,
+}
+
+impl Options {
+    /// The flags that ask the program for the same.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let changes = &self.changes;
+        let flags = [
+            (self.missing_target == MissingTarget::Keep).then_some("--missing-target=keep"),
+            (self.missing_target == MissingTarget::Fail).then_some("--missing-target=fail"),
+            (self.directory_links == DirectoryLinks::Expand).then_some("--directory-links=expand"),
+            self.link_is_source.then_some("--link-is-source"),
+            self.no_resolve.then_some("--no-resolve"),
+        ];
+        let paths =
+            [("--strip-prefix=", &changes.strip_prefix), ("--package-dir=", &changes.package_dir)];
+        let words = [
+            ("--mtime=", &changes.mtime),
+            ("--owner=", &changes.owner),
+            ("--ownername=", &changes.ownername),
+            ("--group=", &changes.group),
+            ("--groupname=", &changes.groupname),
+        ];
+        let flags = flags.into_iter().flatten().map(OsString::from);
+        let paths = paths.into_iter().filter_map(|(flag, path)| {
+            let path = path.as_ref()?;
+            Some(OsString::from_vec([flag.as_bytes(), path].concat()))
+        });
+        let words = words.into_iter().filter_map(|(flag, word)| {
+            let word = word.as_ref()?;
+            Some(OsString::from(format!("{flag}{word}")))
+        });
+        flags.chain(paths).chain(words).collect()
+    }
 }
 
 /// DESIGN rule 3.
@@ -50,24 +85,8 @@ pub enum Wrong {
     NoTarget { row: Vec<u8> },
 }
 
-/// How often each rule decided over a row.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Fired {
-    pub rule_1_linked: usize,
-    pub rule_2_first_hop: usize,
-    pub rule_2_later_hop: usize,
-    pub rule_3_inlined: usize,
-    pub rule_3_kept: usize,
-    pub rule_3_leads_nowhere: usize,
-    pub rule_4_mapped: usize,
-    pub rule_4_kept: usize,
-    pub rule_5_author_text: usize,
-    pub rule_5_made_text: usize,
-    pub rule_5_several: usize,
-    pub rule_6_folders: usize,
-    pub rule_8_not_there: usize,
-    pub duplicates_left: usize,
-}
+/// How often each rule decided, by what it did.
+pub type Fired = BTreeMap<&'static str, usize>;
 
 /// The output and how it came about.
 #[derive(Debug)]
@@ -87,10 +106,7 @@ pub fn resolve(
     let lines = spec::parse(spec)?;
     let changed = change::change(lines, &options.changes);
     if options.no_resolve {
-        return Ok(Resolved {
-            spec: changed,
-            fired: Fired::default(),
-        });
+        return Ok(Resolved { spec: changed, fired: Fired::new() });
     }
     let lines = spec::parse(&changed)?;
     let mut rows = Vec::new();
@@ -99,31 +115,19 @@ pub fn resolve(
             rows.push(Known::new(row, Some(index), options, root)?);
         }
     }
-    let also: Vec<Vec<Line>> = also
-        .iter()
-        .map(|spec| spec::parse(spec))
-        .collect::<Result<_, _>>()?;
+    let also: Vec<Vec<Line>> =
+        also.iter().map(|spec| spec::parse(spec)).collect::<Result<_, _>>()?;
     for line in also.iter().flatten() {
         if let Line::Row(row) = line {
             rows.push(Known::new(row, None, options, root)?);
         }
     }
-    Archive {
-        lines: &lines,
-        rows,
-        options,
-        root,
-        fired: Fired::default(),
-    }
-    .resolve()
+    Archive { lines: &lines, rows, options, root, fired: RefCell::default() }.resolve()
 }
 
 impl From<BadLine> for Wrong {
     fn from(bad: BadLine) -> Wrong {
-        Wrong::Line {
-            number: bad.number,
-            why: bad.why,
-        }
+        Wrong::Line { number: bad.number, why: bad.why }
     }
 }
 
@@ -147,20 +151,12 @@ impl<'l> Known<'l> {
         options: &Options,
         root: &Path,
     ) -> Result<Known<'l>, Wrong> {
-        let mut known = Known {
-            row,
-            line,
-            source: source(row, options)?,
-            found: None,
-            link: None,
-        };
+        let mut known = Known { row, line, source: source(row, options)?, found: None, link: None };
         let Some(source) = &known.source else {
             return Ok(known);
         };
         // Links that go round are an error in this spec; of an also-spec's row nothing is known then.
-        let circle = || Wrong::Circle {
-            row: row.path.join(&b'/'),
-        };
+        let circle = || Wrong::Circle { row: row.path.join(&b'/') };
         known.found = match tree::find(root, source) {
             Ok(found) => Some(found),
             Err(Lost::Circle) if line.is_some() => return Err(circle()),
@@ -190,10 +186,7 @@ impl<'l> Known<'l> {
     /// Whether its home or one of its staging locations is `location`.
     fn is_known_at(&self, location: &Location) -> bool {
         self.home().as_ref() == Some(location)
-            || self
-                .found
-                .as_ref()
-                .is_some_and(|found| found.staging.contains(location))
+            || self.found.as_ref().is_some_and(|found| found.staging.contains(location))
     }
 
     /// DESIGN rule 4: the build declared it as a link.
@@ -215,10 +208,7 @@ fn source(row: &Row, options: &Options) -> Result<Option<Vec<u8>>, Wrong> {
     let Some(written) = written else {
         return Ok(None);
     };
-    let bad = |why| Wrong::Line {
-        number: row.number,
-        why,
-    };
+    let bad = |why| Wrong::Line { number: row.number, why };
     let source = spec::unescape(written).ok_or(bad("a stray escape in the source"))?;
     if source.contains(&0) {
         return Err(bad("a NUL in the source"));
@@ -233,7 +223,7 @@ struct Archive<'l> {
     rows: Vec<Known<'l>>,
     options: &'l Options,
     root: &'l Path,
-    fired: Fired,
+    fired: RefCell<Fired>,
 }
 
 /// What a row becomes.
@@ -244,12 +234,11 @@ enum Decision {
 }
 
 impl Archive<'_> {
-    fn resolve(mut self) -> Result<Resolved, Wrong> {
+    fn resolve(self) -> Result<Resolved, Wrong> {
         let collapses = match self.options.directory_links {
             DirectoryLinks::Collapse => self.collapses(),
             DirectoryLinks::Expand => Vec::new(),
         };
-        self.fired.rule_6_folders = collapses.len();
         let mut out = Vec::new();
         for (index, line) in self.lines.iter().enumerate() {
             if let Some(collapse) = collapses.iter().find(|c| c.goes.contains(&index)) {
@@ -259,10 +248,8 @@ impl Archive<'_> {
                 continue;
             }
             match line {
-                Line::Up {
-                    closes: Some(folder),
-                    ..
-                } if collapses.iter().any(|c| c.goes.contains(folder)) => {}
+                Line::Up { closes: Some(folder), .. }
+                    if collapses.iter().any(|c| c.goes.contains(folder)) => {}
                 Line::Row(row) => match self.decide(index)? {
                     Decision::Stays => out.extend(line.text()),
                     Decision::Link(text) => out.extend(turned(row, &text)),
@@ -270,46 +257,41 @@ impl Archive<'_> {
                 _ => out.extend(line.text()),
             }
         }
-        Ok(Resolved {
-            spec: out,
-            fired: self.fired,
-        })
+        Ok(Resolved { spec: out, fired: self.fired.into_inner() })
     }
 
     /// DESIGN rules 1 to 5 for the row at a line of this spec.
-    fn decide(&mut self, line: usize) -> Result<Decision, Wrong> {
-        let mut fired = self.fired;
-        let decision = self.decide_and_count(line, &mut fired);
-        self.fired = fired;
-        decision
-    }
-
-    fn decide_and_count(&self, line: usize, fired: &mut Fired) -> Result<Decision, Wrong> {
+    fn decide(&self, line: usize) -> Result<Decision, Wrong> {
         let row = self.row_at(line);
         if row.source.is_none() {
             return Ok(Decision::Stays);
         }
         let Some(home) = row.home() else {
-            fired.rule_8_not_there += 1;
+            self.count("rule 8: not there");
             return Ok(Decision::Stays);
         };
         if !self.agree(&row.row.path, |other| other.line.is_some()) {
-            fired.duplicates_left += 1;
+            self.count("duplicates left alone");
             return Ok(Decision::Stays);
         }
         let Some((text, trail)) = &row.link else {
-            let nearer = self.targets(row, |other| {
+            let fewest = self
+                .rows
+                .iter()
+                .filter(|other| other.home().as_ref() == Some(&home))
+                .filter(|other| self.agree(&other.row.path, |_| true))
+                .map(Known::linked_folders)
+                .min();
+            // A row at the same path that passes fewer is no target, but no other is better then.
+            let nearest = self.targets(row, |other| {
                 other.home().as_ref() == Some(&home)
                     && other.linked_folders() < row.linked_folders()
+                    && Some(other.linked_folders()) == fewest
             });
-            let fewest = nearer.iter().map(|other| other.linked_folders()).min();
-            let nearest = nearer
-                .iter()
-                .filter(|other| Some(other.linked_folders()) == fewest)
-                .map(|other| &other.row.path);
-            return Ok(match choose(&row.row.path, nearest, None, fired) {
+            let nearest = nearest.iter().map(|other| &other.row.path);
+            return Ok(match self.choose(&row.row.path, nearest, None) {
                 Some(text) => {
-                    fired.rule_1_linked += 1;
+                    self.count("rule 1: through more linked folders");
                     Decision::Link(text)
                 }
                 None => Decision::Stays,
@@ -318,34 +300,32 @@ impl Archive<'_> {
         for (hop, location) in trail.locations.iter().enumerate() {
             let targets = self.targets(row, |other| other.is_known_at(location));
             let targets = targets.iter().map(|other| &other.row.path);
-            if let Some(text) = choose(&row.row.path, targets, Some(text), fired) {
-                match (row.is_declared(), hop) {
-                    (true, _) => fired.rule_4_mapped += 1,
-                    (false, 0) => fired.rule_2_first_hop += 1,
-                    (false, _) => fired.rule_2_later_hop += 1,
-                }
+            if let Some(text) = self.choose(&row.row.path, targets, Some(text)) {
+                self.count(match (row.is_declared(), hop) {
+                    (true, _) => "rule 4: declared and mapped",
+                    (false, 0) => "rule 2: the first hop",
+                    (false, _) => "rule 2: a later hop",
+                });
                 return Ok(Decision::Link(text));
             }
         }
         let relative = text[0] != b'/';
         if row.is_declared() {
-            fired.rule_4_kept += 1;
+            self.count("rule 4: declared and kept");
             return Ok(Decision::Link(text.clone()));
         }
         if relative && trail.leads_nowhere {
-            fired.rule_3_leads_nowhere += 1;
+            self.count("rule 3: leads nowhere");
             return Ok(Decision::Link(text.clone()));
         }
         match self.options.missing_target {
-            MissingTarget::Fail => Err(Wrong::NoTarget {
-                row: row.row.path.join(&b'/'),
-            }),
+            MissingTarget::Fail => Err(Wrong::NoTarget { row: row.row.path.join(&b'/') }),
             MissingTarget::Keep if relative => {
-                fired.rule_3_kept += 1;
+                self.count("rule 3: kept");
                 Ok(Decision::Link(text.clone()))
             }
             MissingTarget::Keep | MissingTarget::Inline => {
-                fired.rule_3_inlined += 1;
+                self.count("rule 3: inlined");
                 Ok(Decision::Stays)
             }
         }
@@ -362,16 +342,44 @@ impl Archive<'_> {
 
     /// Whether all rows at `path` that `count` are folders, or all have one home.
     fn agree(&self, path: &Parts, count: impl Fn(&Known) -> bool) -> bool {
-        let here: Vec<&Known> = self
-            .rows
-            .iter()
-            .filter(|row| row.row.path == *path && count(row))
-            .collect();
+        let here: Vec<&Known> =
+            self.rows.iter().filter(|row| row.row.path == *path && count(row)).collect();
         here.len() == 1
             || here.iter().all(|row| row.row.is_folder())
-            || here
-                .iter()
-                .all(|row| row.home().is_some() && row.home() == here[0].home())
+            || here.iter().all(|row| row.home().is_some() && row.home() == here[0].home())
+    }
+
+    /// DESIGN rule 5: the text of a link from the row at `from` to one of `targets`.
+    fn choose<'p>(
+        &self,
+        from: &Parts,
+        targets: impl Iterator<Item = &'p Parts>,
+        author_text: Option<&[u8]>,
+    ) -> Option<Vec<u8>> {
+        let targets: Vec<&Parts> = targets.collect();
+        let (target, text) = targets
+            .iter()
+            .map(|target| (*target, relative_path(from, target)))
+            .min_by_key(|(target, text)| {
+                let slashes = text.iter().filter(|byte| **byte == b'/').count();
+                (slashes, text.len(), target.join(&b'/'))
+            })?;
+        if targets.iter().any(|other| *other != target) {
+            self.count("rule 5: several targets");
+        }
+        if let Some(author_text) = author_text
+            && let Some(named) = named(from, author_text)
+            && targets.contains(&&named)
+        {
+            self.count("rule 5: the author's text");
+            return Some(author_text.to_vec());
+        }
+        self.count("rule 5: a made text");
+        Some(text)
+    }
+
+    fn count(&self, rule: &'static str) {
+        *self.fired.borrow_mut().entry(rule).or_default() += 1;
     }
 
     fn row_at(&self, line: usize) -> &Known<'_> {
@@ -380,33 +388,6 @@ impl Archive<'_> {
             .find(|row| row.line == Some(line))
             .expect("every row of this spec is known")
     }
-}
-
-/// DESIGN rule 5: the text of a link from the row at `from` to one of `targets`.
-fn choose<'p>(
-    from: &Parts,
-    targets: impl Iterator<Item = &'p Parts>,
-    author_text: Option<&[u8]>,
-    fired: &mut Fired,
-) -> Option<Vec<u8>> {
-    let targets: Vec<&Parts> = targets.collect();
-    let (target, text) = targets
-        .iter()
-        .map(|target| (*target, relative_path(from, target)))
-        .min_by_key(|(target, text)| {
-            let slashes = text.iter().filter(|byte| **byte == b'/').count();
-            (slashes, text.len(), target.join(&b'/'))
-        })?;
-    fired.rule_5_several += usize::from(targets.iter().any(|other| *other != target));
-    if let Some(author_text) = author_text
-        && let Some(named) = named(from, author_text)
-        && targets.contains(&&named)
-    {
-        fired.rule_5_author_text += 1;
-        return Some(author_text.to_vec());
-    }
-    fired.rule_5_made_text += 1;
-    Some(text)
 }
 
 /// The archive path that a link's text names from the row at `from`, if the text is relative and
@@ -477,15 +458,6 @@ fn turned(row: &Row, text: &[u8]) -> Vec<u8> {
 /// Keywords that DESIGN rule 7 drops.
 fn describes_bytes(keyword: &[u8]) -> bool {
     let keyword = keyword.strip_suffix(b"digest").unwrap_or(keyword);
-    [
-        &b"size"[..],
-        b"cksum",
-        b"md5",
-        b"sha1",
-        b"sha256",
-        b"sha384",
-        b"sha512",
-        b"rmd160",
-    ]
-    .contains(&keyword)
+    [&b"size"[..], b"cksum", b"md5", b"sha1", b"sha256", b"sha384", b"sha512", b"rmd160"]
+        .contains(&keyword)
 }

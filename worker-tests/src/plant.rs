@@ -44,14 +44,14 @@ pub fn plant_link(path: &Path, target: &[u8]) -> io::Result<()> {
     symlink(OsStr::from_bytes(target), path)
 }
 
-/// Stages the sources of `specs` in a sandbox below `root`: real folders, and for every source that
-/// `exec_root` has one absolute symlink to it. Returns the sandbox's own exec root.
-pub fn stage(root: &Path, exec_root: &Path, specs: &[&[u8]]) -> io::Result<PathBuf> {
+/// Stages `sources` in a sandbox below `root`: real folders, and for every source that `exec_root`
+/// has one absolute symlink to it. Returns the sandbox's own exec root.
+pub fn stage(root: &Path, exec_root: &Path, sources: &[Vec<u8>]) -> io::Result<PathBuf> {
     let sandbox = root.join("sandbox/7/execroot/_main");
     fs::create_dir_all(&sandbox)?;
-    for source in specs.iter().flat_map(|spec| sources(spec)) {
-        let real = below(exec_root, &source);
-        let staged = below(&sandbox, &source);
+    for source in sources {
+        let real = below(exec_root, source);
+        let staged = below(&sandbox, source);
         if is_there(&real) && !is_there(&staged) {
             plant_link(&staged, real.as_os_str().as_bytes())?;
         }
@@ -69,8 +69,9 @@ pub fn below(folder: &Path, path: &[u8]) -> PathBuf {
     folder.join(OsStr::from_bytes(path))
 }
 
-/// What stands behind `content=`, `contents=` or `link=` anywhere in `spec`, up to the next blank.
-fn sources(spec: &[u8]) -> Vec<Vec<u8>> {
+/// What stands behind `content=`, `contents=` or `link=` anywhere in `spec`, up to the next blank,
+/// with every `\ooo` undone.
+pub fn sources(spec: &[u8]) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     for word in spec.split(u8::is_ascii_whitespace) {
         for keyword in [&b"content="[..], b"contents=", b"link="] {
@@ -111,4 +112,45 @@ fn unvis(text: &[u8]) -> Vec<u8> {
         }
     }
     out
+}
+
+/// Describes the tree below `root` as `plant` understands it.
+pub fn describe(root: &Path) -> String {
+    let mut lines = String::new();
+    describe_below(root.as_os_str().as_bytes(), root, &mut lines);
+    lines
+}
+
+fn describe_below(root: &[u8], folder: &Path, lines: &mut String) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    let name = |path: &Path| vis(&path.as_os_str().as_bytes()[root.len() + 1..]);
+    if paths.is_empty() {
+        lines.push_str(&format!("dir {}\n", name(folder)));
+    }
+    for path in paths {
+        match fs::read_link(&path) {
+            Ok(target) => {
+                let target = target.as_os_str().as_bytes();
+                let text = match target.strip_prefix(root) {
+                    Some(rest) => format!("$ROOT{}", vis(rest)),
+                    None => vis(target),
+                };
+                lines.push_str(&format!("link {} -> {text}\n", name(&path)));
+            }
+            Err(_) if path.is_dir() => describe_below(root, &path, lines),
+            Err(_) => lines.push_str(&format!("file {}\n", name(&path))),
+        }
+    }
+}
+
+/// `text` with `\ooo` for all that is not printable ASCII, and for space and backslash.
+fn vis(text: &[u8]) -> String {
+    text.iter()
+        .map(|byte| match byte {
+            b'!'..=b'~' if *byte != b'\\' => char::from(*byte).to_string(),
+            _ => format!("\\{byte:03o}"),
+        })
+        .collect()
 }

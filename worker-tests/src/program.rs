@@ -16,11 +16,7 @@ pub fn binary() -> &'static Path {
 
 /// Runs `mtree-worker` in `folder`.
 pub fn run<A: AsRef<OsStr>>(folder: &Path, arguments: &[A]) -> Output {
-    Command::new(binary())
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .expect("the program starts")
+    Command::new(binary()).args(arguments).current_dir(folder).output().expect("the program starts")
 }
 
 /// What the program said on stderr.

@@ -4,7 +4,6 @@
 use std::{
     ffi::OsStr,
     fs,
-    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -12,8 +11,9 @@ use std::{
 use libtest_mimic::{Arguments, Failed, Trial};
 use worker_tests::{
     case::{Case, Want},
+    difference::difference,
     oracle::{self, DirectoryLinks, MissingTarget, Options},
-    plant::{plant, stage},
+    plant::{plant, sources, stage},
     program,
 };
 
@@ -79,25 +79,19 @@ fn plant_case(file: &Path, staging: Staging) -> Result<Planted, Failed> {
     fs::create_dir_all(&cwd)?;
     let specs = case.specs(&root);
     if staging == Staging::Sandbox {
-        let texts: Vec<&[u8]> = specs.iter().map(|(_, text)| text.as_slice()).collect();
-        cwd = stage(&root, &cwd, &texts)?;
+        let sources: Vec<_> = specs.iter().flat_map(|(_, text)| sources(text)).collect();
+        cwd = stage(&root, &cwd, &sources)?;
     }
     for (name, text) in &specs {
         fs::write(cwd.join(name), text)?;
     }
-    Ok(Planted {
-        case,
-        root,
-        cwd,
-        _folder: folder,
-    })
+    Ok(Planted { case, root, cwd, _folder: folder })
 }
 
 fn check_program(file: &Path, staging: Staging) -> Result<(), Failed> {
     let planted = plant_case(file, staging)?;
-    let mut arguments = ["resolve", "--mtree", "spec.mtree", "--out", "out.mtree"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut arguments =
+        ["resolve", "--mtree", "spec.mtree", "--out", "out.mtree"].map(str::to_owned).to_vec();
     arguments.extend(planted.case.arguments());
     let done = program::run(&planted.cwd, &arguments);
     let said = program::said(&done);
@@ -126,10 +120,8 @@ fn check_program(file: &Path, staging: Staging) -> Result<(), Failed> {
 fn check_oracle(file: &Path, staging: Staging) -> Result<(), Failed> {
     let planted = plant_case(file, staging)?;
     let (options, also) = understand(&planted.case.arguments());
-    let also = also
-        .iter()
-        .map(|name| fs::read(planted.cwd.join(name)))
-        .collect::<Result<Vec<_>, _>>()?;
+    let also =
+        also.iter().map(|name| fs::read(planted.cwd.join(name))).collect::<Result<Vec<_>, _>>()?;
     let also: Vec<&[u8]> = also.iter().map(Vec::as_slice).collect();
     let spec = fs::read(planted.cwd.join("spec.mtree"))?;
     let resolved = oracle::resolve(&spec, &also, &options, &planted.cwd);
@@ -187,32 +179,4 @@ fn compare(want: &[u8], got: &[u8]) -> Result<(), Failed> {
         return Ok(());
     }
     Err(difference(want, got).into())
-}
-
-/// Both texts line by line: what only one has is marked.
-fn difference(want: &[u8], got: &[u8]) -> String {
-    let lines = |text: &[u8]| -> Vec<String> {
-        text.split_inclusive(|byte| *byte == b'\n')
-            .map(|line| OsStr::from_bytes(line).to_string_lossy().into_owned())
-            .collect()
-    };
-    let (want, got) = (lines(want), lines(got));
-    let mut out = String::from("the output differs (- wanted, + written)\n");
-    let head = want.iter().zip(&got).take_while(|(a, b)| a == b).count();
-    let tail = want[head..]
-        .iter()
-        .rev()
-        .zip(got[head..].iter().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let mut write = |mark: &str, lines: &[String]| {
-        for line in lines {
-            out += &format!("{mark}{}\n", line.trim_end_matches('\n'));
-        }
-    };
-    write("  ", &want[..head]);
-    write("- ", &want[head..want.len() - tail]);
-    write("+ ", &got[head..got.len() - tail]);
-    write("  ", &want[want.len() - tail..]);
-    out
 }

@@ -1,1 +1,209 @@
-fn main() {}
+//! Random specs over random trees: the program against the oracle, staged against plain, warm
+//! against cold, and the unpacked archives against each other.
+//!
+//! `PROPTEST_CASES` says how many trees each test draws. A failure prints the tree and the specs in
+//! the case format, ready for `worker-tests/cases`.
+
+use std::{collections::BTreeMap, env, ffi::OsString, fmt, fs, path::Path, sync::Mutex};
+
+use proptest::{
+    prelude::Strategy,
+    test_runner::{Config, TestCaseError, TestError, TestRunner},
+};
+use worker_tests::{
+    difference::difference,
+    oracle::{self, Fired, Options, Wrong},
+    plant::{describe, stage},
+    program,
+    random::{
+        spec::{SpecPlan, Written, packable_spec, spec},
+        tree::{TreePlan, sound_tree, tree},
+    },
+    unpack::{differences, pack_and_unpack},
+};
+
+#[test]
+fn the_program_writes_what_the_oracle_writes_however_sources_are_staged() {
+    let seen = Mutex::new(Seen::default());
+    check(2000, (tree(), spec()), |(tree, spec)| {
+        let planted = tree.plant();
+        let written = spec.write(&planted);
+        let expected = ask_oracle(&planted.exec_root, &written, &spec.options);
+        let sandbox = stage(&planted.root, &planted.exec_root, &written.sources)
+            .expect("the sources can be staged");
+        let expected_staged = ask_oracle(&sandbox, &written, &spec.options);
+        agree("the oracle, staged", &expected, &expected_staged)?;
+        let plain = ask_program(&planted.exec_root, &written, &spec.options);
+        agree("the program", &expected, &plain)?;
+        let staged = ask_program(&sandbox, &written, &spec.options);
+        agree("the program, staged", &expected, &staged)?;
+        seen.lock().expect("no holder panics").add(&expected, written.rows);
+        Ok(())
+    });
+    println!("{}", seen.into_inner().expect("no holder panics"));
+}
+
+#[test]
+fn the_archives_unpack_to_the_same_bytes_and_no_link_leads_nowhere() {
+    let links = Mutex::new(0);
+    check(400, (sound_tree(), packable_spec()), |(tree, spec)| {
+        let planted = tree.plant();
+        let written = spec.write_packable(&planted);
+        let resolved = ask_program(&planted.exec_root, &written, &spec.options);
+        let resolved = resolved.output.map_err(TestCaseError::fail)?;
+        let text = String::from_utf8_lossy(&resolved).into_owned();
+        *links.lock().expect("no holder panics") += text.matches("type=link").count();
+        let [copies, packed_also, packed] = [&written.spec, &written.also, &resolved].map(|spec| {
+            let file = tempfile::NamedTempFile::new_in(&planted.root).expect("a file is made");
+            // By this line libarchive knows the format.
+            fs::write(&file, [b"#mtree\n", spec.as_slice()].concat()).expect("it can be written");
+            file
+        });
+        let unpacked = [("copies", &copies), ("links", &packed)].map(|(name, spec)| {
+            let unpacked = planted.root.join("unpacked").join(name);
+            fs::create_dir_all(&unpacked).expect("a folder is made");
+            let specs = [packed_also.path(), spec.path()];
+            pack_and_unpack(&planted.exec_root, &specs, &unpacked).map(|()| unpacked)
+        });
+        let [Ok(copies), Ok(links)] = &unpacked else {
+            return Err(TestCaseError::fail(format!("{unpacked:?}")));
+        };
+        match differences(copies, links) {
+            wrong if wrong.is_empty() => Ok(()),
+            wrong => Err(TestCaseError::fail(format!("{}\n{text}", wrong.join("\n")))),
+        }
+    });
+    let links = links.into_inner().expect("no holder panics");
+    println!("{links} links unpacked");
+    assert!(links > 0, "no tree had links");
+}
+
+/// An output, or what is said instead.
+struct Answer {
+    output: Result<Vec<u8>, String>,
+    fired: Fired,
+}
+
+/// What the oracle answers for the sources below `folder`.
+fn ask_oracle(folder: &Path, written: &Written, options: &Options) -> Answer {
+    match oracle::resolve(&written.spec, &[&written.also], options, folder) {
+        Ok(resolved) => Answer { output: Ok(resolved.spec), fired: resolved.fired },
+        Err(wrong) => Answer { output: Err(kind(&wrong).to_owned()), fired: Fired::new() },
+    }
+}
+
+fn kind(wrong: &Wrong) -> &'static str {
+    match wrong {
+        Wrong::Line { .. } => "bad line",
+        Wrong::Circle { .. } => "circle",
+        Wrong::NoTarget { .. } => "missing target",
+    }
+}
+
+/// What the program answers, run in `folder`.
+fn ask_program(folder: &Path, written: &Written, options: &Options) -> Answer {
+    let mut arguments = put_specs(folder, written);
+    arguments.extend(options.arguments());
+    let done = program::run(folder, &arguments);
+    let output = match done.status.success() {
+        true => Ok(fs::read(folder.join("out.mtree")).expect("there is an output")),
+        false => Err(program::said(&done)),
+    };
+    Answer { output, fired: Fired::new() }
+}
+
+/// Writes the specs to `folder`, and gives the arguments that name them.
+fn put_specs(folder: &Path, written: &Written) -> Vec<OsString> {
+    for (name, text) in [("spec.mtree", &written.spec), ("also.mtree", &written.also)] {
+        fs::write(folder.join(name), text).expect("a spec can be written");
+    }
+    ["resolve", "--mtree=spec.mtree", "--also=also.mtree", "--out=out.mtree"]
+        .map(OsString::from)
+        .to_vec()
+}
+
+/// Fails unless both answers have the same bytes, or are both errors.
+fn agree(who: &str, expected: &Answer, answer: &Answer) -> Result<(), TestCaseError> {
+    match (&expected.output, &answer.output) {
+        (Err(_), Err(_)) => Ok(()),
+        (Ok(expected), Ok(answer)) if expected == answer => Ok(()),
+        (Ok(expected), Ok(answer)) => {
+            Err(TestCaseError::fail(format!("{who}: {}", difference(expected, answer))))
+        }
+        (Ok(_), Err(said)) => Err(TestCaseError::fail(format!("{who} fails: {said}"))),
+        (Err(wrong), Ok(_)) => Err(TestCaseError::fail(format!("{who} finds no {wrong}"))),
+    }
+}
+
+/// Draws `default` times, or as `PROPTEST_CASES` says, and shows the smallest failure as a case.
+fn check<S>(
+    default: u32,
+    plans: S,
+    property: impl Fn((TreePlan, SpecPlan)) -> Result<(), TestCaseError>,
+) where
+    S: Strategy<Value = (TreePlan, SpecPlan)>,
+{
+    let cases = env::var("PROPTEST_CASES").ok().and_then(|count| count.parse().ok());
+    let mut runner = TestRunner::new(Config {
+        cases: cases.unwrap_or(default),
+        failure_persistence: None,
+        max_shrink_iters: 3000,
+        ..Config::default()
+    });
+    match runner.run(&plans, property) {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, (tree, spec))) => {
+            let planted = tree.plant();
+            let written = spec.write(&planted);
+            panic!(
+                "{reason}\n\nAs a case:\n-- tree --\n{}-- args --\n--also=also.mtree\n{}-- spec.mtree --\n{}\n-- also.mtree --\n{}",
+                describe(&planted.root),
+                spec.options
+                    .arguments()
+                    .iter()
+                    .map(|a| format!("{}\n", a.display()))
+                    .collect::<String>(),
+                String::from_utf8_lossy(&written.spec),
+                String::from_utf8_lossy(&written.also),
+            );
+        }
+        Err(TestError::Abort(reason)) => panic!("{reason}"),
+    }
+}
+
+/// How often each rule decided, over all trees.
+#[derive(Default)]
+struct Seen {
+    rows: usize,
+    errors: BTreeMap<String, usize>,
+    rules: BTreeMap<&'static str, [usize; 2]>,
+    trees: usize,
+}
+
+impl Seen {
+    fn add(&mut self, answer: &Answer, rows: usize) {
+        self.trees += 1;
+        self.rows += rows;
+        if let Err(said) = &answer.output {
+            *self.errors.entry(said.clone()).or_default() += 1;
+        }
+        for (rule, times) in &answer.fired {
+            let [trees, decisions] = self.rules.entry(rule).or_default();
+            *trees += 1;
+            *decisions += *times;
+        }
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        writeln!(out, "{} trees, {} rows", self.trees, self.rows)?;
+        for (rule, [trees, decisions]) in &self.rules {
+            writeln!(out, "  {rule}: {decisions} times in {trees} trees")?;
+        }
+        for (error, times) in &self.errors {
+            writeln!(out, "  {error}: {times} trees")?;
+        }
+        Ok(())
+    }
+}

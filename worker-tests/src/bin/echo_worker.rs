@@ -49,8 +49,7 @@ fn options() -> Options {
 }
 
 fn number<T: FromStr>(text: &str) -> T {
-    text.parse()
-        .unwrap_or_else(|_| panic!("{text:?} is no number"))
+    text.parse().unwrap_or_else(|_| panic!("{text:?} is no number"))
 }
 
 #[derive(Default)]
@@ -78,10 +77,7 @@ impl Echo {
                 format!("{} {length}", request.inputs.len())
             }
             [b"fail", word] => {
-                return Answer {
-                    exit_code: 1,
-                    output: text(word),
-                };
+                return Answer { exit_code: 1, output: text(word) };
             }
             [b"panic", word] => {
                 // The handler of a request that panics runs no more.
@@ -96,16 +92,10 @@ impl Echo {
             }
             [b"begin", begun, b"until", open] => self.wait(begun, open, cancel),
             _ => {
-                return Answer {
-                    exit_code: 1,
-                    output: "no such request".to_owned(),
-                };
+                return Answer { exit_code: 1, output: "no such request".to_owned() };
             }
         };
-        Answer {
-            exit_code: 0,
-            output,
-        }
+        Answer { exit_code: 0, output }
     }
 
     fn wait(&self, begun: &[u8], open: &[u8], cancel: &Cancel) -> String {
@@ -127,12 +117,7 @@ fn show(request: &Request) -> String {
         format!("sandbox_dir {}", text(&request.sandbox_dir)),
     ];
     let named = |name: &str, value: &[u8]| format!("{name} {}", text(value));
-    lines.extend(
-        request
-            .arguments
-            .iter()
-            .map(|argument| named("argument", argument)),
-    );
+    lines.extend(request.arguments.iter().map(|argument| named("argument", argument)));
     lines.extend(request.inputs.iter().map(|path| named("input", path)));
     lines.join("\n")
 }

@@ -20,30 +20,21 @@ pub enum Protocol {
 pub fn request(request_id: i32, arguments: &[&str]) -> WorkRequest {
     WorkRequest {
         request_id,
-        arguments: arguments
-            .iter()
-            .map(|&argument| argument.to_owned())
-            .collect(),
+        arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
         ..WorkRequest::default()
     }
 }
 
 /// The wish that a request be stopped.
 pub fn cancel(request_id: i32) -> WorkRequest {
-    WorkRequest {
-        request_id,
-        cancel: true,
-        ..WorkRequest::default()
-    }
+    WorkRequest { request_id, cancel: true, ..WorkRequest::default() }
 }
 
 /// `message` behind its length.
 pub fn delimited(message: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
     let mut stream = protobuf::CodedOutputStream::vec(&mut frame);
-    stream
-        .write_bytes_no_tag(message)
-        .expect("a Vec can be written");
+    stream.write_bytes_no_tag(message).expect("a Vec can be written");
     drop(stream);
     frame
 }

@@ -53,25 +53,27 @@ impl Changes {
         if !self.moves() {
             return Some(written.to_vec());
         }
-        let mut name = full_name(row, written);
-        if let Some(prefix) = &self.strip_prefix {
-            let prefix = spec::parts(prefix);
-            row.path
-                .strip_prefix(prefix.as_slice())
-                .filter(|rest| !rest.is_empty())?;
-            name = without_parts(&name, prefix.len()).to_vec();
-        }
+        let name = full_name(row, written);
+        let stripped = match &self.strip_prefix {
+            Some(prefix) => {
+                let prefix = spec::parts(prefix);
+                row.path.strip_prefix(prefix.as_slice()).filter(|rest| !rest.is_empty())?;
+                without_parts(&name, prefix.len())
+            }
+            None => without_parts(&name, 0),
+        };
+        let mut moved = spec::head(&name).to_vec();
         if let Some(folder) = &self.package_dir {
-            let folder = spec::escape(&spec::parts(folder).join(&b'/'));
-            name = match without_parts(&name, 0) {
-                b"" => folder,
-                name => [&folder, name].join(&b'/'),
-            };
+            moved.extend(spec::escape(&spec::parts(folder).join(&b'/')));
+            if !stripped.is_empty() {
+                moved.push(b'/');
+            }
         }
-        if row.is_folder() && !name.contains(&b'/') {
-            name.push(b'/');
+        moved.extend_from_slice(stripped);
+        if row.is_folder() && !moved.contains(&b'/') {
+            moved.push(b'/');
         }
-        Some(name)
+        Some(moved)
     }
 
     /// A folder row for each part of the package folder that has no row.
@@ -145,13 +147,11 @@ impl Changes {
     }
 }
 
-/// The name of a row as a full path.
+/// The name of a row as a full path: as it is written, or made where it has no slash.
 fn full_name(row: &Row, written: &[u8]) -> Vec<u8> {
-    match row.path.split_last() {
-        Some((_, above)) if row.slash_less && !above.is_empty() => {
-            [&spec::escape(&above.join(&b'/')), written].join(&b'/')
-        }
-        _ => written.to_vec(),
+    match row.slash_less {
+        true => spec::escape(&row.path.join(&b'/')),
+        false => written.to_vec(),
     }
 }
 

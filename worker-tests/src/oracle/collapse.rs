@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Archive, Known, choose, describes_bytes,
+    Archive, Known, describes_bytes,
     spec::{self, Keywords, Parts, Row},
     tree::{self, Entry, Location},
 };
@@ -25,8 +25,7 @@ struct Below<'a> {
 
 impl Archive<'_> {
     /// Every folder of this spec that becomes one link.
-    pub fn collapses(&mut self) -> Vec<Collapse> {
-        let mut fired = self.fired;
+    pub fn collapses(&self) -> Vec<Collapse> {
         let folders = self.folders();
         let mut linked: Vec<Parts> = Vec::new();
         let mut collapses = Vec::new();
@@ -37,12 +36,12 @@ impl Archive<'_> {
             let Some((text, targets)) = self.folder_targets(folder, &folders) else {
                 continue;
             };
-            if let Some(text) = choose(folder, targets.iter().copied(), Some(&text), &mut fired) {
+            if let Some(text) = self.choose(folder, targets.iter().copied(), Some(&text)) {
+                self.count("rule 6: a folder");
                 linked.push(folder.clone());
                 collapses.push(self.collapse(folder, &text));
             }
         }
-        self.fired = fired;
         collapses
     }
 
@@ -74,7 +73,8 @@ impl Archive<'_> {
         let mut mirrored = ours.all_rows().map(|(rest, row)| mirrored(row, rest));
         let entry = mirrored.next()??;
         let location = entry.location()?;
-        if !mirrored.all(|other| other.and_then(|entry| entry.location()).as_ref() == Some(&location))
+        if !mirrored
+            .all(|other| other.and_then(|entry| entry.location()).as_ref() == Some(&location))
         {
             return None;
         }
@@ -98,18 +98,11 @@ impl Archive<'_> {
         let Some(theirs) = self.below(target) else {
             return false;
         };
-        self.rows
-            .iter()
-            .all(|row| row.row.path != *target || row.row.is_folder())
-            && theirs
-                .all_rows()
-                .all(|(rest, row)| mirrors_at(row, rest, location))
+        self.rows.iter().all(|row| row.row.path != *target || row.row.is_folder())
+            && theirs.all_rows().all(|(rest, row)| mirrors_at(row, rest, location))
             && ours.rows.len() == theirs.rows.len()
             && ours.rows.iter().all(|(rest, ours)| {
-                theirs
-                    .rows
-                    .get(rest)
-                    .is_some_and(|theirs| are_alike(ours, theirs))
+                theirs.rows.get(rest).is_some_and(|theirs| are_alike(ours, theirs))
             })
             && ours.folder_rows_are_in(&theirs)
             && theirs.folder_rows_are_in(ours)
@@ -143,32 +136,27 @@ impl Archive<'_> {
             .filter(|row| row.line.is_some() && row.row.path.starts_with(folder))
             .collect();
         let own = gone.iter().find(|row| row.row.path == *folder);
-        let ending = gone[0].row.fields.ending();
         Collapse {
             goes: gone.iter().filter_map(|row| row.line).collect(),
-            row: folder_link(folder, own.unwrap_or(&gone[0]).row, text, ending),
+            row: folder_link(folder, own.unwrap_or(&gone[0]).row, gone[0].row, text),
         }
     }
 }
 
 impl<'a> Below<'a> {
     fn all_rows(&self) -> impl Iterator<Item = (&'a [Vec<u8>], &'a Known<'a>)> {
-        self.rows
-            .iter()
-            .flat_map(|(rest, rows)| rows.iter().map(|row| (*rest, *row)))
+        self.rows.iter().flat_map(|(rest, rows)| rows.iter().map(|row| (*rest, *row)))
     }
 
     /// Whether each of the folder rows is a folder in `other` too, with the same keywords if it
     /// has a row there.
     fn folder_rows_are_in(&self, other: &Below) -> bool {
-        self.folder_rows.iter().all(|(rest, rows)| {
-            match other.folder_rows.get(rest) {
-                Some(others) => all_keywords(rows) == all_keywords(others),
-                None => other
-                    .rows
-                    .keys()
-                    .chain(other.folder_rows.keys())
-                    .any(|path| path.starts_with(rest)),
+        self.folder_rows.iter().all(|(rest, rows)| match other.folder_rows.get(rest) {
+            Some(others) => {
+                rows.iter().all(|row| others.iter().all(|other| keywords(row) == keywords(other)))
+            }
+            None => {
+                other.rows.keys().chain(other.folder_rows.keys()).any(|path| path.starts_with(rest))
             }
         })
     }
@@ -196,38 +184,34 @@ fn mirrors_at(row: &Known, rest: &[Vec<u8>], location: &Location) -> bool {
     })
 }
 
-/// Whether the rows at one path below two folders are the same files with the same keywords, and
-/// `theirs` were not reached through more linked folders than `ours`.
+/// Whether the rows at one path below two folders are the same files with the same keywords, one
+/// after the other, and `theirs` were not reached through more linked folders than `ours`.
 fn are_alike(ours: &[&Known], theirs: &[&Known]) -> bool {
-    ours[0].home() == theirs[0].home()
-        && all_keywords(ours) == all_keywords(theirs)
-        && theirs.iter().map(|row| row.linked_folders()).max()
-            <= ours.iter().map(|row| row.linked_folders()).min()
+    ours.len() == theirs.len()
+        && ours.iter().zip(theirs).all(|(ours, theirs)| {
+            ours.home() == theirs.home()
+                && keywords(ours) == keywords(theirs)
+                && theirs.linked_folders() <= ours.linked_folders()
+        })
 }
 
-/// The keywords of each row, without those that say what the row is.
-fn all_keywords(rows: &[&Known]) -> BTreeSet<Keywords> {
-    rows.iter()
-        .map(|row| {
-            let mut keywords = row.row.keywords();
-            keywords.retain(|keyword, _| !says_what_it_is(keyword));
-            keywords
-        })
-        .collect()
+/// The keywords of a row, without those that say what it is.
+fn keywords(row: &Known) -> Keywords {
+    let mut keywords = row.row.keywords();
+    keywords.retain(|keyword, _| !says_what_it_is(keyword));
+    keywords
 }
 
 fn says_what_it_is(keyword: &[u8]) -> bool {
     [&b"type"[..], b"content", b"contents", b"link"].contains(&keyword)
 }
 
-/// The link row for `folder`, with the keywords of the row `like`.
-fn folder_link(folder: &Parts, like: &Row, text: &[u8], ending: &[u8]) -> Vec<u8> {
+/// The link row for `folder`, with the keywords of the row `like`, in the place of the row `place`.
+fn folder_link(folder: &Parts, like: &Row, place: &Row, text: &[u8]) -> Vec<u8> {
     let name = like.fields.get(0).unwrap_or_default();
-    let head: &[u8] = match name {
-        [b'.', b'/', ..] => b"./",
-        [b'/', ..] => b"/",
-        _ if folder.len() == 1 => b"./",
-        _ => b"",
+    let head: &[u8] = match spec::head(name) {
+        b"" if folder.len() == 1 => b"./",
+        head => head,
     };
     let mut fields = vec![[head, &spec::escape(&folder.join(&b'/'))].concat()];
     let mut has_type = false;
@@ -242,11 +226,21 @@ fn folder_link(folder: &Parts, like: &Row, text: &[u8], ending: &[u8]) -> Vec<u8
             _ => fields.push(field.to_vec()),
         }
     }
+    // What `/set` says of the one row has to be said where it is not in force.
+    for (keyword, value) in &like.defaults {
+        let is_said = like.fields.after_name().any(|field| spec::cut_at_equals(field).0 == keyword);
+        let is_dropped = says_what_it_is(keyword) || describes_bytes(keyword);
+        if !is_said && !is_dropped && place.defaults.get(keyword) != Some(value) {
+            let value =
+                value.as_ref().map(|value| [b"=", value.as_slice()].concat()).unwrap_or_default();
+            fields.push([keyword.as_slice(), &value].concat());
+        }
+    }
     if !has_type && like.kind().as_deref() != Some(b"link") {
         fields.push(b"type=link".to_vec());
     }
     fields.push([b"link=", spec::escape(text).as_slice()].concat());
     let mut line = fields.join(&b' ');
-    line.extend_from_slice(ending);
+    line.extend_from_slice(place.fields.ending());
     line
 }

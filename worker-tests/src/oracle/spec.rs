@@ -25,7 +25,10 @@ pub enum Line {
     /// `/set` or `/unset`.
     Default(Fields),
     /// `..`, and the line of the folder row that it closes.
-    Up { text: Vec<u8>, closes: Option<usize> },
+    Up {
+        text: Vec<u8>,
+        closes: Option<usize>,
+    },
     Row(Row),
 }
 
@@ -47,12 +50,10 @@ pub struct Row {
     /// Its name has no slash: it belongs to the folder entered last.
     pub slash_less: bool,
     /// The `/set` values in force.
-    defaults: Keywords,
+    pub defaults: Keywords,
 }
 
-const TYPES: [&[u8]; 7] = [
-    b"file", b"dir", b"link", b"block", b"char", b"fifo", b"socket",
-];
+const TYPES: [&[u8]; 7] = [b"file", b"dir", b"link", b"block", b"char", b"fifo", b"socket"];
 const WITHOUT_VALUE: [&[u8]; 3] = [b"optional", b"nochange", b"ignore"];
 
 /// Every line of `spec`.
@@ -87,10 +88,8 @@ pub fn parse(spec: &[u8]) -> Result<Vec<Line>, BadLine> {
                 }
                 lines.push(Line::Default(fields));
             }
-            b".." => lines.push(Line::Up {
-                text: fields.text,
-                closes: entered.pop().map(|(_, line)| line),
-            }),
+            b".." => lines
+                .push(Line::Up { text: fields.text, closes: entered.pop().map(|(_, line)| line) }),
             _ => {
                 for field in fields.after_name() {
                     let (keyword, value) = keyword(field).map_err(bad)?;
@@ -103,13 +102,7 @@ pub fn parse(spec: &[u8]) -> Result<Vec<Line>, BadLine> {
                     path.extend(entered.iter().map(|(folder, _)| folder.clone()));
                 }
                 path.extend(parts(&plain));
-                let row = Row {
-                    fields,
-                    number,
-                    path,
-                    slash_less,
-                    defaults: defaults.clone(),
-                };
+                let row = Row { fields, number, path, slash_less, defaults: defaults.clone() };
                 if slash_less && row.is_folder() {
                     entered.push((plain, lines.len()));
                 }
@@ -167,7 +160,7 @@ impl Fields {
         let mut at = 0;
         while at < text.len() {
             let blank = match &text[at..] {
-                [b'\\', b'\n', ..] => 2,
+                [b'\\', b'\n', _, ..] => 2,
                 [b' ' | b'\t' | b'\n', ..] | [b'\r', b'\n', ..] => 1,
                 _ => 0,
             };
@@ -175,21 +168,14 @@ impl Fields {
                 at += blank;
                 continue;
             }
-            let length = if text[at] == b'\\' && at + 1 < text.len() {
-                2
-            } else {
-                1
-            };
+            let length = if text[at] == b'\\' && at + 1 < text.len() { 2 } else { 1 };
             match spans.last_mut() {
                 Some(span) if span.end == at => span.end += length,
                 _ => spans.push(at..at + length),
             }
             at += length;
         }
-        Fields {
-            text: text.to_vec(),
-            spans,
-        }
+        Fields { text: text.to_vec(), spans }
     }
 
     pub fn get(&self, index: usize) -> Option<&[u8]> {
@@ -268,6 +254,15 @@ pub fn parts(path: &[u8]) -> Parts {
         .filter(|part| !part.is_empty() && *part != b".")
         .map(<[u8]>::to_vec)
         .collect()
+}
+
+/// What stands before the first part of a full path: `./`, `/` or nothing.
+pub fn head(name: &[u8]) -> &[u8] {
+    match name {
+        [b'.', b'/', ..] => b"./",
+        [b'/', ..] => b"/",
+        _ => b"",
+    }
 }
 
 /// `text` with its vis(3) escapes undone; `None` where one is stray.

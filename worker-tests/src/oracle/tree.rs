@@ -84,12 +84,7 @@ pub fn find(root: &Path, source: &[u8]) -> Result<Found, Lost> {
         let root = &roots[roots.len() - 1];
         match look(root, &wanted, !from_root)? {
             Look::Home(home, linked_folders) => {
-                return Ok(Found {
-                    roots,
-                    staging,
-                    home,
-                    linked_folders,
-                });
+                return Ok(Found { roots, staging, home, linked_folders });
             }
             Look::Staged { at, root } => {
                 staging.extend(at.and_then(|entry| entry.location()));
@@ -104,7 +99,10 @@ enum Look {
     Home(Entry, usize),
     /// A staging link leads to another root; `at` is the source's entry where the link stood for
     /// the whole source.
-    Staged { at: Option<Entry>, root: PathBuf },
+    Staged {
+        at: Option<Entry>,
+        root: PathBuf,
+    },
 }
 
 fn look(root: &Path, wanted: &Parts, may_be_staged: bool) -> Result<Look, Lost> {
@@ -112,28 +110,19 @@ fn look(root: &Path, wanted: &Parts, may_be_staged: bool) -> Result<Look, Lost> 
     let mut folder = root.to_owned();
     let mut links = 0;
     for (index, name) in above.iter().enumerate() {
-        let entry = Entry {
-            folder: folder.clone(),
-            name: name.clone(),
-        };
+        let entry = Entry { folder: folder.clone(), name: name.clone() };
         if may_be_staged && let Some(root) = staged_root(&entry, &wanted[..=index])? {
             return Ok(Look::Staged { at: None, root });
         }
         folder = enter(&folder, std::slice::from_ref(name), &mut links)?;
     }
-    let entry = Entry {
-        folder,
-        name: last.clone(),
-    };
+    let entry = Entry { folder, name: last.clone() };
     if !entry.is_there() {
         return Err(Lost::Missing);
     }
     match may_be_staged {
         true => match staged_root(&entry, wanted)? {
-            Some(root) => Ok(Look::Staged {
-                at: Some(entry),
-                root,
-            }),
+            Some(root) => Ok(Look::Staged { at: Some(entry), root }),
             None => Ok(Look::Home(entry, links)),
         },
         false => Ok(Look::Home(entry, links)),
@@ -155,18 +144,12 @@ fn staged_root(entry: &Entry, path: &[Vec<u8>]) -> Result<Option<PathBuf>, Lost>
 pub fn folder_entry(root: &Path, path: &[Vec<u8>]) -> Option<Entry> {
     let (name, above) = path.split_last()?;
     let folder = enter(root, above, &mut 0).ok()?;
-    Some(Entry {
-        folder,
-        name: name.clone(),
-    })
+    Some(Entry { folder, name: name.clone() })
 }
 
 /// Follows the links at `entry`, for a request with the root `root`.
 pub fn follow(entry: &Entry, root: &Path) -> Result<Trail, Lost> {
-    let mut trail = Trail {
-        locations: Vec::new(),
-        leads_nowhere: false,
-    };
+    let mut trail = Trail { locations: Vec::new(), leads_nowhere: false };
     let mut at = entry.clone();
     while let Some(text) = at.link() {
         if trail.locations.len() == MOST_LINKS {
@@ -192,19 +175,16 @@ fn step(entry: &Entry, text: &[u8], root: &Path) -> Result<Option<Entry>, Lost> 
     let start = start_of(text, &entry.folder);
     let wanted = parts(text);
     match wanted.split_last() {
-        Some((last, above)) if last != b".." => Ok(Some(Entry {
-            folder: enter(start, above, &mut 0)?,
-            name: last.clone(),
-        })),
+        Some((last, above)) if last != b".." => {
+            Ok(Some(Entry { folder: enter(start, above, &mut 0)?, name: last.clone() }))
+        }
         _ => {
             let folder = enter(start, &wanted, &mut 0)?;
             let (Some(above), Some(name)) = (folder.parent(), folder.file_name()) else {
                 return Ok(None);
             };
-            Ok((folder != root).then(|| Entry {
-                folder: above.to_owned(),
-                name: name.as_bytes().to_vec(),
-            }))
+            Ok((folder != root)
+                .then(|| Entry { folder: above.to_owned(), name: name.as_bytes().to_vec() }))
         }
     }
 }

@@ -64,11 +64,7 @@ fn a_cancel_of_a_request_already_answered_or_unknown_is_ignored() {
         worker.send(&cancel(id));
     }
     assert_eq!(worker.answer_within(A_WHILE), None);
-    assert_echo(
-        &worker.ask(&request(2, &["echo", "still here"])),
-        2,
-        "still here",
-    );
+    assert_echo(&worker.ask(&request(2, &["echo", "still here"])), 2, "still here");
     let end = worker.end();
     assert_clean(&end);
     assert_eq!(end.answers, []);
@@ -113,10 +109,7 @@ fn there_is_exactly_one_answer_however_cancel_and_completion_meet() {
             false => completed += 1,
         }
     }
-    assert!(
-        cancelled >= 10 && completed >= 10,
-        "{cancelled} cancelled, {completed} completed"
-    );
+    assert!(cancelled >= 10 && completed >= 10, "{cancelled} cancelled, {completed} completed");
     let end = worker.end();
     assert_clean(&end);
     assert_eq!(end.answers, [], "answers beyond the one for each request");

@@ -43,10 +43,7 @@ fn sigterm_ends_the_worker_without_waiting_for_what_runs() {
     never.wait_for_begin(2);
     worker.terminate();
     let end = worker.wait();
-    assert_eq!(
-        (end.code(), &end.log[..], &end.answers[..]),
-        (143, "", &[][..])
-    );
+    assert_eq!((end.code(), &end.log[..], &end.answers[..]), (143, "", &[][..]));
 }
 
 #[test]
@@ -82,11 +79,6 @@ fn a_closed_stdout_ends_the_worker_with_a_sentence_and_status_1() {
     worker.send(&request(2, &["echo", "into the void"]));
     let end = worker.wait();
     assert_eq!(end.code(), 1);
-    assert!(
-        end.log
-            .starts_with("cannot write an answer to stdout: Broken pipe"),
-        "{}",
-        end.log
-    );
+    assert!(end.log.starts_with("cannot write an answer to stdout: Broken pipe"), "{}", end.log);
     assert_eq!(end.log.lines().count(), 1, "{}", end.log);
 }

@@ -13,16 +13,10 @@ fn stream(protocol: Protocol) -> Vec<Vec<u8>> {
         request(1, &["echo", "first"]),
         request(2, &["show", "\"{\\", "}\u{1f40d}"]),
         cancel(9),
-        WorkRequest {
-            sandbox_dir: "sandbox".to_owned(),
-            ..request(3, &["echo", &long])
-        },
+        WorkRequest { sandbox_dir: "sandbox".to_owned(), ..request(3, &["echo", &long]) },
         request(4, &[]),
     ];
-    requests
-        .iter()
-        .map(|request| request.sent(protocol))
-        .collect()
+    requests.iter().map(|request| request.sent(protocol)).collect()
 }
 
 /// How many requests of [`stream`] are answered once so many frames of it are read.
@@ -61,20 +55,11 @@ fn every_prefix_of_a_valid_stream_is_answered_as_far_as_it_goes() {
             worker.send_bytes(&bytes[..length]);
             let end = worker.end();
             let (whole, at) = whole_frames(&frames, length);
-            assert_eq!(
-                end.answers.len(),
-                ANSWERED[whole],
-                "{length} bytes: {}",
-                end.log
-            );
+            assert_eq!(end.answers.len(), ANSWERED[whole], "{length} bytes: {}", end.log);
             if at == length {
                 assert_clean(&end);
             } else {
-                assert_refused(
-                    &end,
-                    &format!("the input ends {} bytes into", length - at),
-                    at,
-                );
+                assert_refused(&end, &format!("the input ends {} bytes into", length - at), at);
             }
         }
     }
@@ -97,32 +82,12 @@ fn a_frame_that_cannot_be_read_ends_the_worker_after_the_requests_under_way_have
     let broken: [(Protocol, &[u8], &str); 9] = [
         (Protocol::Proto, &[0xff; 10], "is no varint"),
         (Protocol::Proto, &[0x80; 11], "is no varint"),
-        (
-            Protocol::Proto,
-            &wrong_type,
-            "request_id: invalid wire type",
-        ),
+        (Protocol::Proto, &wrong_type, "request_id: invalid wire type"),
         (Protocol::Proto, &cut_short, "no WorkRequest"),
-        (
-            Protocol::Proto,
-            &delimited(&[7]),
-            "invalid wire type value: 7",
-        ),
-        (
-            Protocol::Json,
-            b"[]",
-            "'[' where a JSON object should begin",
-        ),
-        (
-            Protocol::Json,
-            b"\x08\x01",
-            "'\\x08' where a JSON object should begin",
-        ),
-        (
-            Protocol::Json,
-            b"{\"arguments\":7}",
-            "invalid type: integer `7`, expected a sequence",
-        ),
+        (Protocol::Proto, &delimited(&[7]), "invalid wire type value: 7"),
+        (Protocol::Json, b"[]", "'[' where a JSON object should begin"),
+        (Protocol::Json, b"\x08\x01", "'\\x08' where a JSON object should begin"),
+        (Protocol::Json, b"{\"arguments\":7}", "invalid type: integer `7`, expected a sequence"),
         (Protocol::Json, b"{\"requestId\":]}", "no WorkRequest"),
     ];
     for (protocol, bytes, what) in broken {
@@ -154,11 +119,7 @@ fn max_request_bounds_what_a_request_may_be_long() {
         let mut worker = start(protocol, &[&format!("--max-request={length}")]);
         assert_eq!(worker.ask(&fits).output.len(), 2_000);
         worker.send(&request(2, &["echo", &"x".repeat(2_001)]));
-        assert_refused(
-            &worker.wait(),
-            &format!("where {length} are allowed"),
-            sent.len(),
-        );
+        assert_refused(&worker.wait(), &format!("where {length} are allowed"), sent.len());
     }
 }
 
@@ -186,10 +147,7 @@ fn random_bytes_end_the_worker_with_status_0_or_1() {
     for protocol in PROTOCOLS {
         for _ in 0..150 {
             let length = random.below(300);
-            assert_survives(
-                protocol,
-                &Vec::from_iter((0..length).map(|_| random.byte())),
-            );
+            assert_survives(protocol, &Vec::from_iter((0..length).map(|_| random.byte())));
         }
     }
 }

@@ -79,8 +79,5 @@ fn an_answer_is_one_line_whatever_is_in_its_output() {
     let answer = worker.ask(&request(1, &["show"]));
     assert_eq!(answer.output.lines().count(), 4);
     let answer = worker.ask(&request(2, &["fail", "quote \" and backslash \\"]));
-    assert_eq!(
-        (answer.exit_code, &answer.output[..]),
-        (1, "quote \\\" and backslash \\\\")
-    );
+    assert_eq!((answer.exit_code, &answer.output[..]), (1, "quote \\\" and backslash \\\\"));
 }

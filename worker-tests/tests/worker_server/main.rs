@@ -56,10 +56,7 @@ impl Gate {
     fn wait_for_begin(&self, id: i32) {
         let started = Instant::now();
         while !self.has_begun(id) {
-            assert!(
-                started.elapsed() < Duration::from_secs(60),
-                "{id} does not begin"
-            );
+            assert!(started.elapsed() < Duration::from_secs(60), "{id} does not begin");
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -80,12 +77,7 @@ fn ids(answers: &[WorkResponse]) -> Vec<i32> {
 /// The answer to `echo WORD`.
 fn assert_echo(answer: &WorkResponse, id: i32, word: &str) {
     assert_eq!(
-        (
-            answer.request_id,
-            answer.exit_code,
-            &answer.output[..],
-            answer.was_cancelled
-        ),
+        (answer.request_id, answer.exit_code, &answer.output[..], answer.was_cancelled),
         (id, 0, word, false)
     );
 }
@@ -93,12 +85,7 @@ fn assert_echo(answer: &WorkResponse, id: i32, word: &str) {
 /// The answer to a request that was cancelled.
 fn assert_cancelled(answer: &WorkResponse, id: i32) {
     assert_eq!(
-        (
-            answer.request_id,
-            answer.exit_code,
-            &answer.output[..],
-            answer.was_cancelled
-        ),
+        (answer.request_id, answer.exit_code, &answer.output[..], answer.was_cancelled),
         (id, 0, "", true)
     );
 }

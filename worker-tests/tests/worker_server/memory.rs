@@ -33,18 +33,11 @@ fn a_length_prefix_takes_no_memory_for_what_it_claims() {
     thread::sleep(A_WHILE);
     for (line, before) in lines.iter().zip(before) {
         let after = worker.memory(line);
-        assert!(
-            after < before + 16 * MEBIBYTE,
-            "{line}: {before} bytes became {after}"
-        );
+        assert!(after < before + 16 * MEBIBYTE, "{line}: {before} bytes became {after}");
     }
     let length = 1000 + varint(1 << 30).len();
     let sent = request(1, &["echo", "ready"]).sent(Protocol::Proto).len();
-    assert_refused(
-        &worker.end(),
-        &format!("the input ends {length} bytes into"),
-        sent,
-    );
+    assert_refused(&worker.end(), &format!("the input ends {length} bytes into"), sent);
 }
 
 #[test]
@@ -104,9 +97,6 @@ fn the_memory_of_a_long_request_is_given_back() {
             assert_eq!(answer.exit_code, 1);
         }
         let after = worker.memory("VmRSS");
-        assert!(
-            after < before + 32 * MEBIBYTE,
-            "{protocol:?}: {before} bytes became {after}"
-        );
+        assert!(after < before + 32 * MEBIBYTE, "{protocol:?}: {before} bytes became {after}");
     }
 }

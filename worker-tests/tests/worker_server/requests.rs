@@ -15,10 +15,7 @@ fn request_id_0_runs_alone() {
     worker.send(&request(2, &["echo", "behind"]));
     first.wait_for_begin(1);
     assert_eq!(worker.answer_within(A_WHILE), None);
-    assert!(
-        !alone.has_begun(0),
-        "begun before the one ahead was answered"
-    );
+    assert!(!alone.has_begun(0), "begun before the one ahead was answered");
 
     first.open();
     assert_eq!(worker.answer().request_id, 1);
@@ -53,11 +50,7 @@ fn any_other_id_runs_at_once_with_others_and_is_answered_in_any_order() {
     worker.send(&slow.request(-2));
     slower.wait_for_begin(1);
     slow.wait_for_begin(-2);
-    assert_echo(
-        &worker.ask(&request(i32::MAX, &["echo", "quick"])),
-        i32::MAX,
-        "quick",
-    );
+    assert_echo(&worker.ask(&request(i32::MAX, &["echo", "quick"])), i32::MAX, "quick");
     slow.open();
     assert_eq!(worker.answer().request_id, -2);
     slower.open();
@@ -113,9 +106,7 @@ fn jobs_bounds_how_many_run() {
     gate.open();
     let answers = worker.answers(10);
     assert_eq!(ids(&answers), Vec::from_iter(1..=10));
-    let most = answers
-        .iter()
-        .map(|answer| answer.output.parse().expect("a number"));
+    let most = answers.iter().map(|answer| answer.output.parse().expect("a number"));
     assert_eq!(most.max(), Some(3));
 }
 
@@ -181,11 +172,8 @@ fn a_request_sent_again_while_it_is_being_cancelled_is_answered_after_the_cancel
 #[test]
 fn every_field_of_a_request_reaches_the_handler() {
     let mut worker = echo_worker(&[]);
-    let input = |path: &str| Input {
-        path: path.to_owned(),
-        digest: vec![0xff, 0x00],
-        ..Input::default()
-    };
+    let input =
+        |path: &str| Input { path: path.to_owned(), digest: vec![0xff, 0x00], ..Input::default() };
     let answer = worker.ask(&WorkRequest {
         inputs: vec![input("a/b c"), input("b"), input("a/b c")],
         verbosity: 10,
@@ -201,9 +189,7 @@ fn every_field_of_a_request_reaches_the_handler() {
 fn a_name_that_is_not_utf_8_reaches_the_handler_as_it_is() {
     let mut worker = echo_worker(&[]);
     let field = |number: u8, value: &[u8]| [&[number << 3 | 2], &delimited(value)[..]].concat();
-    worker.send_bytes(&delimited(
-        &[field(1, b"echo"), field(1, b"\x80\xfe")].concat(),
-    ));
+    worker.send_bytes(&delimited(&[field(1, b"echo"), field(1, b"\x80\xfe")].concat()));
     assert_echo(&worker.answer(), 0, "\\x80\\xfe");
 
     let input = [field(1, b"in\xff"), field(2, b"digest")].concat();
@@ -222,17 +208,9 @@ fn a_request_may_list_forty_thousand_inputs() {
     let mut asked = request(1, &["inputs"]);
     for number in 0..40_000 {
         path.clear();
-        write!(
-            path,
-            "external/python/lib/python3.13/folder/module_{number}.py"
-        )
-        .expect("a String");
+        write!(path, "external/python/lib/python3.13/folder/module_{number}.py").expect("a String");
         length += path.len();
-        asked.inputs.push(Input {
-            path: path.clone(),
-            digest: vec![b'd'; 64],
-            ..Input::default()
-        });
+        asked.inputs.push(Input { path: path.clone(), digest: vec![b'd'; 64], ..Input::default() });
     }
     assert_echo(&worker.ask(&asked), 1, &format!("40000 {length}"));
 }
@@ -261,10 +239,5 @@ fn a_panic_in_one_request_is_that_requests_error() {
     assert_eq!(worker.answer().exit_code, 0);
     let end = worker.end();
     assert_eq!(end.code(), 0);
-    assert_eq!(
-        end.log.matches("nobody expects this").count(),
-        9,
-        "{}",
-        end.log
-    );
+    assert_eq!(end.log.matches("nobody expects this").count(), 9, "{}", end.log);
 }

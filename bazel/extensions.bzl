@@ -1,0 +1,62 @@
+"""Three ways to an mtree-worker, for MODULE.bazel files. Each makes a repository with a toolchain to register.
+
+```starlark
+mtree_worker = use_extension("@mtree_worker//bazel:extensions.bzl", "mtree_worker")
+mtree_worker.cargo(name = "mtree_worker_bin")
+use_repo(mtree_worker, "mtree_worker_bin")
+
+register_toolchains("@mtree_worker_bin//:toolchain")
+```
+"""
+
+load(
+    "//bazel/private:repositories.bzl",
+    "LOCAL_ATTRS",
+    "RELEASE_ATTRS",
+    "mtree_worker_cargo",
+    "mtree_worker_local",
+    "mtree_worker_release",
+)
+
+_NAME = {
+    "name": attr.string(doc = "The repository's name, for `use_repo`.", mandatory = True),
+}
+
+def _mtree_worker_impl(module_ctx):
+    for module in module_ctx.modules:
+        for tag in module.tags.cargo:
+            mtree_worker_cargo(name = tag.name)
+        for tag in module.tags.local:
+            mtree_worker_local(
+                name = tag.name,
+                exec_compatible_with = tag.exec_compatible_with,
+                path = tag.path,
+            )
+        for tag in module.tags.release:
+            mtree_worker_release(
+                name = tag.name,
+                binary = tag.binary,
+                exec_compatible_with = tag.exec_compatible_with,
+                sha256 = tag.sha256,
+                strip_prefix = tag.strip_prefix,
+                urls = tag.urls,
+            )
+
+mtree_worker = module_extension(
+    implementation = _mtree_worker_impl,
+    doc = "Makes repositories that hold an mtree-worker and its toolchain.",
+    tag_classes = {
+        "cargo": tag_class(
+            attrs = _NAME,
+            doc = "Builds the worker from this module's sources, with the machine's cargo.",
+        ),
+        "local": tag_class(
+            attrs = dict(_NAME, **LOCAL_ATTRS),
+            doc = "Takes a worker that is on the machine already.",
+        ),
+        "release": tag_class(
+            attrs = dict(_NAME, **RELEASE_ATTRS),
+            doc = "Downloads an archive that holds the worker.",
+        ),
+    },
+)

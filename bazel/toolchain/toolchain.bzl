@@ -1,0 +1,23 @@
+"""The toolchain: which mtree-worker the rules run."""
+
+# A string, since rules, actions and the BUILD files of other repositories all take one.
+TOOLCHAIN_TYPE = str(Label("//bazel/toolchain:type"))
+
+def _mtree_worker_toolchain_impl(ctx):
+    return [platform_common.ToolchainInfo(
+        mtree_worker = struct(binary = ctx.executable.binary),
+    )]
+
+mtree_worker_toolchain = rule(
+    implementation = _mtree_worker_toolchain_impl,
+    doc = "Provides an mtree-worker, to be registered by a `toolchain` of the type `//bazel/toolchain:type`.",
+    attrs = {
+        "binary": attr.label(
+            allow_files = True,
+            cfg = "exec",
+            doc = "The program, for the machine that Bazel runs on.",
+            executable = True,
+            mandatory = True,
+        ),
+    },
+)

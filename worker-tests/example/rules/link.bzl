@@ -1,0 +1,53 @@
+"""Symlinks to what other actions make."""
+
+def link_file(ctx, path, target):
+    """Declares a file that is a symlink.
+
+    Args:
+        ctx: of the rule.
+        path: the file, relative to the package.
+        target: what it leads to, a file.
+
+    Returns:
+        the file.
+    """
+    out = ctx.actions.declare_file(path)
+    ctx.actions.symlink(output = out, target_file = target)
+    return out
+
+# Bazel 4 makes an output directory before the action, and so finds it in the way of a link.
+_DIRECTORIES_CAN_BE_LINKS = hasattr(native, "package_relative_label")
+
+_LINK_EACH = """
+set -e
+from=$PWD/$1
+cd "$2"
+(cd "$from" && find . -type d) | while IFS= read -r folder; do mkdir -p "$folder"; done
+(cd "$from" && find . ! -type d) | while IFS= read -r file; do ln -s "$from/${file#./}" "$file"; done
+"""
+
+def link_directory(ctx, path, target):
+    """Declares a directory that is a symlink; with Bazel 4, a directory of symlinks.
+
+    Args:
+        ctx: of the rule.
+        path: the directory, relative to the package.
+        target: what it leads to, a directory that an action makes.
+
+    Returns:
+        the directory.
+    """
+    out = ctx.actions.declare_directory(path)
+    if _DIRECTORIES_CAN_BE_LINKS:
+        ctx.actions.symlink(output = out, target_file = target)
+    else:
+        # Absolute links into the output tree, as Bazel makes them: so not in a sandbox.
+        ctx.actions.run_shell(
+            outputs = [out],
+            inputs = [target],
+            arguments = [target.path, out.path],
+            command = _LINK_EACH,
+            execution_requirements = {"local": "1", "no-cache": "1"},
+            mnemonic = "LinkDirectory",
+        )
+    return out

@@ -1,0 +1,29 @@
+"""The machine's bsdtar, which makes a layer of a spec."""
+
+def _tar_impl(ctx):
+    out = ctx.actions.declare_file(ctx.attr.name + ".tar")
+    inputs = [depset([ctx.file.mtree] + ctx.files.srcs)]
+    for src in ctx.attr.srcs:
+        runfiles = src[DefaultInfo].default_runfiles
+        if runfiles:
+            links = runfiles.symlinks.to_list() + runfiles.root_symlinks.to_list()
+            inputs += [runfiles.files, depset([link.target_file for link in links])]
+    ctx.actions.run_shell(
+        outputs = [out],
+        inputs = depset(transitive = inputs),
+        arguments = [out.path, ctx.file.mtree.path],
+        # Names in an archive are UTF-8, whatever the locale of whoever builds it.
+        command = "exec env LC_ALL=C.UTF-8 bsdtar --create --format=pax --file \"$1\" \"@$2\"",
+        mnemonic = "Tar",
+        use_default_shell_env = True,
+    )
+    return [DefaultInfo(files = depset([out]))]
+
+tar = rule(
+    implementation = _tar_impl,
+    doc = "A layer: the files of a spec.",
+    attrs = {
+        "mtree": attr.label(allow_single_file = True, doc = "The spec.", mandatory = True),
+        "srcs": attr.label_list(allow_files = True, doc = "The files that the spec's rows take their bytes from."),
+    },
+)

@@ -1,0 +1,75 @@
+//! Packing specs with bsdtar, unpacking the archives, and comparing what was unpacked.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Packs the specs into one archive, with their sources relative to `folder`, and unpacks it to
+/// `unpacked`, which is made. What bsdtar says is the error.
+pub fn pack_and_unpack(folder: &Path, specs: &[&Path], unpacked: &Path) -> Result<(), String> {
+    let archive = unpacked.with_extension("tar");
+    let specs = specs.iter().map(|spec| {
+        let mut argument = OsString::from("@");
+        argument.push(spec);
+        argument
+    });
+    bsdtar(Command::new("bsdtar").current_dir(folder).arg("-cf").arg(&archive).args(specs))?;
+    fs::create_dir_all(unpacked).map_err(|error| error.to_string())?;
+    bsdtar(Command::new("bsdtar").arg("-xf").arg(&archive).arg("-C").arg(unpacked))
+}
+
+fn bsdtar(command: &mut Command) -> Result<(), String> {
+    // Names are bytes: no locale is to have an opinion of them.
+    let done = command.env("LC_ALL", "C").output().map_err(|error| error.to_string())?;
+    match done.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
+    }
+}
+
+/// What `links` shows otherwise than `copies`: under every path that either has, links followed,
+/// there must be the same bytes. Nothing may lead nowhere.
+pub fn differences(copies: &Path, links: &Path) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for path in paths(copies) {
+        if let Some(why) = difference(&copies.join(&path), &links.join(&path)) {
+            wrong.push(format!("{}: {why}", path.display()));
+        }
+    }
+    for path in paths(links) {
+        if !copies.join(&path).exists() {
+            wrong.push(format!("{}: only with links", path.display()));
+        }
+    }
+    wrong
+}
+
+fn difference(copy: &Path, link: &Path) -> Option<&'static str> {
+    match (copy.is_dir(), link.is_dir(), fs::read(copy), fs::read(link)) {
+        (true, true, ..) => None,
+        (false, false, Ok(copy), Ok(link)) if copy == link => None,
+        (false, false, Ok(_), Ok(_)) => Some("other bytes"),
+        (_, _, _, Err(_)) if link.is_symlink() => Some("a link that leads nowhere"),
+        (_, false, _, Err(_)) => Some("only with copies"),
+        _ => Some("a folder in one of them"),
+    }
+}
+
+/// Every path below `folder`, relative to it; linked folders are not entered.
+fn paths(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut to_list = vec![PathBuf::new()];
+    while let Some(path) = to_list.pop() {
+        for entry in fs::read_dir(folder.join(&path)).into_iter().flatten().flatten() {
+            let path = path.join(entry.file_name());
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                to_list.push(path.clone());
+            }
+            found.push(path);
+        }
+    }
+    found
+}

@@ -1,0 +1,69 @@
+//! Nothing stale: the server and its worker live on while the tree below them changes.
+
+use std::process::Command;
+
+use worker_tests::program;
+
+use crate::server::Bazel;
+use crate::workspace::{Workspace, must, read};
+
+/// What becomes of the toolchain, in order: each is done to a tree that is fetched anew.
+const CHANGES: [(&str, &str, &str); 5] = [
+    ("as it is", "true", "bin/python link=python3"),
+    (
+        "a link has become a file",
+        "cp -L bin/python3 python; echo >> python; mv python bin/python",
+        "bin/python content=external/python/bin/python",
+    ),
+    ("a file has become a link", "ln -sf os.py lib/python3*/abc.py", "/abc.py link=os.py"),
+    (
+        "a link leads elsewhere",
+        "ln -sf ../lib/libpython.txt bin/python; echo text > lib/libpython.txt",
+        "bin/python link=../lib/libpython.txt",
+    ),
+    (
+        "a folder has become a link",
+        "d=$(echo lib/python3*); mv $d/json $d/jason; ln -s jason $d/json; echo >> $d/jason/tool.py",
+        "/json link=jason",
+    ),
+];
+
+#[test]
+#[ignore = "needs Bazel: worker-tests/bazel"]
+fn a_toolchain_fetched_anew_is_seen_as_it_is() {
+    let workspace = Workspace::example();
+    let bazel = workspace.bazel("root");
+    for (change, script, expected) in CHANGES {
+        workspace.write("python.sh", &format!("{script}\n"));
+        let said = bazel.build(&["//app:links", "--strategy=MtreeMutate=worker"]).succeeded();
+        let spec = read(&bazel.output("app/links.mtree"));
+        let (path, field) = expected.split_once(' ').expect("a path and a field");
+        let row = spec.lines().find(|row| {
+            let mut fields = row.split(' ');
+            fields.next().is_some_and(|name| name.contains("/python/") && name.ends_with(path))
+        });
+        let row = row.unwrap_or_else(|| panic!("{change}: no row {path}"));
+        println!("{change}: {row} ({})", said.processes());
+        let last = row.rsplit(' ').next().unwrap_or_default();
+        assert!(last.starts_with(field), "{change}: {row}");
+        assert_eq!(spec, cold(&bazel), "{change}: a cold process says otherwise");
+    }
+    let logs = bazel.worker_logs();
+    assert_eq!(logs.len(), 1, "the worker of the first build has made all of them");
+    println!("{}", logs[0]);
+}
+
+/// The spec that a process makes which has seen none of the builds before.
+fn cold(bazel: &Bazel) -> String {
+    let out = bazel.output_base().join("cold.mtree");
+    let spec = bazel.output("app/spec.spec");
+    must(
+        Command::new(program::binary())
+            .args(["resolve", "--package-dir=srv", "--mtree"])
+            .arg(spec)
+            .arg("--out")
+            .arg(&out)
+            .current_dir(bazel.execroot()),
+    );
+    read(&out)
+}

@@ -1,0 +1,107 @@
+//! However Bazel runs the action, the spec that comes out is the same.
+
+use std::fs;
+
+use crate::workspace::{Workspace, read};
+
+const SINGLEPLEX: &str = "--modify_execution_info=MtreeMutate=-supports-multiplex-workers";
+
+/// How Bazel is asked to run the action, and what it then says it has done.
+const WAYS: [(&str, &[&str], &str); 6] = [
+    ("worker", &["--strategy=MtreeMutate=worker", SINGLEPLEX], " non-sandboxed MtreeMutate worker"),
+    (
+        "sandboxed worker",
+        &["--strategy=MtreeMutate=worker", SINGLEPLEX, "--worker_sandboxing"],
+        " sandboxed MtreeMutate worker",
+    ),
+    (
+        "multiplex worker",
+        &["--strategy=MtreeMutate=worker"],
+        " non-sandboxed MtreeMutate multiplex-worker",
+    ),
+    (
+        "sandboxed multiplex worker",
+        &["--strategy=MtreeMutate=worker", "--worker_sandboxing"],
+        " sandboxed MtreeMutate multiplex-worker",
+    ),
+    ("one-shot, sandboxed", &["--strategy=MtreeMutate=sandboxed"], "1 linux-sandbox"),
+    ("one-shot", &["--strategy=MtreeMutate=local"], "1 local"),
+];
+
+#[test]
+#[ignore = "needs Bazel: worker-tests/bazel"]
+fn every_strategy_and_output_root_gives_the_same_bytes() {
+    let workspace = Workspace::example();
+    let mut first: Option<String> = None;
+    for root in ["root", "external/root"] {
+        let bazel = workspace.bazel(root);
+        for (way, flags, sign) in WAYS {
+            let said = bazel.build(&[&["//app:links"], flags].concat()).succeeded().saying(sign);
+            let output = bazel.output("app/links.mtree");
+            let spec = read(&output);
+            // The strategy is no part of what Bazel knows an action by: it runs again if its output is gone.
+            fs::remove_file(&output).expect("an output can be removed");
+            println!("{root}, {way}: {} bytes, {}", spec.len(), said.processes());
+            let first = first.get_or_insert_with(|| spec.clone());
+            assert!(*first == spec, "{way} in {root} gives another spec");
+        }
+    }
+    let spec = first.expect("there are ways");
+    for link in [
+        "srv/NOTICE uid=0 gid=0 time=1672560000 mode=0755 type=link nlink=1 link=LICENSE\n",
+        "/venv/bin/python uid=0 gid=0 time=1672560000 mode=0755 type=link nlink=1 link=python3\n",
+        "/venv/bin/python3 uid=0 gid=0 time=1672560000 mode=0755 type=link nlink=1 \
+         link=../../../../python/bin/python3\n",
+    ] {
+        assert!(spec.contains(link), "{link:?} is not in:\n{spec}");
+    }
+}
+
+#[test]
+#[ignore = "needs Bazel: worker-tests/bazel"]
+fn one_process_serves_many_actions_and_reads_its_folders_once() {
+    const ACTIONS: usize = 24;
+    let workspace = Workspace::example();
+    workspace.write(
+        "many/BUILD.bazel",
+        &format!(
+            "load(\"@mtree_worker//bazel:defs.bzl\", \"mtree_spec\", \"resolve_symlinks\")\n\
+             mtree_spec(name = \"spec\", srcs = [\"//app:server\"])\n\
+             [resolve_symlinks(\n\
+                 name = \"links%d\" % i,\n\
+                 srcs = [\"//app:server\"],\n\
+                 mtree = \":spec\",\n\
+             ) for i in range({ACTIONS})]\n"
+        ),
+    );
+    workspace.write(
+        "app/BUILD.bazel",
+        &workspace.read("app/BUILD.bazel").replace(
+            "program(\n    name = \"server\",",
+            "program(\n    name = \"server\",\n    visibility = [\"//visibility:public\"],",
+        ),
+    );
+    let bazel = workspace.bazel("root");
+    let said = bazel.build(&["//many:all", "--strategy=MtreeMutate=worker"]).succeeded();
+    let logs = bazel.worker_logs();
+    assert_eq!(logs.len(), 1, "one process, not {}", logs.len());
+    let requests: Vec<(u64, u64)> = logs[0].lines().filter_map(folders).collect();
+    assert_eq!(requests.len(), ACTIONS);
+    let (listed, reused) =
+        requests.iter().fold((0, 0), |sum, request| (sum.0 + request.0, sum.1 + request.1));
+    println!("{}", said.processes());
+    println!("{ACTIONS} actions, 1 process: {listed} folders listed, {reused} reused");
+    let folders = requests.iter().map(|request| request.0 + request.1).max().unwrap_or(0);
+    // One listing of each would do. What Bazel makes while it builds is listed again until it is
+    // two seconds old.
+    assert!(reused > listed && folders > 50, "{requests:?}");
+}
+
+/// The folders that a request listed and reused, if the line of the log is about a request.
+pub fn folders(line: &str) -> Option<(u64, u64)> {
+    let number = |name: &str| {
+        let (_, value) = line.split_once(name)?;
+        value.split_whitespace().next()?.parse().ok()
+    };
+    Some((number("folders_listed=")?, number("folders_reused=")?))
+}

@@ -1,0 +1,134 @@
+//! Workspaces: copies of the example, and small ones, whose worker is the one under test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+use worker_tests::program;
+
+use crate::server::Bazel;
+
+/// The top of this repository.
+pub fn repository() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().expect("the tests are in the repository").to_owned()
+}
+
+/// A folder with a workspace and room for output roots.
+pub struct Workspace {
+    folder: TempDir,
+}
+
+impl Workspace {
+    /// A copy of the example, with this repository and its worker.
+    pub fn example() -> Workspace {
+        let workspace = Workspace { folder: TempDir::new().expect("a folder can be made") };
+        let example = repository().join("worker-tests/example");
+        must(Command::new("cp").arg("-a").arg(example).arg(workspace.path("")));
+        let text = workspace.read("WORKSPACE");
+        let text = text
+            .replace("\"../../target/release/mtree-worker\"", &quoted(program::binary()))
+            .replace("\"../..\"", &quoted(&repository()))
+            .replace(
+                "\"../offline/",
+                &format!("\"{}/worker-tests/offline/", repository().display()),
+            );
+        workspace.write("WORKSPACE", &text);
+        workspace
+    }
+
+    /// A workspace with nothing but this repository; `more` is the rest of its WORKSPACE file.
+    pub fn small(more: &str) -> Workspace {
+        let workspace = Workspace { folder: TempDir::new().expect("a folder can be made") };
+        let mut text = String::from("workspace(name = \"example\")\n");
+        for (name, path) in [
+            ("mtree_worker", ""),
+            ("rules_cc", "worker-tests/offline/rules_cc"),
+            ("rules_java", "worker-tests/offline/rules_java"),
+        ] {
+            let path = quoted(&repository().join(path));
+            text += &format!("local_repository(name = {name:?}, path = {path})\n");
+        }
+        workspace.write("WORKSPACE", &(text + more));
+        workspace
+    }
+
+    /// A small workspace with the worker under test as its toolchain.
+    pub fn with_worker(more: &str) -> Workspace {
+        Workspace::small(&format!(
+            "load(\"@mtree_worker//bazel:repositories.bzl\", \"mtree_worker_local\")\n\
+             mtree_worker_local(name = \"bin\", path = {})\n\
+             register_toolchains(\"@bin//:toolchain\")\n{more}",
+            quoted(program::binary())
+        ))
+    }
+
+    /// Bazel in this workspace, with the output root `root`.
+    pub fn bazel(&self, root: &str) -> Bazel {
+        Bazel::new(&self.path(""), &self.folder.path().join(root))
+    }
+
+    /// A file of the workspace.
+    pub fn path(&self, file: &str) -> PathBuf {
+        match file {
+            "" => self.folder.path().join("example"),
+            file => self.folder.path().join("example").join(file),
+        }
+    }
+
+    /// A file beside the workspace.
+    pub fn beside(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    /// Writes a file, and the folders that it needs.
+    pub fn write(&self, file: &str, text: &str) {
+        let path = self.path(file);
+        fs::create_dir_all(path.parent().expect("a file is in a folder"))
+            .and_then(|()| fs::write(&path, text))
+            .expect("a file can be written");
+    }
+
+    /// Reads a file.
+    pub fn read(&self, file: &str) -> String {
+        read(&self.path(file))
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        // Bazel makes what it makes read-only.
+        let _ = Command::new("chmod").args(["-R", "u+w"]).arg(self.folder.path()).output();
+    }
+}
+
+/// A path as Starlark writes it.
+pub fn quoted(path: &Path) -> String {
+    format!("{:?}", path.display().to_string())
+}
+
+/// Reads a text.
+#[track_caller]
+pub fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Runs a command that must succeed.
+#[track_caller]
+pub fn must(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?} failed:\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// Unpacks an archive into a folder of its own.
+pub fn unpack(tar: &Path, into: &Path) {
+    fs::create_dir_all(into).expect("a folder can be made");
+    must(Command::new("bsdtar").arg("-xpf").arg(tar).arg("-C").arg(into));
+}
