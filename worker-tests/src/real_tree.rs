@@ -24,12 +24,12 @@ pub fn virtual_environment(kept: &Path) -> Located {
 /// `kept`.
 pub fn pnpm_packages(kept: &Path) -> Located {
     let app = install(&kept.join("pnpm"), |folder| {
-        let npm = ["install", "--silent", "--no-save", "--prefix", "tool", "pnpm@9"];
+        let npm = ["install", "--loglevel=error", "--no-save", "--prefix", "tool", "pnpm@9"];
         run(Command::new("npm").args(npm).current_dir(folder), "npm")?;
         let app = folder.join("app");
         make_folder(&app)?;
         let mut pnpm = Command::new(folder.join("tool/node_modules/.bin/pnpm"));
-        pnpm.args(["add", "--silent", "--ignore-scripts", "--store-dir", "../store"]);
+        pnpm.args(["add", "--loglevel=error", "--ignore-scripts", "--store-dir", "../store"]);
         pnpm.args(["express@4", "webpack@5", "eslint@9"]);
         run(pnpm.current_dir(&app), NPM)
     })?;

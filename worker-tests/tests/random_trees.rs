@@ -4,10 +4,19 @@
 //! `PROPTEST_CASES` says how many trees each test draws. A failure prints the tree and the specs in
 //! the case format, ready for `worker-tests/cases`.
 
-use std::{collections::BTreeMap, env, ffi::OsString, fmt, fs, path::Path, sync::Mutex};
+use std::{
+    collections::BTreeMap, env, ffi::OsString, fmt, fs, path::Path, sync::Mutex, thread,
+    time::Duration,
+};
 
+use mtree_worker::{
+    command::{self, Context},
+    tree::Cache,
+};
 use proptest::{
+    collection::vec,
     prelude::Strategy,
+    strategy::ValueTree,
     test_runner::{Config, TestCaseError, TestError, TestRunner},
 };
 use worker_tests::{
@@ -17,7 +26,7 @@ use worker_tests::{
     program,
     random::{
         spec::{SpecPlan, Written, packable_spec, spec},
-        tree::{TreePlan, sound_tree, tree},
+        tree::{Planted, TreePlan, disturbance, sound_tree, tree},
     },
     unpack::{differences, pack_and_unpack},
 };
@@ -78,6 +87,45 @@ fn the_archives_unpack_to_the_same_bytes_and_no_link_leads_nowhere() {
     assert!(links > 0, "no tree had links");
 }
 
+#[test]
+fn a_warm_resolve_writes_what_the_tree_says_now() {
+    const TREES_AT_ONCE: u32 = 50;
+    let plans = (tree(), spec(), spec(), vec(disturbance(), 2));
+    let mut runner = TestRunner::new(Config::default());
+    let cache = Cache::new(Cache::DEFAULT_LIMIT);
+    let mut reused = 0;
+    for _ in 0..cases(500).div_ceil(TREES_AT_ONCE) {
+        let drawn: Vec<_> = (0..TREES_AT_ONCE)
+            .map(|_| plans.new_tree(&mut runner).expect("a plan can be drawn").current())
+            .map(|(tree, spec, other, changes)| (tree.plant(), spec, other, changes))
+            .collect();
+        // Folders younger than that are not remembered.
+        thread::sleep(Duration::from_millis(2100));
+        for (planted, spec, other, changes) in &drawn {
+            let ask = |who: &str, spec: &SpecPlan, cache: &Cache| {
+                let written = spec.write(planted);
+                let expected = ask_oracle(&planted.exec_root, &written, &spec.options);
+                let (answer, reused) = ask_in_process(planted, &written, &spec.options, cache);
+                if let Err(wrong) = agree(who, &expected, &answer) {
+                    panic!("{wrong}\n\n{}", as_case(planted, &written, &spec.options));
+                }
+                reused
+            };
+            ask("a cold process", spec, &Cache::new(Cache::DEFAULT_LIMIT));
+            ask("the first of its tree", spec, &cache);
+            reused += ask("a warm process", spec, &cache);
+            reused += ask("a warm process with another spec", other, &cache);
+            for change in changes {
+                // A change that is not possible is none.
+                let _ = planted.disturb(change);
+                ask("a warm process after a change", spec, &cache);
+            }
+        }
+    }
+    println!("{reused} folders reused");
+    assert!(reused > 0, "no folder was remembered");
+}
+
 /// An output, or what is said instead.
 struct Answer {
     output: Result<Vec<u8>, String>,
@@ -112,14 +160,43 @@ fn ask_program(folder: &Path, written: &Written, options: &Options) -> Answer {
     Answer { output, fired: Fired::new() }
 }
 
+/// What a process that has `cache` answers, and how many folders it knew.
+fn ask_in_process(
+    planted: &Planted,
+    written: &Written,
+    options: &Options,
+    cache: &Cache,
+) -> (Answer, usize) {
+    // Beside the exec root, so that no spec is a change to it.
+    let folder = planted.root.join("specs");
+    fs::create_dir_all(&folder).expect("a folder is made");
+    let mut arguments = put_specs(&folder, written);
+    arguments.extend(options.arguments());
+    let done = command::run(&arguments, &Context::new(&planted.exec_root, cache));
+    let reused = done.as_ref().map_or(0, |outcome| outcome.report.folders_reused);
+    let output = match done {
+        Ok(_) => Ok(fs::read(folder.join("out.mtree")).expect("there is an output")),
+        Err(error) => Err(error.to_string()),
+    };
+    (Answer { output, fired: Fired::new() }, reused)
+}
+
 /// Writes the specs to `folder`, and gives the arguments that name them.
 fn put_specs(folder: &Path, written: &Written) -> Vec<OsString> {
     for (name, text) in [("spec.mtree", &written.spec), ("also.mtree", &written.also)] {
         fs::write(folder.join(name), text).expect("a spec can be written");
     }
-    ["resolve", "--mtree=spec.mtree", "--also=also.mtree", "--out=out.mtree"]
-        .map(OsString::from)
-        .to_vec()
+    let flag = |flag: &str, name: &str| {
+        let mut argument = OsString::from(flag);
+        argument.push(folder.join(name));
+        argument
+    };
+    vec![
+        "resolve".into(),
+        flag("--mtree=", "spec.mtree"),
+        flag("--also=", "also.mtree"),
+        flag("--out=", "out.mtree"),
+    ]
 }
 
 /// Fails unless both answers have the same bytes, or are both errors.
@@ -143,9 +220,8 @@ fn check<S>(
 ) where
     S: Strategy<Value = (TreePlan, SpecPlan)>,
 {
-    let cases = env::var("PROPTEST_CASES").ok().and_then(|count| count.parse().ok());
     let mut runner = TestRunner::new(Config {
-        cases: cases.unwrap_or(default),
+        cases: cases(default),
         failure_persistence: None,
         max_shrink_iters: 3000,
         ..Config::default()
@@ -155,20 +231,27 @@ fn check<S>(
         Err(TestError::Fail(reason, (tree, spec))) => {
             let planted = tree.plant();
             let written = spec.write(&planted);
-            panic!(
-                "{reason}\n\nAs a case:\n-- tree --\n{}-- args --\n--also=also.mtree\n{}-- spec.mtree --\n{}\n-- also.mtree --\n{}",
-                describe(&planted.root),
-                spec.options
-                    .arguments()
-                    .iter()
-                    .map(|a| format!("{}\n", a.display()))
-                    .collect::<String>(),
-                String::from_utf8_lossy(&written.spec),
-                String::from_utf8_lossy(&written.also),
-            );
+            panic!("{reason}\n\n{}", as_case(&planted, &written, &spec.options));
         }
         Err(TestError::Abort(reason)) => panic!("{reason}"),
     }
+}
+
+fn cases(default: u32) -> u32 {
+    let asked = env::var("PROPTEST_CASES").ok();
+    asked.and_then(|count| count.parse().ok()).unwrap_or(default)
+}
+
+/// What failed, in the case format; its outputs are left to be derived by hand.
+fn as_case(planted: &Planted, written: &Written, options: &Options) -> String {
+    let arguments: String =
+        options.arguments().iter().map(|argument| format!("{}\n", argument.display())).collect();
+    format!(
+        "As a case:\n-- tree --\n{}-- args --\n--also=also.mtree\n{arguments}-- spec.mtree --\n{}\n-- also.mtree --\n{}",
+        describe(&planted.root),
+        String::from_utf8_lossy(&written.spec),
+        String::from_utf8_lossy(&written.also),
+    )
 }
 
 /// How often each rule decided, over all trees.

@@ -1,15 +1,21 @@
 //! The floor of the Budget (DESIGN): programs that do only what cannot be avoided, on one thread.
 //!
-//!     floor cold FOLDER SPEC OUT     list every folder below FOLDER once, read SPEC, write OUT
+//!     floor cold FOLDER SPEC OUT                list every folder below FOLDER once, read SPEC, write OUT
+//!     floor warm FOLDERS SPEC OUT               serve: stat every folder once, read SPEC, write OUT
+//!     floor sandbox FOLDERS ROWS BOX SPEC OUT   serve: readlink every row below BOX once, and as warm
 //!
-//! A listing is `openat`, `getdents64` until it is empty, `close`: no `stat`, nothing kept.
+//! A listing is `openat`, `getdents64` until it is empty, `close`: no `stat`, nothing kept. FOLDERS and
+//! ROWS are files of paths, one a line. To serve is to read a request behind its length from stdin,
+//! and to answer on stdout with an empty one, until the input ends: as a worker does, but nothing of
+//! the request is looked at.
 
-use std::ffi::{CString, OsString};
-use std::io;
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, openat, readlinkat_raw, stat};
 
 fn main() -> io::Result<()> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -18,9 +24,24 @@ fn main() -> io::Result<()> {
             let folder = CString::new(folder.as_encoded_bytes())?;
             let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
             list(CWD, &folder, &mut buffer)?;
-            std::fs::write(out, std::fs::read(spec)?)
+            copy(spec, out)
         }
-        _ => Err(io::Error::other("usage: floor cold FOLDER SPEC OUT")),
+        [what, folders, spec, out] if what == "warm" => {
+            let folders = paths(folders)?;
+            serve(|| {
+                stat_all(&folders)?;
+                copy(spec, out)
+            })
+        }
+        [what, folders, rows, sandbox, spec, out] if what == "sandbox" => {
+            let (folders, rows) = (paths(folders)?, paths(rows)?);
+            serve(|| {
+                read_links(sandbox, &rows)?;
+                stat_all(&folders)?;
+                copy(spec, out)
+            })
+        }
+        _ => Err(io::Error::other("usage: floor cold|warm|sandbox …, see floor.rs")),
     }
 }
 
@@ -38,4 +59,64 @@ fn list(parent: BorrowedFd<'_>, name: &CString, buffer: &mut [MaybeUninit<u8>]) 
         }
     }
     inner.iter().try_for_each(|name| list(folder.as_fd(), name, buffer))
+}
+
+fn stat_all(folders: &[CString]) -> io::Result<()> {
+    for folder in folders {
+        stat(folder)?;
+    }
+    Ok(())
+}
+
+fn read_links(sandbox: &OsStr, rows: &[CString]) -> io::Result<()> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let sandbox = openat(CWD, sandbox, flags, Mode::empty())?;
+    let mut buffer = vec![MaybeUninit::uninit(); 4096];
+    for row in rows {
+        readlinkat_raw(&sandbox, row, &mut buffer)?;
+    }
+    Ok(())
+}
+
+fn copy(spec: &OsStr, out: &OsStr) -> io::Result<()> {
+    std::fs::write(out, std::fs::read(spec)?)
+}
+
+/// The lines of a file.
+fn paths(file: &OsStr) -> io::Result<Vec<CString>> {
+    let text = std::fs::read(file)?;
+    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| Ok(CString::new(line)?)).collect()
+}
+
+/// Reads requests and answers each once `work` is done, until the input ends.
+fn serve(mut work: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    // Without a buffer of its own: a request is megabytes long.
+    let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let mut request = Vec::new();
+    while let Some(length) = length(&mut input)? {
+        request.resize(length, 0);
+        input.read_exact(&mut request)?;
+        work()?;
+        let mut output = io::stdout();
+        output.write_all(&[0])?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+/// A varint, or the end of the input.
+fn length(input: &mut impl Read) -> io::Result<Option<usize>> {
+    let mut length = 0;
+    for shift in (0..64).step_by(7) {
+        let mut byte = [0];
+        if input.read(&mut byte)? == 0 {
+            return Ok(None);
+        }
+        length |= usize::from(byte[0] & 0x7f) << shift;
+        if byte[0] < 0x80 {
+            return Ok(Some(length));
+        }
+    }
+    Err(io::Error::other("a length of more than 64 bits"))
 }

@@ -172,7 +172,10 @@ pub fn packable_spec() -> impl Strategy<Value = SpecPlan> {
         // libarchive passes over a last line that does not end.
         plan.style.ends_with_newline = true;
         plan.style.head = plan.style.head.trim_start_matches('/');
-        plan.oddities.retain(|(_, oddity)| !matches!(oddity, Oddity::OtherHead | Oddity::Digests));
+        // Nor does it take an optional link that is not on the disk, or a digest that is not true.
+        plan.oddities.retain(|(_, oddity)| {
+            !matches!(oddity, Oddity::OtherHead | Oddity::Digests | Oddity::Flag)
+        });
         plan.options.missing_target = MissingTarget::Inline;
         plan.options.link_is_source = false;
         plan.options.changes = Changes::default();
@@ -426,7 +429,7 @@ impl SpecPlan {
                     inner.entry(row.path[..length].to_vec()).or_default().push(row.clone());
                 }
                 None if row.what == What::Folder => {
-                    drop(inner.entry(row.path.clone()).or_default())
+                    inner.entry(row.path.clone()).or_default();
                 }
                 None => self.write_row(row, !row.oddities.contains(&Oddity::FullPath), spec),
             }

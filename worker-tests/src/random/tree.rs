@@ -1,7 +1,7 @@
 //! Random trees: folders and files first, then links of every kind between them.
 
 use std::{
-    fs,
+    fs, io,
     os::unix::{
         ffi::{OsStrExt, OsStringExt},
         fs::MetadataExt,
@@ -162,7 +162,8 @@ impl TreePlan {
     /// outputs of the build, and a main repository whose top level is staged entry by entry.
     pub fn plant(&self) -> Planted {
         let folder = tempfile::Builder::new().prefix("tree-").tempdir().expect("a folder is made");
-        let root = folder.path().canonicalize().expect("the folder is there");
+        // Two links up from the top still lead to nobody else's files.
+        let root = folder.path().canonicalize().expect("the folder is there").join("two/deep");
         let exec_root = root.join("execroot/_main");
         let mut folders = Vec::new();
         for (staged, real) in [
@@ -345,5 +346,64 @@ fn relative(from: &Path, to: &Path) -> Vec<u8> {
     match up.chain(down).collect::<Vec<_>>().join(&b'/') {
         way if way.is_empty() => b".".to_vec(),
         way => way,
+    }
+}
+
+/// A change to a tree that was planted.
+#[derive(Clone, Debug)]
+pub struct Disturbance {
+    at: Index,
+    to: Index,
+    kind: DisturbanceKind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum DisturbanceKind {
+    Remove,
+    BecomeFile,
+    BecomeLink,
+    /// The folder that it is in is moved, and a link is put in its place.
+    LinkFolder,
+}
+
+/// Changes to what is there.
+pub fn disturbance() -> impl Strategy<Value = Disturbance> {
+    let kind = prop_oneof![
+        1 => Just(DisturbanceKind::Remove),
+        1 => Just(DisturbanceKind::BecomeFile),
+        3 => Just(DisturbanceKind::BecomeLink),
+        1 => Just(DisturbanceKind::LinkFolder),
+    ];
+    (any::<Index>(), any::<Index>(), kind).prop_map(|(at, to, kind)| Disturbance { at, to, kind })
+}
+
+impl Planted {
+    /// Changes the tree. What an earlier change has taken away is left as it is.
+    pub fn disturb(&self, change: &Disturbance) -> io::Result<()> {
+        if self.sources.is_empty() {
+            return Ok(());
+        }
+        let at = below(&self.exec_root, &change.at.get(&self.sources).path);
+        let to = below(&self.exec_root, &change.to.get(&self.sources).path);
+        match change.kind {
+            DisturbanceKind::Remove => fs::remove_file(&at),
+            DisturbanceKind::BecomeFile => {
+                fs::remove_file(&at)?;
+                fs::write(&at, b"new")
+            }
+            DisturbanceKind::BecomeLink => {
+                fs::remove_file(&at)?;
+                plant_link(&at, to.as_os_str().as_bytes())
+            }
+            DisturbanceKind::LinkFolder => {
+                let folder = at.parent().expect("a source is in a folder");
+                if folder == self.exec_root {
+                    return Ok(());
+                }
+                let moved = folder.with_extension("moved");
+                fs::rename(folder, &moved)?;
+                plant_link(folder, moved.file_name().expect("it has a name").as_bytes())
+            }
+        }
     }
 }

@@ -11,8 +11,11 @@ fn older(text: &str) -> String {
     text.bytes().map(char::from).collect()
 }
 
+/// A way of sending a text.
+type Writing = fn(&str) -> String;
+
 /// Every way of writing a name, and both protocols.
-fn ways() -> [(fn(&str) -> String, Protocol); 4] {
+fn ways() -> [(Writing, Protocol); 4] {
     [
         (older, Protocol::Proto),
         (older, Protocol::Json),

@@ -4,7 +4,7 @@ use std::fs;
 
 use worker_tests::client::{Protocol, WorkRequest, Worker, request};
 use worker_tests::exec_root::{ExecRoot, file_row, link_row, resolve, spec};
-use worker_tests::plant::{plant, stage};
+use worker_tests::plant::{plant, sources, stage};
 
 use crate::{PYTHON, SOURCES, assert_done, assert_failed, resolved};
 
@@ -59,7 +59,7 @@ fn requests_in_different_sandboxes_run_at_once_and_each_sees_its_own() {
 fn what_a_sandbox_stages_gives_the_output_that_it_gives_outside() {
     let exec_root = ExecRoot::new(PYTHON);
     let text = spec(&SOURCES);
-    let sandbox = stage(&exec_root.beside(), exec_root.path(), &[text.as_bytes()]).unwrap();
+    let sandbox = stage(&exec_root.beside(), exec_root.path(), &sources(text.as_bytes())).unwrap();
     fs::write(sandbox.join("spec.mtree"), &text).unwrap();
     for protocol in [Protocol::Proto, Protocol::Json] {
         let flags = [if protocol == Protocol::Json { "--protocol=json" } else { "--jobs=2" }];
