@@ -75,8 +75,7 @@ fn record_case(name: String, file: &Path, captures: &Path) -> Recorded {
         fs::write(cwd.join(name), text).expect("the spec can be written");
     }
     let mut arguments = ["--record", captures.to_str().expect("UTF-8")].map(str::to_owned).to_vec();
-    arguments
-        .extend(["resolve", "--mtree", "spec.mtree", "--out", "out.mtree"].map(str::to_owned));
+    arguments.extend(["resolve", "--mtree", "spec.mtree", "--out", "out.mtree"].map(str::to_owned));
     arguments.extend(case.arguments());
     let answer = program::run(&cwd, &arguments);
     let out = fs::read(cwd.join("out.mtree")).ok();
@@ -158,10 +157,8 @@ fn explain_says_of_each_case_what_stands_beside_it() {
     each_case(captures.path(), |recorded| {
         let root = recorded.root.to_str().expect("UTF-8");
         let everything = os("**");
-        let of_capture = run(
-            captures.path(),
-            &[os("explain"), recorded.capture.as_os_str(), everything],
-        );
+        let of_capture =
+            run(captures.path(), &[os("explain"), recorded.capture.as_os_str(), everything]);
         let mut arguments: Vec<OsString> =
             ["explain", "--mtree", "spec.mtree", "**"].map(Into::into).to_vec();
         arguments.extend(recorded.arguments.iter().map(OsString::from));
@@ -170,9 +167,8 @@ fn explain_says_of_each_case_what_stands_beside_it() {
         assert!(of_capture.status.success(), "{name}: {}", program::said(&of_capture));
         assert_eq!(printed(&of_capture), printed(&of_spec), "{name}: capture and spec differ");
         let explained = of_this_case(&printed(&of_capture).replace(root, "$ROOT"));
-        let expected = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("cases")
-            .join(format!("{name}.explain"));
+        let expected =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(format!("{name}.explain"));
         if write {
             fs::write(&expected, &explained).expect("it can be written");
         }
@@ -239,7 +235,8 @@ link external/py/lib64 -> lib";
 fn facts(printed: &str) -> Vec<String> {
     let mut lines = printed.lines().skip_while(|line| !line.contains("changed since"));
     let head = lines.next().expect("the facts are counted");
-    let listed: Vec<_> = lines.map_while(|line| line.strip_prefix("  ")).map(str::to_owned).collect();
+    let listed: Vec<_> =
+        lines.map_while(|line| line.strip_prefix("  ")).map(str::to_owned).collect();
     let count = head.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0);
     assert_eq!(listed.len(), count, "{printed}");
     listed
@@ -478,7 +475,8 @@ fn a_folder_that_cannot_be_read_any_more_is_a_change() {
         .expect("the program starts");
     let changed = facts(&printed(&done));
     let names = ["python", "python3", "python3.13"];
-    let was = ["a link, and is unreadable (to python3)", "a link, and is unreadable (to python3.13)"];
+    let was =
+        ["a link, and is unreadable (to python3)", "a link, and is unreadable (to python3.13)"];
     assert_eq!(
         changed,
         [
@@ -587,7 +585,8 @@ fn the_oldest_captures_go_when_they_take_more_than_the_limit() {
     }
     assert_eq!(worker.end().code(), 0);
     let captures = captures_in(&small.path("captures"));
-    let held: u64 = captures.iter().map(|file| fs::metadata(file).expect("it is there").len()).sum();
+    let held: u64 =
+        captures.iter().map(|file| fs::metadata(file).expect("it is there").len()).sum();
     assert!(held <= size * 5 / 2, "{held}");
     let newest = captures.last().expect("the newest stays").to_string_lossy().into_owned();
     assert!(newest.contains("-14-"), "{newest}");

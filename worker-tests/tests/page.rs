@@ -42,8 +42,16 @@ file external/other/file";
             assert!(done.status.success(), "{}", program::said(&done));
         };
         run(&[
-            "--record", "captures", "resolve", "--mtree", "spec.mtree", "--out", "out.mtree",
-            "--directory-links=expand", "--report", "numbers.json",
+            "--record",
+            "captures",
+            "resolve",
+            "--mtree",
+            "spec.mtree",
+            "--out",
+            "out.mtree",
+            "--directory-links=expand",
+            "--report",
+            "numbers.json",
         ]);
         let capture = fs::read_dir(folder.path().join("captures"))
             .expect("the folder is there")
@@ -60,8 +68,7 @@ file external/other/file";
     /// What the browser makes of the page, after `script` has run in it.
     fn shown(&self, script: &str) -> String {
         let page = fs::read_to_string(&self.html).expect("the page is there");
-        let with_script =
-            page.replace("</body>", &format!("<script>{script}</script></body>"));
+        let with_script = page.replace("</body>", &format!("<script>{script}</script></body>"));
         let copy = self.folder.path().join("with-script.html");
         fs::write(&copy, with_script).expect("it can be written");
         let done = self.browser(&copy, &["--dump-dom"]);
@@ -146,12 +153,12 @@ fn the_filter_leaves_the_rows_that_its_text_is_in() {
 #[test]
 fn the_page_asks_for_nothing() {
     let page = Page::new();
-    let dom = page.shown(
-        "document.title = performance.getEntriesByType('resource').length + ' requests';",
-    );
+    let dom = page
+        .shown("document.title = performance.getEntriesByType('resource').length + ' requests';");
     assert_eq!(title(&dom), "0 requests");
     let text = fs::read_to_string(&page.html).expect("the page is there");
-    let addresses: Vec<_> = text.match_indices("://").map(|(at, _)| &text[at - 5..at + 20]).collect();
+    let addresses: Vec<_> =
+        text.match_indices("://").map(|(at, _)| &text[at - 5..at + 20]).collect();
     assert_eq!(addresses.len(), 1, "{addresses:?}");
     assert!(addresses[0].contains("www.w3.org"), "the name of SVG: {addresses:?}");
     assert!(text.contains("default-src 'none'"));
