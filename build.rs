@@ -5,10 +5,12 @@ use std::error::Error;
 use prost_types::field_descriptor_proto::Type;
 
 const PROTOCOL: &str = "proto/worker_protocol.proto";
+const CAPTURE: &str = "proto/capture.proto";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={PROTOCOL}");
-    let mut files = protox::compile([PROTOCOL], ["proto"])?;
+    println!("cargo:rerun-if-changed={CAPTURE}");
+    let mut files = protox::compile([PROTOCOL, CAPTURE], ["proto"])?;
     // The name of a file is any bytes, while a Rust String is UTF-8 only. On the wire a string and
     // bytes are the same, so what Bazel calls a string is received as bytes.
     for file in &mut files.file {
@@ -24,6 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     prost_build::Config::new()
+        // Specs and requests are shared with whoever runs the request, not copied.
+        .bytes([".mtree_worker.capture.File.text", ".mtree_worker.capture.Capture.request"])
         .extern_path(".blaze.worker.Input", "crate::server::inputs::Checked")
         .compile_fds(files)?;
     Ok(())

@@ -1,20 +1,20 @@
 //! Commands: arguments in, files and a report out. One run of `resolve` is one request.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use tracing::debug;
 
 use crate::cli::{self, ResolveArgs};
 use crate::error::Error;
 use crate::flagfile;
-use crate::output::Output;
 use crate::report::Report;
 use crate::resolve::{self, Decisions, Inputs};
 use crate::show::Shown;
+use crate::site::{Content, Disk, OUT, Purpose, REPORT, Site, Watched};
 use crate::spec::{Edits, Kind, Spec};
-use crate::tree::{Cache, View};
+use crate::tree::{Cache, Noticed};
 
 /// What a request runs in.
 pub struct Context<'c> {
@@ -45,39 +45,93 @@ pub struct Outcome {
     pub report: Report,
 }
 
-/// Runs a request: the arguments `resolve --mtree … --out …`, as on the command line.
+/// What a request came to, for whoever asked: an exit code, and what the user is to be told.
+pub fn answer(outcome: &Result<Outcome, Error>) -> (i32, String) {
+    match outcome {
+        Ok(outcome) => {
+            let warnings = outcome.warnings.iter();
+            (0, warnings.map(|warning| format!("mtree-worker: warning: {warning}\n")).collect())
+        }
+        Err(error) => (1, format!("mtree-worker: {error}\n")),
+    }
+}
+
+/// Runs a request on the disk: the arguments `resolve --mtree … --out …`, as on the command line.
 pub fn run(arguments: &[OsString], context: &Context<'_>) -> Result<Outcome, Error> {
-    let arguments = flagfile::expand(arguments.iter().cloned(), context.root)?;
-    let args = cli::parse_request(arguments)?;
-    resolve(&args, context)
+    run_on(&mut Disk::new(context), arguments, context.inputs)
+}
+
+/// Runs a request on a site. `inputs` holds what the request may look at, if it says so.
+pub fn run_on(
+    site: &mut impl Site,
+    arguments: &[OsString],
+    inputs: Option<&Inputs>,
+) -> Result<Outcome, Error> {
+    let args = arguments_of(site, arguments)?;
+    resolve(&args, inputs, site)
+}
+
+/// What the arguments of a request say, with those from files.
+pub fn arguments_of(
+    site: &mut impl Site,
+    arguments: &[OsString],
+) -> Result<Box<ResolveArgs>, Error> {
+    let read = |path: &Path| site.read(path, Purpose::Arguments);
+    cli::parse_request(flagfile::expand(arguments.iter().cloned(), read)?)
+}
+
+/// The specs of an archive.
+pub struct Specs {
+    /// The one that is resolved.
+    pub spec: Spec,
+    /// Those of other layers.
+    pub also: Vec<Spec>,
+}
+
+impl Specs {
+    /// Reads those that `args` name, and changes the first as `args` say.
+    pub fn read(args: &ResolveArgs, site: &mut impl Site) -> Result<Self, Error> {
+        let link_is_source = args.how.link_is_source;
+        let mut spec = read(&args.mtree, link_is_source, site)?;
+        site.done("read the spec");
+        let change = args.how.change();
+        if !change.is_nothing() {
+            let changed = change.apply(&spec);
+            spec = parse(&args.mtree, changed, link_is_source)?;
+            site.done("change its rows");
+        }
+        let also = args.how.also.iter().map(|path| read(path, link_is_source, site));
+        let also = also.collect::<Result<Vec<_>, _>>()?;
+        if !also.is_empty() {
+            site.done("read the other specs");
+        }
+        Ok(Self { spec, also })
+    }
 }
 
 /// `mtree-worker resolve`.
-pub fn resolve(args: &ResolveArgs, context: &Context<'_>) -> Result<Outcome, Error> {
-    let mut spec = read(&args.mtree, args.link_is_source, context)?;
-    let change = args.change();
-    if !change.is_nothing() {
-        let changed = change.apply(&spec);
-        spec = parse(&args.mtree, changed, args.link_is_source)?;
-    }
-    let also = args.also.iter().map(|path| read(path, args.link_is_source, context));
-    let also: Vec<_> = also.collect::<Result<_, _>>()?;
+pub fn resolve(
+    args: &ResolveArgs,
+    listed: Option<&Inputs>,
+    site: &mut impl Site,
+) -> Result<Outcome, Error> {
+    let Specs { spec, also } = Specs::read(args, site)?;
     let rows_of_others = also.iter().map(|spec| spec.rows().len()).sum::<usize>();
     debug!(spec = ?args.mtree, rows = spec.rows().len(), rows_of_others, "read");
-    let inputs: Vec<PathBuf> = args.also.iter().chain([&args.mtree]).cloned().collect();
-    let mut out = Output::create("--out", context.root, &args.out, &inputs)?;
-    let report_file = args.report.as_deref().map(|path| {
+    let inputs: Vec<PathBuf> = args.how.also.iter().chain([&args.mtree]).cloned().collect();
+    site.begin(OUT, &args.out, &inputs)?;
+    if let Some(path) = &args.report {
         let inputs: Vec<_> = inputs.iter().cloned().chain([args.out.clone()]).collect();
-        Output::create("--report", context.root, path, &inputs)
-    });
-    let mut report_file = report_file.transpose()?;
+        site.begin(REPORT, path, &inputs)?;
+    }
 
-    let mut view = View::new(context.root, context.cache, context.cancelled)
-        .map_err(|source| Error::Root { path: context.root.to_owned(), source })?;
-    let decisions = match args.no_resolve {
+    let mut tree = site.tree()?;
+    let decisions = match args.how.no_resolve {
         true => Decisions::default(),
-        false => resolve::resolve(&spec, &also, args.options(), context.inputs, &mut view)?,
+        false => resolve::resolve(&spec, &also, args.how.options(), listed, &mut tree)?,
     };
+    let noticed = tree.noticed();
+    drop(tree);
     debug!(
         links = decisions.links.len(),
         folder_links = decisions.folder_links.len(),
@@ -86,25 +140,21 @@ pub fn resolve(args: &ResolveArgs, context: &Context<'_>) -> Result<Outcome, Err
         unknown = decisions.unknown.len(),
         "decided"
     );
-    let edits = edits(&spec, &decisions);
-    out.write(|file| edits.write_to(file))?;
+    site.done("resolve");
 
+    site.write(OUT, Content::Patched(&spec, edits(&spec, &decisions).into_patch()))?;
     let mut outcome = Outcome {
-        warnings: warnings(&spec, &decisions, &view),
-        report: numbers(&spec, &decisions, &view),
+        warnings: warnings(&spec, &decisions, &noticed),
+        report: numbers(&spec, &decisions, &noticed),
     };
-    if let Some(file) = &mut report_file {
-        outcome.report.bytes_saved = saved(&spec, &decisions, context.root);
-        file.write(|file| {
-            serde_json::to_writer_pretty(&mut *file, &outcome.report)?;
-            file.write_all(b"\n")
-        })?;
+    if args.report.is_some() {
+        outcome.report.bytes_saved = saved(&spec, &decisions, site);
+        site.write(REPORT, Content::Report(&outcome.report))?;
     }
-    if (context.cancelled)() {
-        return Err(Error::Cancelled);
-    }
-    report_file.map_or(Ok(()), Output::commit)?;
-    out.commit()?;
+    site.go_on()?;
+    site.commit(REPORT)?;
+    site.commit(OUT)?;
+    site.done("write");
     Ok(outcome)
 }
 
@@ -120,18 +170,16 @@ pub fn edits<'s>(spec: &'s Spec, decisions: &Decisions) -> Edits<'s> {
     edits
 }
 
-fn read(path: &Path, link_is_source: bool, context: &Context<'_>) -> Result<Spec, Error> {
-    let text = std::fs::read(context.root.join(path))
-        .map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    parse(path, text, link_is_source)
+fn read(path: &Path, link_is_source: bool, site: &mut impl Site) -> Result<Spec, Error> {
+    parse(path, site.read(path, Purpose::Spec)?, link_is_source)
 }
 
-fn parse(path: &Path, text: Vec<u8>, link_is_source: bool) -> Result<Spec, Error> {
+fn parse(path: &Path, text: impl Into<Bytes>, link_is_source: bool) -> Result<Spec, Error> {
     Spec::parse(text, link_is_source).map_err(|wrong| Error::Spec { path: path.to_owned(), wrong })
 }
 
 /// The warnings of DESIGN rule 8.
-fn warnings(spec: &Spec, decisions: &Decisions, view: &View<'_>) -> Vec<String> {
+fn warnings(spec: &Spec, decisions: &Decisions, noticed: &Noticed) -> Vec<String> {
     let mut warnings = Vec::new();
     let named = |row: usize| {
         let row = &spec.rows()[row];
@@ -150,7 +198,7 @@ fn warnings(spec: &Spec, decisions: &Decisions, view: &View<'_>) -> Vec<String> 
             named(first)
         )),
     }
-    if let ([first, ..], Some(folder)) = (&decisions.unknown[..], view.unreadable()) {
+    if let ([first, ..], Some(folder)) = (&decisions.unknown[..], &noticed.unreadable) {
         warnings.push(format!(
             "rows left alone, since a folder cannot be read: {}, the first {}; the folder is {}: \
              {}; let it be read, and add it to srcs",
@@ -163,7 +211,8 @@ fn warnings(spec: &Spec, decisions: &Decisions, view: &View<'_>) -> Vec<String> 
     warnings
 }
 
-fn numbers(spec: &Spec, decisions: &Decisions, view: &View<'_>) -> Report {
+/// The numbers of a run.
+pub fn numbers(spec: &Spec, decisions: &Decisions, noticed: &Noticed) -> Report {
     let is_file = |row: &usize| spec.rows()[*row].kind() == Kind::File;
     let turned = turned(decisions).filter(is_file).count();
     Report {
@@ -174,8 +223,8 @@ fn numbers(spec: &Spec, decisions: &Decisions, view: &View<'_>) -> Report {
         left_for_want_of_a_target: decisions.without_target.len(),
         unstaged: decisions.absent.len() + decisions.unknown.len(),
         bytes_saved: 0,
-        folders_listed: view.counts().listed,
-        folders_reused: view.counts().reused,
+        folders_listed: noticed.counts.listed,
+        folders_reused: noticed.counts.reused,
     }
 }
 
@@ -186,14 +235,7 @@ pub fn turned(decisions: &Decisions) -> impl Iterator<Item = usize> + '_ {
 }
 
 /// What the files weigh that links stand for now.
-fn saved(spec: &Spec, decisions: &Decisions, root: &Path) -> u64 {
-    let weight = |row: usize| {
-        let row = &spec.rows()[row];
-        let source = std::ffi::OsStr::from_bytes(spec.source(row));
-        match root.join(source).metadata() {
-            Ok(file) if row.kind() == Kind::File && file.is_file() => file.len(),
-            _ => 0,
-        }
-    };
-    turned(decisions).map(weight).sum()
+fn saved(spec: &Spec, decisions: &Decisions, site: &mut impl Site) -> u64 {
+    let rows = turned(decisions).map(|row| &spec.rows()[row]);
+    rows.filter(|row| row.kind() == Kind::File).map(|row| site.weigh(spec.source(row))).sum()
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::capture::CaptureError;
 use crate::resolve::{MOST_LINKS, ResolveError, Stopped};
 use crate::show::Shown;
 use crate::spec::SpecError;
@@ -56,6 +57,21 @@ pub enum Error {
     /// A folder that cannot be inspected.
     #[error("{}: cannot be inspected: {}", shown(.path), reason(.source))]
     Inspect { path: PathBuf, source: io::Error },
+    /// A file that was to be replayed or explained.
+    #[error("{}: {}", shown(.path), .wrong)]
+    Capture { path: PathBuf, wrong: CaptureError },
+    /// A file that holds neither a capture nor a request.
+    #[error("{}: this is neither a capture nor a WorkRequest, behind its length or as JSON: {}", shown(.path), .wrong)]
+    NoRequest { path: PathBuf, wrong: String },
+    /// A file that holds neither a capture nor the numbers of a run.
+    #[error("{}: this is neither a capture nor a file of resolve --report: {}", shown(.path), .wrong)]
+    NoReport { path: PathBuf, wrong: String },
+    /// A pattern of archive paths that is none.
+    #[error("{0}; see mtree-worker explain --help")]
+    Glob(String),
+    /// What was said when a request was recorded that is replayed now.
+    #[error("{0}")]
+    AsRecorded(String),
     /// The request was cancelled.
     #[error("cancelled")]
     Cancelled,

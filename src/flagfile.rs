@@ -5,13 +5,14 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+
 use crate::error::{Error, MOST_FLAGFILES};
 
-/// The arguments with those from files in their places. Files are relative to `root`. An argument
-/// that begins with `@@` stands for itself without the first `@`. Lines of files are read alike.
+/// The arguments with those from files, which `read` reads, in their places. An argument that begins with `@@` stands for itself without the first `@`. Lines of files are read alike.
 pub fn expand(
     arguments: impl IntoIterator<Item = OsString>,
-    root: &Path,
+    mut read: impl FnMut(&Path) -> Result<Bytes, Error>,
 ) -> Result<Vec<OsString>, Error> {
     let mut expanded = Vec::new();
     let mut files = 0;
@@ -39,10 +40,7 @@ pub fn expand(
         if files > MOST_FLAGFILES {
             return Err(Error::ArgumentsGoRound(path));
         }
-        let text = match std::fs::read(root.join(&path)) {
-            Ok(text) => text,
-            Err(source) => return Err(Error::Arguments { path, source }),
-        };
+        let text = read(&path)?;
         let text = text.strip_suffix(b"\n").unwrap_or(&text);
         if !text.is_empty() {
             let lines = text.split(|&byte| byte == b'\n');

@@ -109,8 +109,8 @@ fn is_dangling(error: &walkdir::Error) -> bool {
 }
 
 /// What a file of `size` bytes takes in a tar archive, in bytes: a header, and whole blocks.
-fn in_tar(size: u64) -> u64 {
-    512 + size.next_multiple_of(512)
+pub fn in_tar(size: u64) -> u64 {
+    512_u64.saturating_add(size.checked_next_multiple_of(512).unwrap_or(size))
 }
 
 /// Bytes as a person reads them: 1 MB is 1,000,000 bytes.

@@ -6,6 +6,8 @@
 //! - [`resolve`]: rows and a tree in, decisions out. Knows no file system and no Bazel.
 //! - [`tree`]: folders on a file system, and the cache of them. Knows no rows.
 //! - [`command`]: one request, from arguments to a written spec: puts the three together.
+//! - [`site`]: what a request has of the world: the disk, or a capture.
+//! - [`capture`]: requests as they were met, kept in files, and played again.
 //! - [`server`]: frames, requests and cancellation of Bazel's worker protocol. Knows no mtree.
 //! - `worker`: runs requests of the server as commands.
 //! - [`cli`]: what can be said on the command line.
@@ -16,18 +18,24 @@ compile_error!(
      and Bazel copies instead of linking there."
 );
 
+mod again;
+pub mod capture;
 pub mod cli;
 pub mod command;
 pub mod error;
+mod explain;
 mod flagfile;
 mod inspect;
 mod log;
 mod output;
+mod page;
 pub mod path;
+mod replay;
 pub mod report;
 pub mod resolve;
 pub mod server;
 mod show;
+pub mod site;
 pub mod spec;
 pub mod tree;
 mod worker;

@@ -1,9 +1,9 @@
 //! What a run came to, in numbers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The numbers of one run of `resolve`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Rows of the spec, after its rows were changed.
     pub rows: usize,

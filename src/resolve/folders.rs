@@ -30,6 +30,8 @@ pub struct FolderLink<'s> {
     pub rows: Vec<RowId>,
     /// The row whose keywords it has.
     pub keywords: RowId,
+    /// The number of the location on its trail that its target stands for.
+    pub hop: usize,
 }
 
 /// An archive folder that may become a link, by what its first row says.
@@ -94,6 +96,14 @@ impl<'s> Candidates<'s> {
             let name = path::split(archive.source(candidate.first)).1;
             places.note(homes.of(candidate.first).folder, name);
         }
+    }
+
+    /// The location and the trail of the linked folder that an archive folder stands for.
+    pub fn trail(&self, path: &[u8]) -> Option<(Folder, &'s [u8], &Trail)> {
+        let mut candidates = self.outermost_first.iter();
+        let candidate = candidates.find(|candidate| candidate.path == path)?;
+        let LinkedFolder { folder, path } = candidate.linked;
+        Some((folder, path::split(path).1, &candidate.trail))
     }
 
     /// The folders that become links.
@@ -167,9 +177,11 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         let keywords = at.iter().min().or(rows.first()).copied()?;
         let home = (candidate.linked.folder, path::split(candidate.linked.path).1);
         let below = self.mirrored(candidate.path, candidate.linked.path, home)?;
-        let mut hops = candidate.trail.hops.iter();
-        let text = hops.find_map(|(folder, name)| self.text(candidate, &below, *folder, name))?;
-        Some(FolderLink { path: candidate.path, text, rows, keywords })
+        let mut hops = candidate.trail.hops.iter().enumerate();
+        let (hop, text) = hops.find_map(|(hop, (folder, name))| {
+            Some((hop, self.text(candidate, &below, *folder, name)?))
+        })?;
+        Some(FolderLink { path: candidate.path, text, rows, keywords, hop })
     }
 
     /// The text that leads a candidate to its target at one location of its trail.

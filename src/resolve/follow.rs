@@ -162,7 +162,8 @@ pub fn trail(tree: &mut impl Tree, folder: Folder, name: &[u8]) -> Result<Option
     }
 }
 
-/// The texts of the links that begin at `name` in `folder`, until they end or come round.
+/// The texts of the links that begin at `name` in `folder`, until they end, come round, or are more
+/// than `MOST_LINKS`.
 pub fn texts(tree: &mut impl Tree, folder: Folder, name: &[u8]) -> Result<Vec<Vec<u8>>, Stopped> {
     let mut texts = Vec::new();
     let mut met = vec![(folder, name.to_vec())];
@@ -174,7 +175,9 @@ pub fn texts(tree: &mut impl Tree, folder: Folder, name: &[u8]) -> Result<Vec<Ve
         texts.push(text.to_vec());
         let landing = land(tree, folder, &texts[texts.len() - 1], &mut 0)?;
         match landing {
-            Landing::Location(folder, name) if !met.contains(&(folder, name.clone())) => {
+            Landing::Location(folder, name)
+                if met.len() as u32 <= MOST_LINKS && !met.contains(&(folder, name.clone())) =>
+            {
                 met.push((folder, name));
             }
             _ => return Ok(texts),

@@ -157,6 +157,14 @@ impl<'s> Homes<'s> {
         self.stagings.iter().flatten().map(|staging| (staging.row, staging.folder))
     }
 
+    /// The folders in which the name of `row` is a staging location of it, in order.
+    pub fn stagings_of(&self, row: RowId) -> impl Iterator<Item = Folder> {
+        self.stagings.iter().filter_map(move |staged| {
+            let at = staged.binary_search_by_key(&row, |staging| staging.row).ok()?;
+            Some(staged[at].folder)
+        })
+    }
+
     /// The folders on the way to a row's home that are links of their author, innermost first: the
     /// text of the folder's path, and its location.
     pub fn linked_folders(&self, row: RowId) -> impl Iterator<Item = LinkedFolder<'s>> + '_ {

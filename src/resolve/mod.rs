@@ -5,6 +5,7 @@
 
 mod archive;
 mod contested;
+mod explain;
 mod folders;
 mod follow;
 mod homes;
@@ -17,6 +18,7 @@ mod tests;
 mod text;
 mod tree;
 
+pub use explain::{Becomes, Chosen, FolderStory, Hop, Staying, Stories, Story, explain};
 pub use follow::MOST_LINKS;
 pub use inputs::Inputs;
 pub use tree::{Entered, Entry, Folder, Stopped, Tree, Wanted};
@@ -70,6 +72,30 @@ pub struct Decisions {
     pub absent: Vec<usize>,
     /// Rows of which nothing is known, since a folder did not let itself be asked (DESIGN rule 8).
     pub unknown: Vec<usize>,
+    /// Why each of `links` is one, in the same order.
+    pub reasons: Vec<Reason>,
+}
+
+impl Decisions {
+    fn link(&mut self, row: usize, text: Vec<u8>, reason: Reason) {
+        self.links.push((row, text));
+        self.reasons.push(reason);
+    }
+}
+
+/// Why a row becomes a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Another row with the same home was reached through fewer linked folders (DESIGN rule 1).
+    Roundabout,
+    /// The location with this number on its trail is another row's (DESIGN rule 2).
+    Hop(usize),
+    /// It leads nowhere at all, so that there is nothing to inline (DESIGN rule 3).
+    Nowhere,
+    /// Its target was not found, and `MissingTarget::Keep` is asked for (DESIGN rule 3).
+    Kept,
+    /// The build declared it, and its target was not found (DESIGN rule 4).
+    Declared,
 }
 
 /// A folder of the archive that becomes one link (DESIGN rule 6).
@@ -83,6 +109,8 @@ pub struct FolderLink {
     pub rows: Vec<usize>,
     /// The row whose keywords the link has.
     pub keywords: usize,
+    /// The number of the location on the folder's trail that the target stands for.
+    pub hop: usize,
 }
 
 /// Why a spec cannot be resolved.
@@ -130,39 +158,68 @@ pub fn resolve(
     tree: &mut impl Tree,
 ) -> Result<Decisions, ResolveError> {
     let archive = Archive::new(spec, also);
-    let homes = Homes::find(&archive, inputs, tree)?;
-    let linked = rows::Linked::find(&archive, &homes, tree)?;
-    let candidates = match options.directory_links {
-        DirectoryLinks::Collapse => folders::Candidates::find(&archive, &homes, tree)?,
-        DirectoryLinks::Expand => folders::Candidates::default(),
-    };
-    let mut places = Places::default();
-    linked.note(&archive, &homes, &mut places);
-    candidates.note(&archive, &homes, &mut places);
-    places.fill(&archive, &homes);
+    Studied::new(&archive, options, inputs, tree)?.decide(options, tree)
+}
 
-    let facts = Facts { archive: &archive, homes: &homes, places: &places };
-    let folder_links = candidates.collapse(facts);
-    let mut decisions = Decisions::default();
-    let mut gone = vec![false; if folder_links.is_empty() { 0 } else { spec.rows().len() }];
-    for link in folder_links {
-        let rows: Vec<_> = link.rows.iter().map(|row| row.0 as usize).collect();
-        rows.iter().for_each(|&row| gone[row] = true);
-        decisions.folder_links.push(FolderLink {
-            path: link.path.to_vec(),
-            text: link.text,
-            rows,
-            keywords: link.keywords.0 as usize,
-        });
+/// An archive of which all is known that decisions depend on.
+struct Studied<'a, 's> {
+    archive: &'a Archive<'s>,
+    homes: Homes<'s>,
+    linked: rows::Linked,
+    candidates: folders::Candidates<'s>,
+    places: Places,
+}
+
+impl<'a, 's> Studied<'a, 's> {
+    fn new(
+        archive: &'a Archive<'s>,
+        options: Options,
+        inputs: Option<&Inputs>,
+        tree: &mut impl Tree,
+    ) -> Result<Self, ResolveError> {
+        let homes = Homes::find(archive, inputs, tree)?;
+        let linked = rows::Linked::find(archive, &homes, tree)?;
+        let candidates = match options.directory_links {
+            DirectoryLinks::Collapse => folders::Candidates::find(archive, &homes, tree)?,
+            DirectoryLinks::Expand => folders::Candidates::default(),
+        };
+        let mut places = Places::default();
+        linked.note(archive, &homes, &mut places);
+        candidates.note(archive, &homes, &mut places);
+        places.fill(archive, &homes);
+        Ok(Self { archive, homes, linked, candidates, places })
     }
-    let gone = |row: RowId| gone.get(row.0 as usize) == Some(&true);
-    linked.decide(facts, options, tree, &gone, &mut decisions)?;
-    for row in archive.own().filter(|&row| !gone(row)) {
-        match homes.of(row).stands {
-            Stands::Absent => decisions.absent.push(row.0 as usize),
-            Stands::Unknown => decisions.unknown.push(row.0 as usize),
-            _ => {}
+
+    fn facts(&self) -> Facts<'_, 's> {
+        Facts { archive: self.archive, homes: &self.homes, places: &self.places }
+    }
+
+    fn decide(&self, options: Options, tree: &mut impl Tree) -> Result<Decisions, ResolveError> {
+        let (archive, facts) = (self.archive, self.facts());
+        let folder_links = self.candidates.collapse(facts);
+        let mut decisions = Decisions::default();
+        let own = archive.own().count();
+        let mut gone = vec![false; if folder_links.is_empty() { 0 } else { own }];
+        for link in folder_links {
+            let rows: Vec<_> = link.rows.iter().map(|row| row.0 as usize).collect();
+            rows.iter().for_each(|&row| gone[row] = true);
+            decisions.folder_links.push(FolderLink {
+                path: link.path.to_vec(),
+                text: link.text,
+                rows,
+                keywords: link.keywords.0 as usize,
+                hop: link.hop,
+            });
         }
+        let gone = |row: RowId| gone.get(row.0 as usize) == Some(&true);
+        self.linked.decide(facts, options, tree, &gone, &mut decisions)?;
+        for row in archive.own().filter(|&row| !gone(row)) {
+            match self.homes.of(row).stands {
+                Stands::Absent => decisions.absent.push(row.0 as usize),
+                Stands::Unknown => decisions.unknown.push(row.0 as usize),
+                _ => {}
+            }
+        }
+        Ok(decisions)
     }
-    Ok(decisions)
 }

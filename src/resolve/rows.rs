@@ -7,7 +7,7 @@ use super::homes::{Homes, Stands};
 use super::places::Places;
 use super::text;
 use super::tree::{Entry, Stopped, Tree};
-use super::{Decisions, Facts, MissingTarget, Options, ResolveError};
+use super::{Decisions, Facts, MissingTarget, Options, Reason, ResolveError};
 use crate::path;
 use crate::spec::Kind;
 
@@ -48,6 +48,12 @@ impl Linked {
         }
         let roundabout = if most > 0 { roundabout(archive, homes) } else { Vec::new() };
         Ok(Self { links, roundabout })
+    }
+
+    /// The trail of a row whose home is a link.
+    pub fn trail(&self, row: RowId) -> Option<&Trail> {
+        let at = self.links.binary_search_by_key(&row, |(row, _)| *row).ok()?;
+        Some(&self.links[at].1)
     }
 
     /// Notes the locations that `decide` will ask for.
@@ -91,19 +97,24 @@ impl Linked {
                 Entry::Link(text) => text.to_vec(),
                 _ => continue,
             };
-            let mut hops = trail.hops.iter();
-            let found = hops
-                .find_map(|(folder, name)| target(row, Some(&author), places.at(*folder, name)));
+            let mut hops = trail.hops.iter().enumerate();
+            let found = hops.find_map(|(hop, (folder, name))| {
+                Some((hop, target(row, Some(&author), places.at(*folder, name))?))
+            });
             let relative = !author.starts_with(b"/");
             let declared = archive.get(row).1.kind() == Kind::Link;
             let number = row.0 as usize;
-            if let Some(text) = found {
-                decisions.links.push((number, text));
-            } else if declared || relative && trail.end == End::Nowhere {
-                decisions.links.push((number, author));
+            if let Some((hop, text)) = found {
+                decisions.link(number, text, Reason::Hop(hop));
+            } else if declared {
+                decisions.link(number, author, Reason::Declared);
+            } else if relative && trail.end == End::Nowhere {
+                decisions.link(number, author, Reason::Nowhere);
             } else {
                 match options.missing_target {
-                    MissingTarget::Keep if relative => decisions.links.push((number, author)),
+                    MissingTarget::Keep if relative => {
+                        decisions.link(number, author, Reason::Kept);
+                    }
                     MissingTarget::Keep | MissingTarget::Inline => {
                         decisions.without_target.push(number);
                     }
@@ -135,7 +146,7 @@ impl Linked {
                 }
             }
             if let Some(text) = target(row, None, &candidates) {
-                decisions.links.push((row.0 as usize, text));
+                decisions.link(row.0 as usize, text, Reason::Roundabout);
             }
         }
         Ok(())

@@ -88,6 +88,7 @@ pub fn read_request(object: &[u8]) -> serde_json::Result<Incoming> {
         request_id,
         verbosity: request.verbosity.unwrap_or_default().0,
         sandbox_dir: request.sandbox_dir.unwrap_or_default().0,
+        ..Request::default()
     }))
 }
 

@@ -25,6 +25,8 @@ pub struct Request {
     /// The folder, relative to the working directory, below which this request's files lie.
     /// Empty if that is the working directory itself.
     pub sandbox_dir: Vec<u8>,
+    /// The message as it was received, and how it is written. Shares the frame.
+    pub received: (Protocol, Bytes),
 }
 
 /// One frame's meaning.
@@ -44,12 +46,16 @@ impl Incoming {
     ///
     /// The error says in words what is wrong with the message.
     pub fn read(protocol: Protocol, message: Bytes) -> Result<Self, String> {
-        match protocol {
+        let mut incoming = match protocol {
             Protocol::Proto => WorkRequest::decode(&message[..])
-                .map(|request| Incoming::from_proto(request, message))
+                .map(|request| Incoming::from_proto(request, message.clone()))
                 .map_err(|error| error.to_string()),
             Protocol::Json => json::read_request(&message).map_err(|error| error.to_string()),
+        }?;
+        if let Incoming::Request(request) = &mut incoming {
+            request.received = (protocol, message);
         }
+        Ok(incoming)
     }
 
     fn from_proto(request: WorkRequest, message: Bytes) -> Self {
@@ -62,6 +68,7 @@ impl Incoming {
             request_id: request.request_id,
             verbosity: request.verbosity,
             sandbox_dir: request.sandbox_dir,
+            ..Request::default()
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Writing a spec with some of its rows turned into links, and the rest as it came.
 
 use std::io::{self, Write};
+use std::ops::Range;
 
 use super::escape::escape;
 use super::field::{self, Kind};
@@ -20,7 +21,7 @@ pub struct Edits<'s> {
 struct Edit {
     start: u32,
     end: u32,
-    text: std::ops::Range<usize>,
+    text: Range<usize>,
 }
 
 impl<'s> Edits<'s> {
@@ -125,7 +126,13 @@ impl<'s> Edits<'s> {
     }
 
     /// Writes the spec with the edits.
-    pub fn write_to(mut self, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write_to(self, out: &mut dyn Write) -> io::Result<()> {
+        let spec = self.spec;
+        self.into_patch().write_to(&spec.text, out)
+    }
+
+    /// What is to be written, as what differs from the spec's text.
+    pub fn into_patch(mut self) -> Patch {
         for closing in &self.spec.closings {
             let gone = closing.folder.is_some_and(|row| self.gone.get(row as usize) == Some(&true));
             if gone {
@@ -133,13 +140,35 @@ impl<'s> Edits<'s> {
             }
         }
         self.edits.sort_by_key(|edit| edit.start);
+        Patch { edits: self.edits, text: self.text }
+    }
+}
+
+/// How an output differs from the text that it was made of.
+#[derive(Default)]
+pub struct Patch {
+    /// In the order of the text; none overlap.
+    edits: Vec<Edit>,
+    text: Vec<u8>,
+}
+
+impl Patch {
+    /// Writes `base`, which is the text that the patch was made for, with what differs.
+    pub fn write_to(&self, base: &[u8], out: &mut dyn Write) -> io::Result<()> {
         let mut written = 0;
-        for edit in &self.edits {
-            out.write_all(&self.spec.text[written..edit.start as usize])?;
-            out.write_all(&self.text[edit.text.clone()])?;
-            written = edit.end as usize;
+        for (stretch, text) in self.stretches() {
+            out.write_all(&base[written..stretch.start])?;
+            out.write_all(text)?;
+            written = stretch.end;
         }
-        out.write_all(&self.spec.text[written..])
+        out.write_all(&base[written..])
+    }
+
+    /// The stretches of the base that are replaced, in order, each with what stands there instead.
+    pub fn stretches(&self) -> impl Iterator<Item = (Range<usize>, &[u8])> {
+        self.edits
+            .iter()
+            .map(|edit| (edit.start as usize..edit.end as usize, &self.text[edit.text.clone()]))
     }
 }
 

@@ -10,17 +10,18 @@ mod field;
 mod parse;
 
 pub use change::{Change, Owner};
-pub use edit::Edits;
+pub use edit::{Edits, Patch};
 pub use escape::{escape, unescape};
 pub use field::Kind;
 pub use parse::{SpecError, What};
 
+use bytes::Bytes;
 use defaults::Defaults;
 
 /// A spec that was read: its text as it came, and where its rows stand in it.
 #[derive(Default)]
 pub struct Spec {
-    text: Vec<u8>,
+    text: Bytes,
     /// Paths that differ from the text: escapes resolved, folders entered put before.
     unescaped: Vec<u8>,
     rows: Vec<Row>,
@@ -80,6 +81,11 @@ impl Spec {
         &self.rows
     }
 
+    /// The text, as it came. A clone of it copies nothing.
+    pub fn text(&self) -> &Bytes {
+        &self.text
+    }
+
     /// The archive path of `row`: unescaped, without `./` or `/` at its head.
     pub fn path(&self, row: &Row) -> &[u8] {
         self.text_of(row.path)
@@ -102,14 +108,21 @@ impl Spec {
         )
     }
 
+    /// What `size=` of `row` says, in bytes.
+    pub fn size(&self, row: &Row) -> Option<u64> {
+        let mut fields = field::fields(self.line(row)).skip(1).map(field::keyword);
+        let (_, size) = fields.find(|(keyword, _)| *keyword == b"size")?;
+        std::str::from_utf8(size?).ok()?.parse().ok()
+    }
+
     fn line(&self, row: &Row) -> &[u8] {
         &self.text[row.start as usize..row.end as usize]
     }
 
     fn text_of(&self, text: Text) -> &[u8] {
         let (from, at) = match text.at & Text::UNESCAPED {
-            0 => (&self.text, text.at as usize),
-            _ => (&self.unescaped, (text.at & !Text::UNESCAPED) as usize),
+            0 => (&self.text[..], text.at as usize),
+            _ => (&self.unescaped[..], (text.at & !Text::UNESCAPED) as usize),
         };
         &from[at..at + text.len as usize]
     }

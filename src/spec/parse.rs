@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use bytes::Bytes;
 use memchr::{memchr, memchr_iter};
 use rayon::prelude::*;
 
@@ -71,7 +72,8 @@ const LIMIT: usize = Text::UNESCAPED as usize;
 
 impl Spec {
     /// Reads a spec. With `link_is_source`, `link=` holds a source path (DESIGN rule 4).
-    pub fn parse(text: Vec<u8>, link_is_source: bool) -> Result<Self, SpecError> {
+    pub fn parse(text: impl Into<Bytes>, link_is_source: bool) -> Result<Self, SpecError> {
+        let text = text.into();
         if text.len() >= LIMIT {
             return Err(SpecError { line: 1, what: What::TooLarge });
         }

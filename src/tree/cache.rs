@@ -30,8 +30,8 @@ const SETTLED: i64 = 2;
 /// Which folder it is, wherever it is reached from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
-    device: u64,
-    inode: u64,
+    pub device: u64,
+    pub inode: u64,
 }
 
 /// A folder's identity and times, as one system call gave them.
@@ -39,8 +39,10 @@ pub struct Identity {
 pub struct Stamp {
     /// Which folder it is.
     pub identity: Identity,
-    modified: (i64, i64),
-    changed: (i64, i64),
+    /// When its names were changed, in seconds since 1970 and nanoseconds.
+    pub modified: (i64, i64),
+    /// When anything of it was changed.
+    pub changed: (i64, i64),
 }
 
 impl Stamp {
@@ -77,6 +79,7 @@ impl Moment {
 /// What is known of a folder that has a certain stamp.
 #[derive(Debug)]
 pub struct Known {
+    /// Which folder it is, and in which state it was read.
     pub stamp: Stamp,
     /// All its names, if it was read.
     pub listing: Option<Listing>,

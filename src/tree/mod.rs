@@ -7,8 +7,8 @@ mod cache;
 mod listing;
 mod view;
 
-pub use cache::Cache;
-pub use view::{Counts, Unreadable, View};
+pub use cache::{Cache, Identity, Stamp};
+pub use view::{Counts, Noticed, Unreadable, View};
 
 #[cfg(test)]
 mod tests;

@@ -74,6 +74,6 @@ fn a_folder_of_which_few_names_are_asked_for_is_not_read_again_to_find_that_it_i
         };
         assert_eq!(view.entry(large, b"7").unwrap(), Entry::Link(b"x"));
         assert_eq!(view.entry(large, b"none").unwrap(), Entry::Absent);
-        assert_eq!(view.counts().reused, reused);
+        assert_eq!(view.noticed().counts.reused, reused);
     }
 }

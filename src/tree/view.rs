@@ -35,6 +35,15 @@ pub struct Unreadable {
     pub reason: String,
 }
 
+/// What came up during one request that no single answer tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Noticed {
+    /// How many folders were listed and reused.
+    pub counts: Counts,
+    /// The first folder that did not let itself be asked.
+    pub unreadable: Option<Unreadable>,
+}
+
 /// A tree on the file system, during one request.
 pub struct View<'c> {
     asker: Asker<'c>,
@@ -109,14 +118,22 @@ impl<'c> View<'c> {
         })
     }
 
-    /// How many folders were listed and reused so far.
-    pub fn counts(&self) -> Counts {
-        self.counts
+    /// What came up so far.
+    pub fn noticed(&self) -> Noticed {
+        Noticed { counts: self.counts, unreadable: self.unreadable.clone() }
     }
 
-    /// The first folder that did not let itself be asked.
-    pub fn unreadable(&self) -> Option<&Unreadable> {
-        self.unreadable.as_ref()
+    /// By folder: which it is, and when it was changed.
+    pub fn stamps(&self) -> impl Iterator<Item = Stamp> {
+        self.folders.iter().map(|node| node.known.stamp)
+    }
+
+    /// The path of `name` in `folder`: relative to the root, or absolute.
+    pub fn path(&self, folder: Folder, name: &[u8]) -> Vec<u8> {
+        let mut path = Vec::new();
+        put_path(&self.folders, &self.names, folder, name, &mut path);
+        path.pop();
+        path
     }
 
     fn node(&self, folder: Folder) -> &Node {

@@ -4,36 +4,42 @@
 
 mod latin1;
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use tracing::{debug, info, info_span};
 
+use crate::capture::{Form, Notes, Received, Recording, Shelf};
 use crate::command::{self, Context, Outcome};
+use crate::error::Error;
 use crate::resolve::Inputs;
-use crate::server::{Answer, Cancel, Handler, Request};
+use crate::server::{Answer, Cancel, Handler, Protocol, Request};
+use crate::site::Disk;
 use crate::tree::Cache;
 
 /// Runs requests, all with one cache.
 pub struct Worker {
     cache: Cache,
+    /// Where requests are recorded, if they are.
+    shelf: Option<Arc<Shelf>>,
 }
 
 impl Worker {
-    /// A worker that remembers folders up to `cache_limit` bytes.
-    pub fn new(cache_limit: usize) -> Self {
-        Self { cache: Cache::new(cache_limit) }
+    /// A worker that remembers folders up to `cache_limit` bytes, and records requests on `shelf`.
+    pub fn new(cache_limit: usize, shelf: Option<Arc<Shelf>>) -> Self {
+        Self { cache: Cache::new(cache_limit), shelf }
     }
 
-    fn run(&self, request: &Request, cancel: &Cancel) -> Result<Outcome, crate::error::Error> {
-        let root = root(&request.sandbox_dir);
-        let arguments = latin1::arguments(&root, request);
-        let inputs = match request.inputs.is_empty() {
-            true => None,
-            false => Some(listed(request)),
-        };
+    fn run(
+        &self,
+        request: &Request,
+        cancel: &Cancel,
+        notes: Option<&mut Notes>,
+    ) -> Result<Outcome, Error> {
+        let Understood { root, arguments, inputs } = Understood::new(Path::new(""), request);
         debug!(arguments = arguments.len(), inputs = request.inputs.len(), root = ?root, "begins");
         let cancelled = || cancel.is_cancelled();
         let context = Context {
@@ -42,7 +48,14 @@ impl Worker {
             inputs: inputs.as_ref(),
             cancelled: &cancelled,
         };
-        command::run(&arguments, &context)
+        match notes {
+            None => command::run(&arguments, &context),
+            Some(notes) => {
+                notes.begin(&root, &arguments);
+                let mut site = Recording::new(Disk::new(&context), notes);
+                command::run_on(&mut site, &arguments, context.inputs)
+            }
+        }
     }
 }
 
@@ -51,45 +64,75 @@ impl Handler for Worker {
         let verbose = request.verbosity > 0;
         let _span = info_span!("request", id = request.request_id, verbose).entered();
         let started = Instant::now();
-        let outcome = self.run(request, cancel);
+        let mut notes = self.shelf.as_ref().map(|shelf| Notes::new(shelf, received(request)));
+        let outcome = self.run(request, cancel, notes.as_mut());
         let milliseconds = started.elapsed().as_millis() as u64;
-        match outcome {
-            Ok(Outcome { warnings, report }) => {
-                info!(
-                    rows = report.rows,
-                    links = report.links,
-                    folder_links = report.folder_links,
-                    folders_listed = report.folders_listed,
-                    folders_reused = report.folders_reused,
-                    milliseconds,
-                    "resolved"
-                );
-                let lines =
-                    warnings.iter().map(|warning| format!("mtree-worker: warning: {warning}\n"));
-                Answer { exit_code: 0, output: lines.collect() }
-            }
-            Err(error) => {
-                info!(milliseconds, "failed: {error}");
-                Answer { exit_code: 1, output: format!("mtree-worker: {error}\n") }
-            }
+        match &outcome {
+            Ok(Outcome { report, .. }) => info!(
+                rows = report.rows,
+                links = report.links,
+                folder_links = report.folder_links,
+                folders_listed = report.folders_listed,
+                folders_reused = report.folders_reused,
+                milliseconds,
+                "resolved"
+            ),
+            Err(error) => info!(milliseconds, "failed: {error}"),
         }
+        let (exit_code, output) = command::answer(&outcome);
+        if let Some(notes) = notes {
+            notes.answer(exit_code, &output);
+        }
+        Answer { exit_code, output }
+    }
+}
+
+/// The request as it is recorded.
+fn received(request: &Request) -> Received {
+    let (protocol, message) = &request.received;
+    let form = match protocol {
+        Protocol::Proto => Form::Proto,
+        Protocol::Json => Form::Json,
+    };
+    Received { form, request: message.clone(), request_id: request.request_id }
+}
+
+/// A request, with what its texts stand for.
+pub struct Understood {
+    /// The folder that its paths are relative to.
+    pub root: PathBuf,
+    /// Its arguments, before files of arguments are read.
+    pub arguments: Vec<OsString>,
+    /// What it may look at, if it says so.
+    pub inputs: Option<Inputs>,
+}
+
+impl Understood {
+    /// Reads a request of a process whose working directory is `folder`: empty for this one.
+    pub fn new(folder: &Path, request: &Request) -> Self {
+        let root = root(folder, &request.sandbox_dir);
+        let arguments = latin1::arguments(&root, request);
+        Self { root, arguments, inputs: listed(request) }
     }
 }
 
 /// The folder that a request's paths are relative to.
-fn root(sandbox_dir: &[u8]) -> PathBuf {
-    if sandbox_dir.is_empty() {
+fn root(folder: &Path, sandbox_dir: &[u8]) -> PathBuf {
+    let sent = folder.join(OsStr::from_bytes(sandbox_dir));
+    if sent.as_os_str().is_empty() {
         return PathBuf::from(".");
     }
-    let sent = PathBuf::from(OsString::from_vec(sandbox_dir.to_vec()));
-    match latin1::reading(sandbox_dir) {
-        Some(read) if !sent.exists() && Path::new(&read).exists() => PathBuf::from(read),
+    match latin1::reading(sandbox_dir).map(|read| folder.join(read)) {
+        Some(read) if !sent.exists() && read.exists() => read,
         _ => sent,
     }
 }
 
-/// The inputs of a request, in both readings.
-fn listed(request: &Request) -> Inputs {
+/// The inputs that a request lists, in both readings, if it lists any.
+pub fn listed(request: &Request) -> Option<Inputs> {
+    if request.inputs.is_empty() {
+        return None;
+    }
     let mut inputs = Inputs::with_capacity(request.inputs.len());
     for path in request.inputs.iter() {
         inputs.insert(path);
@@ -97,5 +140,5 @@ fn listed(request: &Request) -> Inputs {
             inputs.insert(read.as_encoded_bytes());
         }
     }
-    inputs
+    Some(inputs)
 }

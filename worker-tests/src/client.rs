@@ -3,7 +3,7 @@
 //! Knows any worker only by its command, its pipes and its exit status. Whatever the worker does
 //! wrong (silence, a torn frame, bytes that are no answer) is a panic that says so, never a hang.
 
-mod messages;
+pub(crate) mod messages;
 
 use std::io::{PipeReader, Read, Write, pipe};
 use std::os::unix::process::ExitStatusExt;

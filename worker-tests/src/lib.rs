@@ -1,7 +1,8 @@
 //! What the black-box tests of mtree-worker share: the case format, trees on the disk, the oracle
-//! of the rules, random trees and specs, large trees to measure on, exec roots, the program under
-//! test, and the other side of the worker protocol.
+//! of the rules, random trees and specs, large trees to measure on, exec roots, captures, the program
+//! under test, and the other side of the worker protocol.
 
+pub mod capture;
 pub mod case;
 pub mod chance;
 pub mod client;

@@ -3,7 +3,7 @@
 use protobuf::{CodedInputStream, Message};
 use protobuf_json_mapping::ParseOptions;
 
-mod generated {
+pub(crate) mod generated {
     include!(concat!(env!("OUT_DIR"), "/protocol/mod.rs"));
 }
 

@@ -1,0 +1,118 @@
+//! A tree that takes down what another one tells.
+
+use std::cell::RefCell;
+
+use tracing::trace;
+
+use super::facts::Log;
+use crate::resolve::{Entered, Entry, Folder, Stopped, Tree, Wanted};
+use crate::show::Shown;
+use crate::site::Watched;
+use crate::tree::{Noticed, Stamp};
+
+/// Asks `tree`, and takes every answer down. When it goes, it takes down what the tree noticed.
+pub struct Recorder<'l, T: Watched> {
+    tree: T,
+    // Where a folder lives is asked without a way to change anything.
+    log: RefCell<&'l mut Log>,
+}
+
+impl<'l, T: Watched> Recorder<'l, T> {
+    /// Takes down in `log` what `tree` tells.
+    pub fn new(tree: T, log: &'l mut Log) -> Self {
+        Self { tree, log: RefCell::new(log) }
+    }
+}
+
+impl<T: Watched> Drop for Recorder<'_, T> {
+    fn drop(&mut self) {
+        self.log.get_mut().noticed(self.tree.noticed(), &self.tree.stamps());
+    }
+}
+
+impl<T: Watched> Watched for Recorder<'_, T> {
+    fn noticed(&self) -> Noticed {
+        self.tree.noticed()
+    }
+
+    fn stamps(&self) -> Vec<Stamp> {
+        self.tree.stamps()
+    }
+
+    fn path(&self, folder: Folder, name: &[u8]) -> Vec<u8> {
+        self.tree.path(folder, name)
+    }
+}
+
+/// Takes down that no answer came, if so.
+fn heard<A>(log: &mut Log, answer: Result<A, Stopped>) -> Result<A, Stopped> {
+    answer.inspect_err(|stopped| {
+        trace!(?stopped, "no answer");
+        log.stopped(stopped);
+    })
+}
+
+impl<T: Watched> Tree for Recorder<'_, T> {
+    fn root(&self) -> Folder {
+        self.tree.root()
+    }
+
+    fn top(&mut self) -> Result<Entered, Stopped> {
+        let log = self.log.get_mut();
+        let entered = heard(log, self.tree.top())?;
+        trace!(?entered, "the folder /");
+        log.top(entered);
+        Ok(entered)
+    }
+
+    fn above(&mut self, folder: Folder) -> Result<Entered, Stopped> {
+        let log = self.log.get_mut();
+        let entered = heard(log, self.tree.above(folder))?;
+        trace!(folder = folder.0, ?entered, "above");
+        log.above(folder, entered);
+        Ok(entered)
+    }
+
+    fn place(&self, folder: Folder) -> Option<(Folder, &[u8])> {
+        let place = self.tree.place(folder);
+        trace!(folder = folder.0, ?place, "place");
+        self.log.borrow_mut().place(folder, place);
+        place
+    }
+
+    fn entry(&mut self, folder: Folder, name: &[u8]) -> Result<Entry<'_>, Stopped> {
+        let log = self.log.get_mut();
+        let entry = heard(log, self.tree.entry(folder, name))?;
+        match entry {
+            Entry::Link(text) => {
+                trace!(folder = folder.0, name = %Shown(name), text = %Shown(text), "link");
+            }
+            _ => trace!(folder = folder.0, name = %Shown(name), ?entry, "entry"),
+        }
+        log.entry(folder, name, entry);
+        Ok(entry)
+    }
+
+    fn enter(&mut self, folder: Folder, name: &[u8]) -> Result<Entered, Stopped> {
+        let log = self.log.get_mut();
+        let entered = heard(log, self.tree.enter(folder, name))?;
+        trace!(folder = folder.0, name = %Shown(name), ?entered, "enter");
+        log.entered(folder, name, entered);
+        Ok(entered)
+    }
+
+    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Entered>, Stopped> {
+        let log = self.log.get_mut();
+        let entered = heard(log, self.tree.enter_all(wanted))?;
+        for (wanted, entered) in wanted.iter().zip(&entered) {
+            let Wanted { parent, name, .. } = wanted;
+            trace!(folder = parent.0, name = %Shown(name), ?entered, "enter");
+            log.entered(*parent, name, *entered);
+        }
+        Ok(entered)
+    }
+
+    fn read_all(&mut self, folders: &[(Folder, u32)]) -> Result<(), Stopped> {
+        heard(self.log.get_mut(), self.tree.read_all(folders))
+    }
+}

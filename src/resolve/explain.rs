@@ -1,0 +1,260 @@
+//! Why rows became what they became: the same facts and decisions, told row by row.
+
+use super::archive::{Archive, RowId};
+use super::follow::End;
+use super::homes::Stands;
+use super::tree::{Entry, Folder, Stopped, Tree};
+use super::{Decisions, Inputs, Options, Reason, ResolveError, Studied};
+use crate::path;
+use crate::spec::{Kind, Spec};
+
+/// The stories of the rows that were chosen.
+#[derive(Debug, Default)]
+pub struct Stories {
+    /// In the order of rows.
+    pub rows: Vec<Story>,
+    /// Outermost folders first.
+    pub folders: Vec<FolderStory>,
+}
+
+/// What became of a row.
+#[derive(Debug)]
+pub struct Story {
+    /// The row's number in `Spec::rows`.
+    pub row: usize,
+    /// The folders in which the name of its source is a link that Bazel put there.
+    pub stagings: Vec<Folder>,
+    /// The folder of its home, and through how many linked folders that was reached.
+    pub home: Option<(Folder, u32)>,
+    /// The text of the link at its home, if it is one.
+    pub author: Option<Vec<u8>>,
+    /// Where that link leads through.
+    pub trail: Vec<Hop>,
+    pub becomes: Becomes,
+}
+
+/// A location on a trail.
+#[derive(Debug)]
+pub struct Hop {
+    /// The folder that it is in.
+    pub folder: Folder,
+    /// The name there.
+    pub name: Vec<u8>,
+    /// The text of the link there, if it is one.
+    pub text: Option<Vec<u8>>,
+    /// Whether nothing stands there.
+    pub is_absent: bool,
+    /// The archive paths of the rows that live or are staged there.
+    pub rows: Vec<Vec<u8>>,
+}
+
+/// What a row becomes.
+#[derive(Debug)]
+pub enum Becomes {
+    /// A link with this text.
+    Link(Vec<u8>, Reason),
+    /// Nothing: a folder above it becomes one link, of which this is the archive path (DESIGN rule 6).
+    PartOf(Vec<u8>),
+    /// What it was.
+    Itself(Staying),
+}
+
+/// Why a row stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staying {
+    /// It has no source.
+    Apart,
+    /// It is a link already (DESIGN rule 4).
+    Finished,
+    /// Its home is no symlink (DESIGN rule 1).
+    Plain,
+    /// Nothing on its trail is in the archive (DESIGN rule 3).
+    Inlined,
+    /// Its source is not there (DESIGN rule 8).
+    Absent,
+    /// A folder did not let itself be asked (DESIGN rule 8).
+    Unknown,
+    /// Its archive path stands more than once, for different things.
+    Contested,
+}
+
+/// A folder of the archive that became one link (DESIGN rule 6).
+#[derive(Debug)]
+pub struct FolderStory {
+    /// Its archive path.
+    pub path: Vec<u8>,
+    /// How many rows went.
+    pub rows: usize,
+    /// The location of the linked folder in the tree.
+    pub home: Option<(Folder, Vec<u8>)>,
+    /// The text of the link there.
+    pub author: Option<Vec<u8>>,
+    /// Where that link leads through. The one that decided has the archive path of the target.
+    pub trail: Vec<Hop>,
+    /// The link's text.
+    pub text: Vec<u8>,
+}
+
+/// Whether the row at an archive path is chosen.
+pub type Chosen<'a> = &'a dyn Fn(&[u8]) -> bool;
+
+/// Tells the stories of the rows at and below the archive paths that `chosen` takes. Without it,
+/// those of every row that was turned or was left for want of a target; of a folder that became one
+/// link, once.
+pub fn explain(
+    spec: &Spec,
+    also: &[Spec],
+    options: Options,
+    inputs: Option<&Inputs>,
+    tree: &mut impl Tree,
+    chosen: Option<Chosen<'_>>,
+) -> Result<Stories, ResolveError> {
+    let archive = Archive::new(spec, also);
+    let studied = Studied::new(&archive, options, inputs, tree)?;
+    let decisions = studied.decide(options, tree)?;
+    let mut fates = Fates::new(spec, &studied, &decisions);
+    let mut stories = Stories::default();
+    for (row, found) in spec.rows().iter().enumerate() {
+        let becomes = fates.of(row);
+        let is_wanted = match chosen {
+            Some(chosen) => chosen(spec.path(found)),
+            None => matches!(becomes, Becomes::Link(..) | Becomes::Itself(Staying::Inlined)),
+        };
+        if is_wanted {
+            stories.rows.push(studied.story(row, becomes, tree)?);
+        }
+    }
+    for link in &decisions.folder_links {
+        if chosen.is_none_or(|chosen| chosen(&link.path)) {
+            let (mut home, mut author, mut trail) = (None, None, Vec::new());
+            if let Some((folder, name, found)) = studied.candidates.trail(&link.path) {
+                home = Some((folder, name.to_vec()));
+                author = link_text(tree, folder, name)?;
+                trail = studied.hops(&found.hops, tree)?;
+                if let Some(hop) = trail.get_mut(link.hop) {
+                    hop.rows.extend(path::join(path::split(&link.path).0, &link.text));
+                }
+            }
+            stories.folders.push(FolderStory {
+                path: link.path.clone(),
+                rows: link.rows.len(),
+                home,
+                author,
+                trail,
+                text: link.text.clone(),
+            });
+        }
+    }
+    Ok(stories)
+}
+
+/// What became of every row.
+struct Fates<'a> {
+    spec: &'a Spec,
+    studied: &'a Studied<'a, 'a>,
+    decisions: &'a Decisions,
+    /// By row: the number of what `decisions` say of it.
+    links: Vec<Option<u32>>,
+    gone: Vec<Option<u32>>,
+    inlined: Vec<bool>,
+}
+
+impl<'a> Fates<'a> {
+    fn new(spec: &'a Spec, studied: &'a Studied<'a, 'a>, decisions: &'a Decisions) -> Self {
+        let count = spec.rows().len();
+        let mut fates = Self {
+            spec,
+            studied,
+            decisions,
+            links: vec![None; count],
+            gone: vec![None; count],
+            inlined: vec![false; count],
+        };
+        for (number, (row, _)) in decisions.links.iter().enumerate() {
+            fates.links[*row] = Some(number as u32);
+        }
+        for (number, link) in decisions.folder_links.iter().enumerate() {
+            link.rows.iter().for_each(|&row| fates.gone[row] = Some(number as u32));
+        }
+        decisions.without_target.iter().for_each(|&row| fates.inlined[row] = true);
+        fates
+    }
+
+    fn of(&mut self, row: usize) -> Becomes {
+        if let Some(number) = self.gone[row] {
+            return Becomes::PartOf(self.decisions.folder_links[number as usize].path.clone());
+        }
+        if let Some(number) = self.links[row] {
+            let number = number as usize;
+            let text = self.decisions.links[number].1.clone();
+            return Becomes::Link(text, self.decisions.reasons[number]);
+        }
+        let found = &self.spec.rows()[row];
+        Becomes::Itself(match self.studied.homes.of(RowId(row as u32)).stands {
+            Stands::Apart if found.kind() == Kind::Link => Staying::Finished,
+            Stands::Apart => Staying::Apart,
+            Stands::Absent => Staying::Absent,
+            Stands::Unknown => Staying::Unknown,
+            Stands::Plain => Staying::Plain,
+            Stands::Link if self.inlined[row] => Staying::Inlined,
+            Stands::Link | Stands::Circle => Staying::Contested,
+        })
+    }
+}
+
+impl Studied<'_, '_> {
+    fn story(
+        &self,
+        row: usize,
+        becomes: Becomes,
+        tree: &mut impl Tree,
+    ) -> Result<Story, ResolveError> {
+        let id = RowId(row as u32);
+        let home = self.homes.of(id);
+        let mut story = Story {
+            row,
+            stagings: self.homes.stagings_of(id).collect(),
+            home: home.is_known().then_some((home.folder, home.linked)),
+            author: None,
+            trail: Vec::new(),
+            becomes,
+        };
+        if let Some(trail) = self.linked.trail(id) {
+            let name = path::split(self.archive.source(id)).1;
+            story.author = link_text(tree, home.folder, name)?;
+            story.trail = self.hops(&trail.hops, tree)?;
+            if let (Some(last), End::Nowhere) = (story.trail.last_mut(), trail.end) {
+                last.is_absent |= last.text.is_none();
+            }
+        }
+        Ok(story)
+    }
+
+    fn hops(
+        &self,
+        hops: &[(Folder, Box<[u8]>)],
+        tree: &mut impl Tree,
+    ) -> Result<Vec<Hop>, ResolveError> {
+        let hop = |(folder, name): &(Folder, Box<[u8]>)| {
+            let rows = self.places.at(*folder, name).iter();
+            let rows = rows.map(|&row| self.archive.path(row).to_vec()).collect();
+            let text = link_text(tree, *folder, name)?;
+            Ok(Hop { folder: *folder, name: name.to_vec(), text, is_absent: false, rows })
+        };
+        hops.iter().map(hop).collect()
+    }
+}
+
+/// The text of the link at a location; `None` if there is none, or the tree does not tell.
+fn link_text(
+    tree: &mut impl Tree,
+    folder: Folder,
+    name: &[u8],
+) -> Result<Option<Vec<u8>>, ResolveError> {
+    match tree.entry(folder, name) {
+        Ok(Entry::Link(text)) => Ok(Some(text.to_vec())),
+        Err(Stopped::Cancelled) => Err(Stopped::Cancelled.into()),
+        // The end of a trail that is a folder was never asked for.
+        Ok(_) | Err(Stopped::Failed { .. }) => Ok(None),
+    }
+}

@@ -1,0 +1,175 @@
+//! The page of `mtree-worker report`, in a real browser: Debian's chromium, headless.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use tempfile::TempDir;
+use worker_tests::{plant::plant, program};
+
+const SPEC: &str = "\
+./app/bin/python type=file size=6000000 content=external/py/bin/python
+./app/bin/python3.13 type=file size=6000000 content=external/py/bin/python3.13
+./app/lib/a.so type=file size=2000000 content=external/py/lib/a.so
+./app/lib/b<script>.so type=file size=2000000 content=external/py/lib/b<script>.so
+./app/lib64/a.so type=file size=2000000 content=external/py/lib64/a.so
+./app/left type=file size=70000 content=external/py/left
+./app/gone type=file content=external/py/gone
+";
+
+/// A page of a capture and a report file.
+struct Page {
+    folder: TempDir,
+    html: PathBuf,
+}
+
+impl Page {
+    fn new() -> Page {
+        let folder = tempfile::Builder::new().prefix("page-").tempdir().expect("a folder");
+        let tree = b"file external/py/bin/python3.13
+link external/py/bin/python -> python3.13
+file external/py/lib/a.so
+link external/py/lib/b<script>.so -> a.so
+link external/py/lib64 -> lib
+link external/py/left -> ../other/file
+file external/other/file";
+        plant(folder.path(), tree).expect("the tree can be planted");
+        fs::write(folder.path().join("spec.mtree"), SPEC).expect("the spec can be written");
+        let run = |arguments: &[&str]| {
+            let done = program::run(folder.path(), arguments);
+            assert!(done.status.success(), "{}", program::said(&done));
+        };
+        run(&[
+            "--record",
+            "captures",
+            "resolve",
+            "--mtree",
+            "spec.mtree",
+            "--out",
+            "out.mtree",
+            "--directory-links=expand",
+            "--report",
+            "numbers.json",
+        ]);
+        let capture = fs::read_dir(folder.path().join("captures"))
+            .expect("the folder is there")
+            .next()
+            .expect("there is a capture")
+            .expect("it can be listed")
+            .path();
+        let capture = capture.to_str().expect("UTF-8");
+        run(&["report", capture, "numbers.json", "--html", "page.html"]);
+        let html = folder.path().join("page.html");
+        Page { folder, html }
+    }
+
+    /// What the browser makes of the page, after `script` has run in it.
+    fn shown(&self, script: &str) -> String {
+        let page = fs::read_to_string(&self.html).expect("the page is there");
+        let with_script = page.replace("</body>", &format!("<script>{script}</script></body>"));
+        let copy = self.folder.path().join("with-script.html");
+        fs::write(&copy, with_script).expect("it can be written");
+        let done = self.browser(&copy, &["--dump-dom"]);
+        String::from_utf8(done.stdout).expect("the browser writes UTF-8")
+    }
+
+    /// Runs the browser on a page, which must leave its console empty.
+    fn browser(&self, page: &Path, flags: &[&str]) -> Output {
+        let done = Command::new("chromium")
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
+            .args(["--disable-background-networking", "--enable-logging=stderr"])
+            .arg(format!("--user-data-dir={}", self.folder.path().join("browser").display()))
+            .args(flags)
+            .arg(format!("file://{}", page.display()))
+            .output()
+            .expect("Debian's chromium is installed");
+        let said = program::said(&done);
+        assert!(done.status.success(), "{said}");
+        assert!(!said.contains("CONSOLE"), "{said}");
+        done
+    }
+}
+
+/// A script that leaves in the page's title what the first column of a table holds.
+fn column(table: &str) -> String {
+    format!(
+        "document.title = [...document.querySelectorAll('#{table} tbody tr')]
+            .map((row) => row.cells[0].textContent).join('|');"
+    )
+}
+
+fn title(dom: &str) -> &str {
+    let (_, rest) = dom.split_once("<title>").expect("there is a title");
+    rest.split_once("</title>").expect("it ends").0
+}
+
+#[test]
+fn the_page_shows_pictures_and_tables_without_an_error_in_its_console() {
+    let page = Page::new();
+    let dom = page.shown(&column("savings"));
+    assert_eq!(title(&dom), "app/bin/python|app/lib/b&lt;script&gt;.so|app/lib64/a.so");
+    for picture in ["weights", "map", "steps", "folders"] {
+        let (_, rest) = dom.split_once(&format!("<svg id=\"{picture}\"")).expect(picture);
+        let (drawn, _) = rest.split_once("</svg>").expect("it ends");
+        assert!(drawn.contains("<rect"), "{picture} is empty: {drawn}");
+    }
+    for words in ["6.0 MB", "not in the archive: external/py/left", "numbers.json"] {
+        assert!(dom.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn a_click_on_a_heading_sorts_and_another_turns_the_order() {
+    let page = Page::new();
+    let click = |times: usize| {
+        let click = "document.querySelectorAll('#savings th button')[0].click();";
+        let dom = page.shown(&(click.repeat(times) + &column("savings")));
+        title(&dom).to_owned()
+    };
+    let up = click(1);
+    let mut down: Vec<_> = up.split('|').collect();
+    assert!(down.is_sorted(), "{up}");
+    down.reverse();
+    assert_eq!(click(2), down.join("|"));
+}
+
+#[test]
+fn the_filter_leaves_the_rows_that_its_text_is_in() {
+    let page = Page::new();
+    let filter = |text: &str| {
+        let script = format!(
+            "const field = document.getElementById('filter'); field.value = '{text}';
+             field.dispatchEvent(new Event('input'));"
+        );
+        let dom = page.shown(&(script + &column("savings")));
+        title(&dom).to_owned()
+    };
+    assert_eq!(filter("LIB64"), "app/lib64/a.so");
+    assert_eq!(filter("nowhere at all"), "");
+}
+
+#[test]
+fn the_page_asks_for_nothing() {
+    let page = Page::new();
+    let dom = page
+        .shown("document.title = performance.getEntriesByType('resource').length + ' requests';");
+    assert_eq!(title(&dom), "0 requests");
+    let text = fs::read_to_string(&page.html).expect("the page is there");
+    let addresses: Vec<_> =
+        text.match_indices("://").map(|(at, _)| &text[at - 5..at + 20]).collect();
+    assert_eq!(addresses.len(), 1, "{addresses:?}");
+    assert!(addresses[0].contains("www.w3.org"), "the name of SVG: {addresses:?}");
+    assert!(text.contains("default-src 'none'"));
+}
+
+#[test]
+fn a_file_that_is_neither_a_capture_nor_a_report_is_one_sentence() {
+    let page = Page::new();
+    let done = program::run(page.folder.path(), &["report", "spec.mtree", "--html", "none.html"]);
+    let said = program::said(&done);
+    assert_eq!((done.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains("neither a capture nor a file of resolve --report"), "{said}");
+    assert!(!page.folder.path().join("none.html").exists());
+}
