@@ -176,7 +176,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         rows.sort_unstable();
         let keywords = at.iter().min().or(rows.first()).copied()?;
         let home = (candidate.linked.folder, path::split(candidate.linked.path).1);
-        let below = self.mirrored(candidate.path, candidate.linked.path, home)?;
+        let below = self.mirrored(candidate.path, home)?;
         let mut hops = candidate.trail.hops.iter().enumerate();
         let (hop, text) = hops.find_map(|(hop, (folder, name))| {
             Some((hop, self.text(candidate, &below, *folder, name)?))
@@ -249,11 +249,8 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
     /// Whether the archive shows at and below `mirror` just what `below` holds.
     fn shows_the_same(&self, below: &Below<'_>, mirror: &Mirror<'s>, remainder: &[u8]) -> bool {
         let up = memchr::memchr_iter(b'/', remainder).count();
-        let source = path::without(self.archive.source(mirror.row), remainder);
-        let (Some(source), Some(home)) = (source, self.homes.folder_home(mirror.row, up)) else {
-            return false;
-        };
-        let Some(there) = self.mirrored(mirror.path, source, home) else {
+        let home = self.homes.folder_home(mirror.row, up);
+        let Some(there) = home.and_then(|home| self.mirrored(mirror.path, home)) else {
             return false;
         };
         self.is_folder(mirror.path)
@@ -302,14 +299,9 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         spec.same_keywords(row, other_spec, other_row)
     }
 
-    /// What stands below `folder`, if each row there has a source below `source` with the same
-    /// remainder, and `source` is at `home` for all of them.
-    fn mirrored(
-        &self,
-        folder: &'s [u8],
-        source: &[u8],
-        home: (Folder, &[u8]),
-    ) -> Option<Below<'s>> {
+    /// What stands below `folder`, if each row there has a source with the same remainder below the
+    /// folder of sources at `home`, however that is spelled.
+    fn mirrored(&self, folder: &'s [u8], home: (Folder, &[u8])) -> Option<Below<'s>> {
         let mut below = Below { files: Vec::new(), folders: Vec::new() };
         for &id in self.by_path.below(self.archive, folder) {
             let (spec, row) = self.archive.get(id);
@@ -321,7 +313,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
             let up = memchr::memchr_iter(b'/', remainder).count();
             let mirrors = row.takes_part()
                 && self.homes.of(id).is_known()
-                && path::below(spec.source(row), source) == Some(remainder)
+                && path::without(spec.source(row), remainder).is_some()
                 && self.homes.folder_home(id, up) == Some(home);
             if !mirrors {
                 return None;

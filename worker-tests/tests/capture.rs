@@ -464,7 +464,7 @@ fn a_folder_that_cannot_be_read_any_more_is_a_change() {
     let small = Small::new();
     let binary = small.path("mtree-worker");
     fs::copy(program::binary(), &binary).expect("the program can be copied");
-    fs::set_permissions(small.path("external/py/bin"), fs::Permissions::from_mode(0))
+    fs::set_permissions(small.path("external/py/bin"), fs::Permissions::from_mode(0o000))
         .expect("it is ours");
     let done = Command::new(binary)
         .args([os("replay"), small.capture.as_os_str(), os("--live")])

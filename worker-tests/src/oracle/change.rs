@@ -40,7 +40,8 @@ pub fn change(lines: Vec<Line>, changes: &Changes) -> Vec<u8> {
 }
 
 impl Changes {
-    fn moves(&self) -> bool {
+    /// Whether rows get other names.
+    pub fn moves(&self) -> bool {
         self.strip_prefix.is_some() || self.package_dir.is_some()
     }
 

@@ -1,7 +1,7 @@
 //! Random specs over the sources of a tree: layouts of whole folders, rows left out, rows added,
 //! and every way to write them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, os::unix::ffi::OsStringExt};
 
 use proptest::{
     collection::vec,
@@ -15,7 +15,10 @@ use super::{
     name,
     tree::{Planted, Source, SourceKind},
 };
-use crate::oracle::{Changes, DirectoryLinks, MissingTarget, Options};
+use crate::{
+    oracle::{Changes, DirectoryLinks, MissingTarget, Options},
+    plant::below,
+};
 
 /// What proptest draws.
 #[derive(Clone, Debug)]
@@ -125,6 +128,8 @@ enum Oddity {
     SourceFirst,
     OtherSpelling,
     DottedSource,
+    AbsoluteSource,
+    DottedName,
     OtherHead,
     FullPath,
     RemarkBefore,
@@ -145,8 +150,7 @@ pub fn spec() -> impl Strategy<Value = SpecPlan> {
         options(),
     )
         .prop_map(|(layouts, lacking, extras, mut style, oddities, options)| {
-            let changes = &options.changes;
-            if changes.strip_prefix.is_some() || changes.package_dir.is_some() {
+            if options.changes.moves() {
                 // How a slash-less name is spelled as a full path is nobody's rule.
                 style.escapes = Escapes::Octal;
             }
@@ -247,6 +251,8 @@ fn oddity() -> impl Strategy<Value = Oddity> {
         Oddity::SourceFirst,
         Oddity::OtherSpelling,
         Oddity::DottedSource,
+        Oddity::AbsoluteSource,
+        Oddity::DottedName,
         Oddity::OtherHead,
         Oddity::FullPath,
         Oddity::RemarkBefore,
@@ -373,7 +379,11 @@ impl SpecPlan {
         for (of, oddity) in &self.oddities {
             if !rows.is_empty() {
                 let index = of.index(rows.len());
-                rows[index].oddities.push(*oddity);
+                let row = &mut rows[index];
+                row.oddities.push(*oddity);
+                if let (What::File(source), Oddity::AbsoluteSource) = (&mut row.what, oddity) {
+                    *source = below(&planted.exec_root, source).into_os_string().into_vec();
+                }
             }
         }
         // What is staged as a link cannot be a folder that holds staged links too.
@@ -434,13 +444,13 @@ impl SpecPlan {
                 None => self.write_row(row, !row.oddities.contains(&Oddity::FullPath), spec),
             }
         }
-        for (path, below) in inner {
+        for (path, rows_below) in inner {
             let own = rows.iter().find(|row| row.path == path && row.what == What::Folder);
             let row = own
                 .cloned()
                 .unwrap_or_else(|| Row { path: path.clone(), ..Row::folder("0", false) });
             self.write_row(&row, true, spec);
-            self.write_folder(&below, &path, spec);
+            self.write_folder(&rows_below, &path, spec);
             spec.extend(b"..\n");
         }
     }
@@ -466,6 +476,9 @@ impl SpecPlan {
         };
         if row.what == What::Folder && !slash_less && !name.contains(&b'/') {
             name.push(b'/');
+        }
+        if has(Oddity::DottedName) && !self.options.changes.moves() {
+            name = name.split(|byte| *byte == b'/').collect::<Vec<_>>().join(&b"/.//"[..]);
         }
         let mut fields = vec![name];
         let mut say = |field: String| fields.push(field.into_bytes());
