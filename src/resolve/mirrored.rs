@@ -23,9 +23,9 @@ impl<'s> MirroredFolders<'s> {
         homes: &Homes<'s>,
         trails: impl Iterator<Item = &'t Trail>,
     ) -> Self {
-        let mut wanted: HashMap<&[u8], Vec<Folder>> = HashMap::new();
+        let mut wanted: HashMap<&[u8], HashSet<Folder>> = HashMap::new();
         for (folder, name) in trails.flat_map(|trail| &trail.hops) {
-            wanted.entry(name).or_default().push(*folder);
+            wanted.entry(name).or_default().insert(*folder);
         }
         let mut paths: HashMap<_, HashSet<&[u8]>> = HashMap::new();
         for row in archive.all().filter(|&row| homes.of(row).is_known()) {
