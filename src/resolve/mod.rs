@@ -116,6 +116,9 @@ pub struct FolderLink {
     pub hop: usize,
 }
 
+/// Fewer rows or paths than this are not worth waking another thread for.
+const WORTH_SHARING: usize = 2048;
+
 /// Why a spec cannot be resolved.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ResolveError {
