@@ -75,6 +75,9 @@ fn budget(named: &[&str]) -> Outcome {
     if is_asked("flight") {
         in_flight(&exec_root, &forest, usual);
     }
+    if is_asked("record") {
+        recorded(&exec_root, &forest, usual)?;
+    }
     if is_asked("memory") {
         memory(&exec_root)?;
     }
@@ -137,24 +140,28 @@ fn settle() {
 
 /// One process a run. `floor` are the arguments of the floor.
 fn processes(exec_root: &ExecRoot, rounds: usize, floor_arguments: &[&str]) -> Turns {
-    let time = |program: &Path, arguments: &[&str]| {
-        remove_outputs(exec_root.path());
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(exec_root.path());
-        let started = Instant::now();
-        let status = command.status().expect("it starts");
-        let taken = started.elapsed();
-        assert!(status.success(), "{command:?}");
-        taken
-    };
+    let root = exec_root.path();
+    let ours = ["resolve", "--mtree=spec.mtree", "--out=out.mtree"];
     let mut turns = Turns::default();
     for _ in 0..rounds {
         turns.take(
-            || time(program::binary(), &["resolve", "--mtree=spec.mtree", "--out=out.mtree"]),
-            || time(floor(), floor_arguments),
+            || process(root, program::binary(), &ours),
+            || process(root, floor(), floor_arguments),
         );
     }
     turns
+}
+
+/// What one process takes that runs in `root`.
+fn process(root: &Path, program: &Path, arguments: &[&str]) -> Duration {
+    remove_outputs(root);
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root);
+    let started = Instant::now();
+    let status = command.status().expect("it starts");
+    let taken = started.elapsed();
+    assert!(status.success(), "{command:?}");
+    taken
 }
 
 fn cold(what: &str, exec_root: &ExecRoot, rounds: usize, usual: Duration) -> Outcome {
@@ -206,6 +213,41 @@ fn sandbox(exec_root: &ExecRoot, forest: &Forest, usual: Duration) -> Outcome {
     }
     let usual = usual * forest.rows() as u32;
     table::print("a request in a fresh sandbox", &turns, Some(1.2), usual);
+    Ok(())
+}
+
+/// What recording costs: the floor is the program that does not record.
+fn recorded(exec_root: &ExecRoot, forest: &Forest, usual: Duration) -> Outcome {
+    let root = exec_root.path();
+    let record = "--record=captures";
+    let resolve_once = ["resolve", "--mtree=spec.mtree", "--out=out.mtree"];
+    let mut turns = Turns::default();
+    for _ in 0..ROUNDS {
+        turns.take(
+            || process(root, program::binary(), &[&[record], &resolve_once[..]].concat()),
+            || process(root, program::binary(), &resolve_once),
+        );
+    }
+    let usual = usual * forest.rows() as u32;
+    table::print("a recorded cold process, floor: not recorded", &turns, None, usual);
+
+    let asked = listing(resolve(1, "spec.mtree", "out.mtree"), forest).sent(Protocol::Proto);
+    let (mut recording, mut other) = (exec_root.worker(&[record]), exec_root.worker(&[]));
+    let mut turns = Turns::default();
+    for round in 0..2 + ROUNDS {
+        let take = |worker: &mut Worker| {
+            let taken = time(root, worker, &asked);
+            // Captures are compressed behind the answer, and not at the next one's expense.
+            thread::sleep(Duration::from_millis(300));
+            taken
+        };
+        match round {
+            0 | 1 => drop((take(&mut recording), take(&mut other))),
+            _ => turns.take(|| take(&mut recording), || take(&mut other)),
+        }
+    }
+    table::print("a recorded warm request, floor: not recorded", &turns, Some(1.25), usual);
+    fs::remove_dir_all(exec_root.at("captures"))?;
     Ok(())
 }
 

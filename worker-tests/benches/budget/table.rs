@@ -31,7 +31,7 @@ pub fn print(what: &str, turns: &Turns, at_most: Option<f64>, usual: Duration) {
         time(least),
         time(floor.least),
         ratio(least, floor.least),
-        at_most.map(|most| format!("{most:.1}")).unwrap_or_default(),
+        at_most.map(|most| format!("{most}")).unwrap_or_default(),
         ratio(middle, floor.middle),
         time(usual),
         turns.count()

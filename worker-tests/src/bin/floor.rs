@@ -82,7 +82,9 @@ fn read_links(sandbox: &OsStr, rows: &[CString]) -> io::Result<()> {
         match readlinkat_raw(&sandbox, row, &mut buffer) {
             // No link.
             Err(Errno::INVAL) => {}
-            asked => drop(asked?),
+            asked => {
+                asked?;
+            }
         }
     }
     Ok(())
