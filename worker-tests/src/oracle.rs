@@ -451,6 +451,10 @@ fn turned(row: &Row, text: &[u8]) -> Vec<u8> {
         }
     }
     let mut line = fields.join(&b' ');
+    if line.ends_with(b"\\") {
+        // Right before the newline it would join the next line.
+        line.push(b' ');
+    }
     line.extend_from_slice(row.fields.ending());
     line
 }
