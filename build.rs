@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     prost_build::Config::new()
         // Specs and requests are shared with whoever runs the request, not copied.
         .bytes([".mtree_worker.capture.File.text", ".mtree_worker.capture.Capture.request"])
-        .extern_path(".blaze.worker.Input", "crate::server::inputs::Checked")
+        .extern_path(".blaze.worker.Input", "crate::server::inputs::Place")
         .compile_fds(files)?;
     Ok(())
 }

@@ -15,7 +15,6 @@ mod recorder;
 mod recording;
 mod replaying;
 mod shelf;
-mod stamp_of_time;
 
 pub use changes::{Change, Changes, changes};
 pub use file::{CaptureError, is_capture, read};

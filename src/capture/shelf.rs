@@ -9,9 +9,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use jiff::Timestamp;
+
 use super::file;
 use super::notes::Taken;
-use super::stamp_of_time::utc;
 use crate::error::Error;
 use crate::output::Output;
 
@@ -107,6 +108,13 @@ fn name(taken: &Taken) -> String {
     format!("{began}-{id}-{}-{:04}{ENDING}", std::process::id(), taken.number)
 }
 
+/// `20261122T152308.123456Z` for a moment in microseconds since 1970: names sort by time.
+fn utc(microseconds: u64) -> String {
+    let moment =
+        i64::try_from(microseconds).ok().and_then(|since| Timestamp::from_microsecond(since).ok());
+    moment.unwrap_or_default().strftime("%Y%m%dT%H%M%S.%6fZ").to_string()
+}
+
 /// Whether a file is one that `name` names.
 fn is_ours(name: &str) -> bool {
     let Some((began, rest)) = name.strip_suffix(ENDING).and_then(|name| name.split_once('-'))
@@ -146,6 +154,13 @@ fn keep_to(folder: &Path, limit: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_are_written_in_utc() {
+        assert_eq!(utc(0), "19700101T000000.000000Z");
+        assert_eq!(utc(951_782_400_000_000), "20000229T000000.000000Z");
+        assert_eq!(utc(1_767_225_599_999_999), "20251231T235959.999999Z");
+    }
 
     #[test]
     fn only_captures_are_dropped() {

@@ -2,7 +2,9 @@
 //! unpacked there is not for this program to say, so no link is made to one and none of one.
 
 use hashbrown::HashMap;
+use rayon::prelude::*;
 
+use super::WORTH_SHARING;
 use super::archive::{Archive, RowId};
 use super::homes::Homes;
 use crate::path;
@@ -33,8 +35,12 @@ impl<'s> Contested<'s> {
         if paths.is_empty() {
             return Self { paths };
         }
+        let all: Vec<_> = archive.all().collect();
+        let claims = |row: &&RowId| paths.contains_key(archive.path(**row));
+        let claimants: Vec<_> =
+            all.par_iter().with_min_len(WORTH_SHARING).filter(claims).copied().collect();
         let mut own: HashMap<&[u8], RowId> = HashMap::new();
-        for row in archive.all() {
+        for row in claimants {
             let path = archive.path(row);
             let Some(claim) = paths.get_mut(path) else {
                 continue;

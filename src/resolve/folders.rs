@@ -169,7 +169,9 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         let at = self.by_path.at(self.archive, candidate.path);
         let rows_below = self.by_path.below(self.archive, candidate.path);
         let own = |row: &RowId| self.archive.is_own(*row);
-        if !self.is_folder(candidate.path) || !at.iter().chain(rows_below).all(own) {
+        if !self.by_path.is_folder(self.archive, candidate.path)
+            || !at.iter().chain(rows_below).all(own)
+        {
             return None;
         }
         let mut rows: Vec<_> = at.iter().chain(rows_below).copied().collect();
@@ -240,12 +242,6 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         found.clone()
     }
 
-    /// Whether nothing but folder rows, or no row at all, stands at `path`.
-    fn is_folder(&self, path: &[u8]) -> bool {
-        let kind = |row: &RowId| self.archive.get(*row).1.kind();
-        self.by_path.at(self.archive, path).iter().all(|row| kind(row) == Kind::Folder)
-    }
-
     /// Whether the archive shows at and below `mirror` just what `below` holds.
     fn shows_the_same(&self, below: &Below<'_>, mirror: &Mirror<'s>, remainder: &[u8]) -> bool {
         let up = memchr::memchr_iter(b'/', remainder).count();
@@ -253,7 +249,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         let Some(there) = home.and_then(|home| self.mirrored(mirror.path, home)) else {
             return false;
         };
-        self.is_folder(mirror.path)
+        self.by_path.is_folder(self.archive, mirror.path)
             && below.files.len() == there.files.len()
             && below.files.iter().zip(&there.files).all(|(here, there)| {
                 let (one, other) = (self.homes.of(here.1), self.homes.of(there.1));

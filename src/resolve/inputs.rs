@@ -1,9 +1,14 @@
 //! The files that a request lists: what is not among them, nor below one, is not asked for.
 
+use std::ffi::OsString;
 use std::hash::BuildHasher;
+use std::iter;
 
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
+use rayon::prelude::*;
+
+use super::WORTH_SHARING;
 
 /// A set of paths. Kept as hashes alone: there are as many as rows, and to take a path for one of
 /// them by chance (1 in 2^64, with a seed of its own in each set) would only let it be looked at.
@@ -13,15 +18,22 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// An empty set, with room for `capacity` paths.
-    pub fn with_capacity(capacity: usize) -> Self {
-        Self { hashes: HashTable::with_capacity(capacity), hasher: RandomState::default() }
-    }
-
-    /// Adds a path.
-    pub fn insert(&mut self, path: &[u8]) {
-        let hash = self.hasher.hash_one(path);
-        self.hashes.entry(hash, |known| *known == hash, |known| *known).or_insert(hash);
+    /// The set of `paths`, and of what `reading` makes of each, if that is something else.
+    pub fn new<'p>(
+        paths: impl Iterator<Item = &'p [u8]>,
+        reading: impl Fn(&[u8]) -> Option<OsString> + Sync,
+    ) -> Self {
+        let hasher = RandomState::default();
+        let hash = |path: &[u8]| hasher.hash_one(path);
+        let both =
+            |path: &&[u8]| (hash(path), reading(path).map(|read| hash(read.as_encoded_bytes())));
+        let paths: Vec<_> = paths.collect();
+        let hashed: Vec<_> = paths.par_iter().with_min_len(WORTH_SHARING).map(both).collect();
+        let mut hashes = HashTable::with_capacity(hashed.len());
+        for hash in hashed.into_iter().flat_map(|(path, read)| iter::once(path).chain(read)) {
+            hashes.entry(hash, |known| *known == hash, |known| *known).or_insert(hash);
+        }
+        Self { hashes, hasher }
     }
 
     /// Whether a path is in the set.

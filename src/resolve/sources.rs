@@ -1,8 +1,11 @@
 //! The folders that sources name, as text: each once, with the folder it is in.
 
-use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
+use hashbrown::HashTable;
+use rayon::prelude::*;
+
+use super::WORTH_SHARING;
 use super::archive::{Archive, RowId};
 use super::inputs::Inputs;
 use crate::path;
@@ -54,10 +57,11 @@ impl<'s> Sources<'s> {
             of_rows: Vec::with_capacity(archive.all().count()),
             hasher: Default::default(),
         };
+        let listed = inputs.map(|inputs| listed(archive, inputs));
         // Rows of one folder mostly stand together.
         let (mut last, mut last_path) = (SourceFolder::NONE, &b""[..]);
-        for row in archive.all() {
-            let (spec, row) = archive.get(row);
+        for id in archive.all() {
+            let (spec, row) = archive.get(id);
             if !row.takes_part() || spec.source(row).len() > LONGEST {
                 sources.of_rows.push(SourceFolder::NONE);
                 continue;
@@ -68,7 +72,7 @@ impl<'s> Sources<'s> {
                 last_path = path;
             }
             let covered = sources.folders[last.0 as usize].covered
-                || inputs.is_some_and(|inputs| inputs.contains(spec.source(row)));
+                || listed.as_ref().is_some_and(|listed| listed[id.0 as usize]);
             if !covered {
                 sources.of_rows.push(SourceFolder::NONE);
                 continue;
@@ -137,6 +141,13 @@ impl<'s> Sources<'s> {
     pub fn depth(&self, folder: SourceFolder) -> usize {
         self.folders[folder.0 as usize].depth as usize
     }
+}
+
+/// By row: whether its source is one of `inputs`.
+fn listed(archive: &Archive<'_>, inputs: &Inputs) -> Vec<bool> {
+    let rows = archive.all().collect::<Vec<_>>();
+    let is_listed = |&row: &RowId| inputs.contains(archive.source(row));
+    rows.par_iter().with_min_len(WORTH_SHARING).map(is_listed).collect()
 }
 
 /// The folder of a source, as text: empty for the root, `/` for the top.

@@ -194,9 +194,7 @@ fn stagings_that_go_round_are_an_error() {
 fn what_is_not_among_the_inputs_is_not_there() {
     let spec = spec(&[("a", "x/a"), ("b", "y/z/b"), ("c", "x/c")]);
     let mut tree = Planted::new(&["execroot/x/a", "execroot/y/z/b", "execroot/x/c -x"]);
-    let mut inputs = Inputs::with_capacity(2);
-    inputs.insert(b"y");
-    inputs.insert(b"x/c");
+    let inputs = Inputs::new([&b"y"[..], b"x/c"].into_iter(), |_| None);
     let decisions = resolve(&spec, &[], Options::default(), Some(&inputs), &mut tree).unwrap();
     assert_eq!((&decisions.absent[..], &decisions.unknown[..]), (&[0][..], &[2][..]));
 }

@@ -1,17 +1,13 @@
 //! The files that a request lists.
 //!
-//! Knows how `WorkRequest.inputs` lies in a frame, and that a request may list tens of thousands of
-//! files of which only the paths are wanted: they are checked when the frame is read, left where
-//! they are, and found again by whoever asks. Must not know what a path means.
+//! Knows how `Input` lies in a frame, and that a request may list tens of thousands of files of which
+//! only the paths are wanted: when the frame is read they are checked and left where they are, and
+//! only their places are kept. Must not know what a path means.
 
 use bytes::{Buf, BufMut, Bytes};
 use prost::DecodeError;
-use prost::encoding::{
-    DecodeContext, WireType, check_wire_type, decode_key, decode_varint, skip_field,
-};
+use prost::encoding::{DecodeContext, WireType, check_wire_type, decode_varint, skip_field};
 
-/// `WorkRequest.inputs` in worker_protocol.proto.
-const INPUTS: u32 = 2;
 /// `Input.path` and `Input.digest` in worker_protocol.proto.
 const PATH: u32 = 1;
 const DIGEST: u32 = 2;
@@ -23,10 +19,10 @@ pub struct Inputs(Kept);
 
 #[derive(Clone, Debug)]
 enum Kept {
-    /// A `WorkRequest` that has been decoded once, and the number of inputs in it.
+    /// A `WorkRequest` that has been decoded, and where the paths are in it.
     Frame {
         message: Bytes,
-        count: usize,
+        places: Vec<Place>,
     },
     Paths(Vec<Vec<u8>>),
 }
@@ -38,12 +34,9 @@ impl Default for Kept {
 }
 
 impl Inputs {
-    /// The inputs of `message`, a `WorkRequest` in whose decoding `checked` inputs were met.
-    pub(super) fn in_frame(message: Bytes, checked: &[Checked]) -> Self {
-        match checked.len() {
-            0 => Inputs::default(),
-            count => Inputs(Kept::Frame { message, count }),
-        }
+    /// The inputs of `message`, a `WorkRequest` in whose decoding `places` were met.
+    pub(super) fn in_frame(message: Bytes, places: Vec<Place>) -> Self {
+        Inputs(Kept::Frame { message, places })
     }
 
     /// True for a request that lists no inputs.
@@ -54,18 +47,18 @@ impl Inputs {
     /// How many paths [`iter`](Self::iter) gives.
     pub fn len(&self) -> usize {
         match &self.0 {
-            Kept::Frame { count, .. } => *count,
+            Kept::Frame { places, .. } => places.len(),
             Kept::Paths(paths) => paths.len(),
         }
     }
 
-    /// Each path once more, as it was sent. Reads through the request, but copies nothing.
+    /// Each path, as it was sent.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let (message, paths) = match &self.0 {
-            Kept::Frame { message, .. } => (&message[..], &[][..]),
-            Kept::Paths(paths) => (&[][..], &paths[..]),
+        let (message, places, paths) = match &self.0 {
+            Kept::Frame { message, places } => (&message[..], &places[..], &[][..]),
+            Kept::Paths(paths) => (&[][..], &[][..], &paths[..]),
         };
-        fields(message, INPUTS).map(path).chain(paths.iter().map(Vec::as_slice))
+        places.iter().map(|place| place.path(message)).chain(paths.iter().map(Vec::as_slice))
     }
 }
 
@@ -75,34 +68,28 @@ impl From<Vec<Vec<u8>>> for Inputs {
     }
 }
 
-/// The path in an `Input`: of several the last, and without one the empty path, as proto3 has it.
-fn path(input: &[u8]) -> &[u8] {
-    fields(input, PATH).last().unwrap_or_default()
-}
-
-/// The length-delimited fields with one number in a message that has been decoded before. That
-/// decoding has found every fault there can be, so that none ends the walk early.
-fn fields(mut message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        loop {
-            let (found, wire_type) = decode_key(&mut message).ok()?;
-            if (found, wire_type) == (number, WireType::LengthDelimited) {
-                let length = usize::try_from(decode_varint(&mut message).ok()?).ok()?;
-                let (value, behind) = message.split_at_checked(length)?;
-                message = behind;
-                return Some(value);
-            }
-            skip_field(wire_type, found, &mut message, DecodeContext::default()).ok()?;
-        }
-    })
-}
-
-/// What stands for `blaze.worker.Input` in the generated code: decoding one checks it and keeps
-/// nothing, so that a list of them takes no memory.
+/// What stands for `blaze.worker.Input` in the generated code: where its path lies in the message,
+/// counted from the message's end to the path's length. 0 for an input without a path.
+///
+/// Right only for a message that is decoded from one slice, and shorter than 2 GiB, as every message
+/// of protobuf is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Checked;
+pub struct Place(u32);
 
-impl prost::Message for Checked {
+impl Place {
+    /// The path in `message`: of several the last, and without one the empty path, as proto3 has it.
+    fn path(self, message: &[u8]) -> &[u8] {
+        let path = || {
+            let start = message.len().checked_sub(self.0 as usize)?;
+            let mut behind = message.get(start..)?;
+            let length = usize::try_from(decode_varint(&mut behind).ok()?).ok()?;
+            behind.get(..length)
+        };
+        path().unwrap_or_default()
+    }
+}
+
+impl prost::Message for Place {
     fn merge_field(
         &mut self,
         tag: u32,
@@ -113,6 +100,9 @@ impl prost::Message for Checked {
         if tag == PATH || tag == DIGEST {
             check_wire_type(WireType::LengthDelimited, wire_type)?;
         }
+        if tag == PATH {
+            self.0 = buf.remaining() as u32;
+        }
         skip_field(wire_type, tag, buf, ctx)
     }
 
@@ -122,17 +112,29 @@ impl prost::Message for Checked {
         0
     }
 
-    fn clear(&mut self) {}
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use prost::Message;
+
+    use super::super::protocol::WorkRequest;
     use super::*;
 
     /// A field with a number below 16 and a value below 128 bytes.
     fn field(number: u8, value: &[u8]) -> Vec<u8> {
         let length = u8::try_from(value.len()).expect("a short value");
         [&[number << 3 | 2, length], value].concat()
+    }
+
+    fn paths(message: Vec<u8>) -> Vec<Vec<u8>> {
+        let request = WorkRequest::decode(&message[..]).expect("a request");
+        let inputs = Inputs::in_frame(Bytes::from(message), request.inputs);
+        assert_eq!(inputs.len(), inputs.iter().count());
+        inputs.iter().map(<[u8]>::to_vec).collect()
     }
 
     #[test]
@@ -147,16 +149,12 @@ mod tests {
             field(2, b""),
         ]
         .concat();
-        let inputs = Inputs::in_frame(Bytes::from(message), &[Checked; 3]);
-        assert_eq!(inputs.len(), 3);
-        let paths: Vec<&[u8]> = inputs.iter().collect();
-        assert_eq!(paths, [&b"first"[..], b"\xffsecond", b""]);
+        assert_eq!(paths(message), [&b"first"[..], b"\xffsecond", b""]);
     }
 
     #[test]
     fn the_last_of_several_paths_is_the_path() {
         let twice = [field(1, b"first"), field(1, b"last")].concat();
-        let inputs = Inputs::in_frame(Bytes::from(field(2, &twice)), &[Checked]);
-        assert_eq!(inputs.iter().collect::<Vec<_>>(), [b"last"]);
+        assert_eq!(paths(field(2, &twice)), [b"last"]);
     }
 }

@@ -29,6 +29,9 @@ pub struct Request {
     pub received: (Protocol, Bytes),
 }
 
+/// The longest message, in bytes: protobuf has no longer one.
+const LONGEST: usize = i32::MAX as usize;
+
 /// One frame's meaning.
 #[derive(Debug)]
 pub enum Incoming {
@@ -46,6 +49,12 @@ impl Incoming {
     ///
     /// The error says in words what is wrong with the message.
     pub fn read(protocol: Protocol, message: Bytes) -> Result<Self, String> {
+        if message.len() > LONGEST {
+            return Err(format!(
+                "it has {} bytes, and protobuf has no message of 2 GiB",
+                message.len()
+            ));
+        }
         let mut incoming = match protocol {
             Protocol::Proto => WorkRequest::decode(&message[..])
                 .map(|request| Incoming::from_proto(request, message.clone()))
@@ -64,7 +73,7 @@ impl Incoming {
         }
         Incoming::Request(Request {
             arguments: request.arguments,
-            inputs: Inputs::in_frame(message, &request.inputs),
+            inputs: Inputs::in_frame(message, request.inputs),
             request_id: request.request_id,
             verbosity: request.verbosity,
             sandbox_dir: request.sandbox_dir,

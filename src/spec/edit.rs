@@ -1,6 +1,6 @@
 //! Writing a spec with some of its rows turned into links, and the rest as it came.
 
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::ops::Range;
 
 use super::escape::escape;
@@ -160,12 +160,16 @@ impl Patch {
     /// Writes `base`, which is the text that the patch was made for, with what differs.
     pub fn write_to(&self, base: &[u8], out: &mut dyn Write) -> io::Result<()> {
         let mut written = 0;
+        let mut slices = Vec::with_capacity(SLICES_AT_ONCE.min(2 * self.edits.len() + 1));
         for (stretch, text) in self.stretches() {
-            out.write_all(&base[written..stretch.start])?;
-            out.write_all(text)?;
+            slices.extend([&base[written..stretch.start], text].map(IoSlice::new));
+            if slices.len() + 1 >= SLICES_AT_ONCE {
+                write_all(&mut slices, out)?;
+            }
             written = stretch.end;
         }
-        out.write_all(&base[written..])
+        slices.push(IoSlice::new(&base[written..]));
+        write_all(&mut slices, out)
     }
 
     /// The stretches of the base that are replaced, in order, each with what stands there instead.
@@ -174,6 +178,27 @@ impl Patch {
             .iter()
             .map(|edit| (edit.start as usize..edit.end as usize, &self.text[edit.text.clone()]))
     }
+}
+
+/// How many slices one system call takes (`IOV_MAX` of Linux).
+const SLICES_AT_ONCE: usize = 1024;
+
+/// Writes what stands in `slices`, one behind the other and copied by nobody but the system, and
+/// empties them.
+fn write_all(slices: &mut Vec<IoSlice<'_>>, out: &mut dyn Write) -> io::Result<()> {
+    let mut rest = &mut slices[..];
+    // Empty slices at the head go.
+    IoSlice::advance_slices(&mut rest, 0);
+    while !rest.is_empty() {
+        match out.write_vectored(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut rest, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    slices.clear();
+    Ok(())
 }
 
 /// The end of the line `line`: its newline, if it has one, as it was written.

@@ -20,6 +20,14 @@ pub fn fields(line: &[u8]) -> Fields<'_> {
     Fields { rest, joined: memchr(b'\n', rest).is_some() }
 }
 
+impl<'l> Fields<'l> {
+    /// What stands behind the fields read so far. `None` where lines are joined: there a newline is
+    /// a blank.
+    pub fn rest(&self) -> Option<&'l [u8]> {
+        (!self.joined).then_some(self.rest)
+    }
+}
+
 impl<'l> Iterator for Fields<'l> {
     type Item = &'l [u8];
 
@@ -42,6 +50,11 @@ impl<'l> Iterator for Fields<'l> {
             }
         }
     }
+}
+
+/// Whether `text`, which has no newline, is one field to its end.
+pub fn is_one(text: &[u8]) -> bool {
+    !text.is_empty() && memchr3(b' ', b'\t', b'\r', text).is_none()
 }
 
 /// A keyword and its value: `None` for one that stands alone, such as `optional`.

@@ -8,7 +8,7 @@ use memchr::{memchr, memchr_iter};
 use rayon::prelude::*;
 
 use super::escape::{self, Stray};
-use super::field::{self, Kind};
+use super::field::{self, Fields, Kind};
 use super::{Closing, Row, Spec, Text};
 use crate::path;
 
@@ -163,13 +163,37 @@ pub(super) fn line_end(text: &[u8], start: usize) -> usize {
     }
 }
 
-struct Parser {
+struct Parser<'t> {
     spec: Spec,
     link_is_source: bool,
     /// The slash-less folders entered: the row, and the length of `folder` before it.
     entered: Vec<(u32, usize)>,
     /// The archive path of the folder entered last.
     folder: Vec<u8>,
+    between: Option<Between<'t>>,
+}
+
+/// What stood between the name and the source of a row, if nothing stood behind them. The next row
+/// mostly says the same there, and need not be read field by field.
+struct Between<'t> {
+    /// From behind the name up to the source.
+    text: &'t [u8],
+    kind: Option<Kind>,
+}
+
+impl<'t> Between<'t> {
+    /// What stands between in a row with `rest` behind its name, which says `told`.
+    fn new(rest: &'t [u8], told: &Told<'t>) -> Option<Self> {
+        let content = told.content.filter(|_| told.link.is_none())?;
+        let is_last = rest.as_ptr_range().end == content.as_ptr_range().end;
+        is_last.then(|| Self { text: &rest[..rest.len() - content.len()], kind: told.kind })
+    }
+
+    /// What a row says that has `rest` behind its name, if it says the same but for the source.
+    fn told<'l>(&self, rest: &'l [u8]) -> Option<Told<'l>> {
+        let content = rest.strip_prefix(self.text).filter(|content| field::is_one(content))?;
+        Some(Told { kind: self.kind, content: Some(content), link: None })
+    }
 }
 
 /// What the fields of a row say.
@@ -180,18 +204,18 @@ struct Told<'l> {
     link: Option<&'l [u8]>,
 }
 
-impl Parser {
+impl<'t> Parser<'t> {
     /// A parser with room for the rows of `text`.
     fn new(text: &[u8], link_is_source: bool) -> Self {
         let sample = text.len().min(1 << 16);
         let lines = memchr_iter(b'\n', &text[..sample]).count();
         let expected = text.len().checked_div(sample).unwrap_or_default() * lines;
         let spec = Spec { rows: Vec::with_capacity(expected + 1), ..Spec::default() };
-        Self { spec, link_is_source, entered: Vec::new(), folder: Vec::new() }
+        Self { spec, link_is_source, entered: Vec::new(), folder: Vec::new(), between: None }
     }
 
     /// Reads the lines of `text` in `range`. An error comes with the place where its row begins.
-    fn read(mut self, text: &[u8], range: Range<usize>) -> Result<Self, (usize, What)> {
+    fn read(mut self, text: &'t [u8], range: Range<usize>) -> Result<Self, (usize, What)> {
         let mut start = range.start;
         while start < range.end {
             let end = line_end(text, start);
@@ -227,7 +251,7 @@ impl Parser {
     }
 
     /// Reads one line, which stands at `start`.
-    fn line(&mut self, line: &[u8], start: usize) -> Result<(), What> {
+    fn line(&mut self, line: &'t [u8], start: usize) -> Result<(), What> {
         let mut fields = field::fields(line);
         let Some(name) = fields.next() else {
             return Ok(());
@@ -266,14 +290,14 @@ impl Parser {
         Ok(())
     }
 
-    fn row<'l>(
+    fn row(
         &mut self,
-        line: &'l [u8],
-        name: &'l [u8],
-        fields: impl Iterator<Item = &'l [u8]>,
+        line: &'t [u8],
+        name: &'t [u8],
+        fields: Fields<'t>,
         start: u32,
     ) -> Result<(), What> {
-        let told = told(fields)?;
+        let told = self.told(fields)?;
         let defaults = self.spec.defaults.now();
         let kind = told.kind.or(self.spec.defaults.kind(defaults)).unwrap_or(Kind::Other);
         let source = match kind {
@@ -298,6 +322,18 @@ impl Parser {
             self.enter(path);
         }
         Ok(())
+    }
+
+    /// What the fields behind the name of a row say.
+    fn told(&mut self, fields: Fields<'t>) -> Result<Told<'t>, What> {
+        let rest = fields.rest();
+        let alike = rest.zip(self.between.as_ref()).and_then(|(rest, last)| last.told(rest));
+        if let Some(told) = alike {
+            return Ok(told);
+        }
+        let told = told(fields)?;
+        self.between = rest.and_then(|rest| Between::new(rest, &told));
+        Ok(told)
     }
 
     /// Enters the folder of the row read last, whose archive path is `path`.
@@ -471,6 +507,32 @@ mod tests {
         check(&Spec::parse(in_a_folder, false).unwrap(), 1);
         text.extend_from_slice(b"last uid\n");
         assert_eq!(Spec::parse(text, false).err().unwrap().line, 80_001);
+    }
+
+    #[test]
+    fn a_row_that_differs_from_the_one_before_in_its_source_alone_is_read_alike() {
+        let text = b"a/b type=file content=x\na/c type=file content=y z=1\n\
+            a/d type=file content=\na/e type=file content=y \\\n uid=1\na/f type=file content=y\n\
+            a/g type=file link=q content=r\na/h type=link link=q content=r\n\
+            a/i  type=file content=x\na/j  type=file content=y\r\n\
+            a/k content=file type=file\na/l content=file type=link\n";
+        let spec = Spec::parse(text.to_vec(), false).unwrap();
+        let rows: Vec<_> = spec.rows().iter().map(|row| (row.kind(), spec.source(row))).collect();
+        let file = |source: &'static [u8]| (Kind::File, source);
+        let want: [(Kind, &[u8]); 11] = [
+            file(b"x"),
+            file(b"y"),
+            file(b""),
+            file(b"y"),
+            file(b"y"),
+            file(b"r"),
+            (Kind::Link, b""),
+            file(b"x"),
+            file(b"y"),
+            file(b"file"),
+            (Kind::Link, b"file"),
+        ];
+        assert_eq!(rows, want);
     }
 
     #[test]

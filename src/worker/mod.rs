@@ -133,12 +133,5 @@ pub fn listed(request: &Request) -> Option<Inputs> {
     if request.inputs.is_empty() {
         return None;
     }
-    let mut inputs = Inputs::with_capacity(request.inputs.len());
-    for path in request.inputs.iter() {
-        inputs.insert(path);
-        if let Some(read) = latin1::reading(path) {
-            inputs.insert(read.as_encoded_bytes());
-        }
-    }
-    Some(inputs)
+    Some(Inputs::new(request.inputs.iter(), latin1::reading))
 }

@@ -2,6 +2,7 @@
 //!
 //!     floor cold FOLDER SPEC OUT                list every folder below FOLDER once, read SPEC, write OUT
 //!     floor warm FOLDERS SPEC OUT               serve: stat every folder once, read SPEC, write OUT
+//!     floor links ROWS SPEC OUT                 readlink every row once, read SPEC, write OUT
 //!     floor sandbox FOLDERS ROWS BOX SPEC OUT   serve: readlink every row below BOX once, and as warm
 //!
 //! A listing is `openat`, `getdents64` until it is empty, `close`: no `stat`, nothing kept. FOLDERS and
@@ -16,6 +17,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, openat, readlinkat_raw, stat};
+use rustix::io::Errno;
 
 fn main() -> io::Result<()> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -24,6 +26,10 @@ fn main() -> io::Result<()> {
             let folder = CString::new(folder.as_encoded_bytes())?;
             let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
             list(CWD, &folder, &mut buffer)?;
+            copy(spec, out)
+        }
+        [what, rows, spec, out] if what == "links" => {
+            read_links(OsStr::new("."), &paths(rows)?)?;
             copy(spec, out)
         }
         [what, folders, spec, out] if what == "warm" => {
@@ -41,7 +47,7 @@ fn main() -> io::Result<()> {
                 copy(spec, out)
             })
         }
-        _ => Err(io::Error::other("usage: floor cold|warm|sandbox …, see floor.rs")),
+        _ => Err(io::Error::other("usage: floor cold|warm|links|sandbox …, see floor.rs")),
     }
 }
 
@@ -73,7 +79,13 @@ fn read_links(sandbox: &OsStr, rows: &[CString]) -> io::Result<()> {
     let sandbox = openat(CWD, sandbox, flags, Mode::empty())?;
     let mut buffer = vec![MaybeUninit::uninit(); 4096];
     for row in rows {
-        readlinkat_raw(&sandbox, row, &mut buffer)?;
+        match readlinkat_raw(&sandbox, row, &mut buffer) {
+            // No link.
+            Err(Errno::INVAL) => {}
+            asked => {
+                asked?;
+            }
+        }
     }
     Ok(())
 }
