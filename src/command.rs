@@ -178,7 +178,7 @@ fn parse(path: &Path, text: impl Into<Bytes>, link_is_source: bool) -> Result<Sp
     Spec::parse(text, link_is_source).map_err(|wrong| Error::Spec { path: path.to_owned(), wrong })
 }
 
-/// The warnings of DESIGN rule 8.
+/// The warnings of DESIGN rule 8, and of links that lead out of the archive.
 fn warnings(spec: &Spec, decisions: &Decisions, noticed: &Noticed) -> Vec<String> {
     let mut warnings = Vec::new();
     let named = |row: usize| {
@@ -197,6 +197,23 @@ fn warnings(spec: &Spec, decisions: &Decisions, noticed: &Noticed) -> Vec<String
             decisions.absent.len(),
             named(first)
         )),
+    }
+    let first = |rows: &[usize]| rows.first().map(|&row| named(row)).unwrap_or_default();
+    if !decisions.declared_outside.is_empty() {
+        warnings.push(format!(
+            "links that the build declared lead out of the archive: {}, the first: {}; declare them \
+             with a target inside of it",
+            decisions.declared_outside.len(),
+            first(&decisions.declared_outside)
+        ));
+    }
+    if !decisions.kept_inside.is_empty() {
+        warnings.push(format!(
+            "rows left alone, since their links lead nowhere and would climb out of the archive: {}, \
+             the first: {}; take them out of srcs, or let the build declare them as links",
+            decisions.kept_inside.len(),
+            first(&decisions.kept_inside)
+        ));
     }
     if let ([first, ..], Some(folder)) = (&decisions.unknown[..], &noticed.unreadable) {
         warnings.push(format!(
@@ -220,7 +237,7 @@ pub fn numbers(spec: &Spec, decisions: &Decisions, noticed: &Noticed) -> Report 
         files: spec.rows().iter().filter(|row| row.kind() == Kind::File).count() - turned,
         links: decisions.links.len(),
         folder_links: decisions.folder_links.len(),
-        left_for_want_of_a_target: decisions.without_target.len(),
+        left_for_want_of_a_target: decisions.without_target.len() + decisions.kept_inside.len(),
         unstaged: decisions.absent.len() + decisions.unknown.len(),
         bytes_saved: 0,
         folders_listed: noticed.counts.listed,

@@ -306,6 +306,11 @@ impl<T: Watched> Teller<'_, T> {
             Staying::Apart => (0, "it takes no part: it is no file or link with a source"),
             Staying::Finished => (4, "it is a finished link, and passes through"),
             Staying::Plain => (1, "its home is no symlink"),
+            Staying::KeptInside => (
+                3,
+                "its link leads nowhere in the tree, and would climb out of the archive, which only \
+                 a link that the build declared may do",
+            ),
             Staying::Absent => {
                 (8, "its source is not there, or not among the inputs: add it to srcs")
             }
@@ -317,7 +322,7 @@ impl<T: Watched> Teller<'_, T> {
                 MissingTarget::Keep => (
                     3,
                     "nothing on its trail is in the archive, and --missing-target=keep has no \
-                     relative target to keep: its bytes go in",
+                     relative target inside the archive to keep: its bytes go in",
                 ),
                 _ if story.trail.iter().any(|hop| !hop.rows.is_empty()) => (
                     3,

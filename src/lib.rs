@@ -18,13 +18,13 @@ compile_error!(
      and Bazel copies instead of linking there."
 );
 
-mod again;
+pub mod again;
 pub mod capture;
 pub mod cli;
 pub mod command;
 pub mod error;
 mod explain;
-mod flagfile;
+pub mod flagfile;
 mod inspect;
 mod log;
 mod output;

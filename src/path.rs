@@ -62,6 +62,25 @@ pub fn relative(folder: &[u8], target: &[u8]) -> Vec<u8> {
     text
 }
 
+/// Whether the link text `text` in `folder` leads above the archive's root, if no name in it is a
+/// link. An absolute text does not: the root of the unpacked archive is its `/`.
+pub fn climbs_out(folder: &[u8], text: &[u8]) -> bool {
+    if text.starts_with(b"/") {
+        return false;
+    }
+    let mut depth = parts(folder).count();
+    for part in parts(text) {
+        if part != b".." {
+            depth += 1;
+        } else if depth == 0 {
+            return true;
+        } else {
+            depth -= 1;
+        }
+    }
+    false
+}
+
 /// The archive path that the link text `text` names in `folder`.
 ///
 /// `None` where the text alone does not tell (DESIGN rule 5): it is absolute, climbs out of the
@@ -105,6 +124,22 @@ mod tests {
         assert_eq!(join(b"app/bin", b"x/../y"), None);
         assert_eq!(join(b"app", b"../../y"), None);
         assert_eq!(join(b"app", b"/y"), None);
+    }
+
+    #[test]
+    fn a_text_climbs_out_where_it_has_more_dots_than_there_are_folders() {
+        for (text, climbs) in [
+            (&b"../.."[..], false),
+            (b"../../x", false),
+            (b"../../../x", true),
+            (b"..//./../../x", true),
+            (b"x/../../../..", true),
+            (b"x/y/../../../../z", false),
+            (b"/../x", false),
+        ] {
+            assert_eq!(climbs_out(b"app/bin", text), climbs, "{}", text.escape_ascii());
+        }
+        assert!(climbs_out(b"", b"..") && !climbs_out(b"", b"x/.."));
     }
 
     #[test]

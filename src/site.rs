@@ -4,7 +4,8 @@
 //! somebody who takes notes, or the notes alone (`crate::capture`).
 
 use std::ffi::OsStr;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -118,6 +119,22 @@ pub struct Disk<'c> {
     outputs: Vec<(&'static str, Output)>,
 }
 
+/// The longest file that is read, in bytes: longer than any spec may be.
+const LONGEST: u64 = 1 << 31;
+
+/// Reads a file that a request names: it may be a device that never ends.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let too_large = || io::Error::from(io::ErrorKind::FileTooLarge);
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    if length > LONGEST {
+        return Err(too_large());
+    }
+    let mut text = Vec::with_capacity(length as usize + 1);
+    file.take(LONGEST + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > LONGEST { Err(too_large()) } else { Ok(text) }
+}
+
 impl<'c> Disk<'c> {
     /// The disk, as a request in `context` sees it.
     pub fn new(context: &'c Context<'c>) -> Self {
@@ -140,7 +157,7 @@ impl<'c> Site for Disk<'c> {
         Self: 't;
 
     fn read(&mut self, path: &Path, purpose: Purpose) -> Result<Bytes, Error> {
-        match std::fs::read(self.context.root.join(path)) {
+        match read_bounded(&self.context.root.join(path)) {
             Ok(text) => Ok(text.into()),
             Err(source) => {
                 let path = path.to_owned();

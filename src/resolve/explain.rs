@@ -70,6 +70,8 @@ pub enum Staying {
     Plain,
     /// Nothing on its trail is in the archive (DESIGN rule 3).
     Inlined,
+    /// Its link leads nowhere in the tree and above the archive's root, and nobody declared it.
+    KeptInside,
     /// Its source is not there (DESIGN rule 8).
     Absent,
     /// A folder did not let itself be asked (DESIGN rule 8).
@@ -118,7 +120,10 @@ pub fn explain(
         let becomes = fates.of(row);
         let is_wanted = match chosen {
             Some(chosen) => chosen(spec.path(found)),
-            None => matches!(becomes, Becomes::Link(..) | Becomes::Itself(Staying::Inlined)),
+            None => matches!(
+                becomes,
+                Becomes::Link(..) | Becomes::Itself(Staying::Inlined | Staying::KeptInside)
+            ),
         };
         if is_wanted {
             stories.rows.push(studied.story(row, becomes, tree)?);
@@ -155,6 +160,7 @@ struct Fates<'a> {
     links: Vec<Option<u32>>,
     gone: Vec<Option<u32>>,
     inlined: Vec<bool>,
+    kept_inside: Vec<bool>,
 }
 
 impl<'a> Fates<'a> {
@@ -167,6 +173,7 @@ impl<'a> Fates<'a> {
             links: vec![None; count],
             gone: vec![None; count],
             inlined: vec![false; count],
+            kept_inside: vec![false; count],
         };
         for (number, (row, _)) in decisions.links.iter().enumerate() {
             fates.links[*row] = Some(number as u32);
@@ -175,6 +182,7 @@ impl<'a> Fates<'a> {
             link.rows.iter().for_each(|&row| fates.gone[row] = Some(number as u32));
         }
         decisions.without_target.iter().for_each(|&row| fates.inlined[row] = true);
+        decisions.kept_inside.iter().for_each(|&row| fates.kept_inside[row] = true);
         fates
     }
 
@@ -195,6 +203,7 @@ impl<'a> Fates<'a> {
             Stands::Unknown => Staying::Unknown,
             Stands::Plain => Staying::Plain,
             Stands::Link if self.inlined[row] => Staying::Inlined,
+            Stands::Link if self.kept_inside[row] => Staying::KeptInside,
             Stands::Link | Stands::Circle => Staying::Contested,
         })
     }

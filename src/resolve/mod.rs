@@ -69,6 +69,11 @@ pub struct Decisions {
     pub folder_links: Vec<FolderLink>,
     /// Rows that stay files for want of a target in the archive (DESIGN rule 3).
     pub without_target: Vec<usize>,
+    /// Rows that the build declared as links, and whose text leads above the archive's root.
+    pub declared_outside: Vec<usize>,
+    /// Rows that stay as they are, since their links lead nowhere in the tree and above the
+    /// archive's root: nothing can be inlined, and what nobody declared is not let out.
+    pub kept_inside: Vec<usize>,
     /// Rows whose source is not there (DESIGN rule 8).
     pub absent: Vec<usize>,
     /// Rows of which nothing is known, since a folder did not let itself be asked (DESIGN rule 8).

@@ -46,6 +46,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use error::ServerError;
+pub use frames::{Frame, Frames};
 pub use inputs::Inputs;
 pub use request::{Incoming, Request};
 

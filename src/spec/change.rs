@@ -2,6 +2,7 @@
 
 use super::escape::{escape, unescape};
 use super::field::{self, Kind};
+use super::parse;
 use super::{Row, Spec};
 use crate::path;
 
@@ -142,18 +143,22 @@ impl Changer<'_> {
             Some(spelling) => moved.extend_from_slice(spelling),
             None => escape(path, &mut moved),
         }
+        if moved.is_empty() {
+            // The archive's own folder, which goes nowhere: a prefix or package folder of `.`.
+            return Some(b".".to_vec());
+        }
         if name.ends_with(b"/") && moved.len() > head
             || row.kind == Kind::Folder && !moved.contains(&b'/')
         {
             moved.push(b'/');
         }
-        Some(moved)
+        Some(as_row(moved))
     }
 
     fn row(&mut self, row: &Row, name: &[u8]) {
         let line = self.spec.line(row);
-        let start = line.iter().position(|&byte| !field::is_blank(byte)).unwrap_or_default();
-        let old = field::fields(line).next().unwrap_or_default();
+        let old = field::fields(line).next().unwrap_or(&line[..0]);
+        let start = old.as_ptr().addr() - line.as_ptr().addr();
         self.out.extend_from_slice(&line[..start]);
         self.out.extend_from_slice(name);
         self.values(&line[start + old.len()..]);
@@ -168,7 +173,10 @@ impl Changer<'_> {
 
     /// Lines that are no rows: of these, `/set` has values too.
     fn lines(&mut self, lines: &[u8]) {
-        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+        let mut rest = lines;
+        while !rest.is_empty() {
+            let (line, behind) = rest.split_at(parse::line_end(rest, 0));
+            rest = behind;
             match field::fields(line).next() {
                 Some(b"/set") => self.values(line),
                 _ => self.out.extend_from_slice(line),
@@ -227,6 +235,16 @@ impl Changer<'_> {
     }
 }
 
+/// `name`, so that what it names is a row: no comment, no `/set` or `/unset`, and no `..`.
+fn as_row(name: Vec<u8>) -> Vec<u8> {
+    match &name[..] {
+        [b'#', rest @ ..] => [br"\043", rest].concat(),
+        b"/set" | b"/unset" => [b".", &name[..]].concat(),
+        b".." => b"./..".to_vec(),
+        _ => name,
+    }
+}
+
 /// The end of `name` that spells `path` as its author did, if there is one.
 fn spelling<'n>(name: &'n [u8], path: &[u8]) -> Option<&'n [u8]> {
     let name = name.strip_suffix(b"/").unwrap_or(name);
@@ -271,6 +289,12 @@ mod tests {
              srv/app type=dir mode=0755 time=946699200 uid=7\n\
              ./srv/app/x  uid=7 type=file\nsrv/app/y type=dir\nsrv/app/y/z\n"
         );
+    }
+
+    #[test]
+    fn a_prefix_of_no_parts_leaves_the_archives_own_folder_where_it_is() {
+        let change = Change { strip_prefix: Some(b"./".to_vec()), ..Change::default() };
+        assert_eq!(changed(&change, ". uid=0\n./a uid=0\n"), ". uid=0\n./a uid=0\n");
     }
 
     #[test]

@@ -60,6 +60,10 @@ impl<'s> Edits<'s> {
                 self.text.extend_from_slice(item);
             }
         }
+        // A blank stood between this and the newline, or the next line would have been joined.
+        if self.text.ends_with(b"\\") {
+            self.text.push(b' ');
+        }
         self.text.extend_from_slice(ending(line));
         self.edits.push(Edit { start, end, text: from..self.text.len() });
     }

@@ -10,7 +10,7 @@ pub struct Fields<'l> {
 }
 
 /// What mtree(5) separates fields with; the ends of lines count where `\` continues a row.
-pub fn is_blank(byte: u8) -> bool {
+fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 

@@ -32,6 +32,8 @@ pub enum What {
     StrayEscape(Vec<u8>),
     /// A name or source with a NUL byte.
     Nul,
+    /// A slash-less row so deep in folders that its path has more than `DEEPEST` bytes.
+    TooDeep,
     /// 2 GiB or more of text.
     TooLarge,
 }
@@ -56,6 +58,10 @@ impl fmt::Display for What {
                 String::from_utf8_lossy(text)
             ),
             Self::Nul => write!(f, "a path with a NUL byte (\\000): no file has such a name"),
+            Self::TooDeep => write!(
+                f,
+                "a path of more than {DEEPEST} bytes below the folders entered: leave them with \"..\""
+            ),
             Self::TooLarge => write!(f, "the spec is 2 GiB or larger: split it"),
         }
     }
@@ -66,6 +72,10 @@ impl From<Stray> for What {
         Self::StrayEscape(stray.0)
     }
 }
+
+/// The longest path of a slash-less row, in bytes, as `PATH_MAX` has it: each is spelled out, so that
+/// a short spec of folders in folders would become a long one.
+const DEEPEST: usize = 4096;
 
 /// The longest spec that is read, in bytes.
 const LIMIT: usize = Text::UNESCAPED as usize;
@@ -136,7 +146,7 @@ fn row_start(text: &[u8], at: usize) -> usize {
 
 /// Where the row that begins at `start` ends, behind its newline: a `\` before a newline joins the
 /// next line, but not in a comment, as libarchive reads it.
-fn line_end(text: &[u8], start: usize) -> usize {
+pub(super) fn line_end(text: &[u8], start: usize) -> usize {
     let mut from = start;
     loop {
         let Some(newline) = memchr(b'\n', &text[from..]).map(|at| from + at) else {
@@ -345,6 +355,9 @@ impl<'t> Parser<'t> {
         }
         let bytes = unescaped(name)?;
         let folder = if slashless { &self.folder[..] } else { &[] };
+        if slashless && folder.len() + bytes.len() >= DEEPEST {
+            return Err(What::TooDeep);
+        }
         let parts = path::parts(folder).chain(path::parts(&bytes));
         push_normal(&mut self.spec.unescaped, false, parts)
     }

@@ -321,13 +321,18 @@ impl Archive<'_> {
             self.count("rule 4: declared and kept");
             return Ok(Decision::Link(text.clone()));
         }
+        let climbs_out = relative && climbs_out(&row.row.path, text);
+        if climbs_out && trail.leads_nowhere {
+            self.count("rule 3: leads nowhere and out of the archive");
+            return Ok(Decision::Stays);
+        }
         if relative && trail.leads_nowhere {
             self.count("rule 3: leads nowhere");
             return Ok(Decision::Link(text.clone()));
         }
         match self.options.missing_target {
             MissingTarget::Fail => Err(Wrong::NoTarget { row: row.row.path.join(&b'/') }),
-            MissingTarget::Keep if relative => {
+            MissingTarget::Keep if relative && !climbs_out => {
                 self.count("rule 3: kept");
                 Ok(Decision::Link(text.clone()))
             }
@@ -397,6 +402,16 @@ impl Archive<'_> {
     }
 }
 
+/// Whether a relative text, read part by part, has more `..` than the row at `from` has folders above
+/// it and names before them.
+fn climbs_out(from: &Parts, text: &[u8]) -> bool {
+    let mut depth = from.len() as isize - 1;
+    spec::parts(text).iter().any(|part| {
+        depth += if part == b".." { -1 } else { 1 };
+        depth < 0
+    })
+}
+
 /// The archive path that a link's text names from the row at `from`, if the text is relative and
 /// `..` stands only at its head.
 fn named(from: &Parts, text: &[u8]) -> Option<Parts> {
@@ -458,6 +473,10 @@ fn turned(row: &Row, text: &[u8]) -> Vec<u8> {
         }
     }
     let mut line = fields.join(&b' ');
+    if line.ends_with(b"\\") {
+        // Right before the newline it would join the next line.
+        line.push(b' ');
+    }
     line.extend_from_slice(row.fields.ending());
     line
 }

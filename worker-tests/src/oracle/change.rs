@@ -74,7 +74,14 @@ impl Changes {
         if row.is_folder() && !moved.contains(&b'/') {
             moved.push(b'/');
         }
-        Some(moved)
+        Some(match moved.as_slice() {
+            // None of these would be a row.
+            [b'#', rest @ ..] => [b"\\043", rest].concat(),
+            b"/set" => b"./set".to_vec(),
+            b"/unset" => b"./unset".to_vec(),
+            b".." => b"./..".to_vec(),
+            _ => moved,
+        })
     }
 
     /// A folder row for each part of the package folder that has no row.

@@ -1,0 +1,47 @@
+//! Captures: a file from a stranger is replayed from what it holds, or refused, and takes no more
+//! memory than its bytes explain.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mtree_worker::again::Again;
+use mtree_worker::capture::{self, Replaying};
+use mtree_worker::command;
+use worker_fuzz::{split, within};
+
+/// The mark and the version that a capture's file begins with.
+const HEAD: &[u8] = b"MTREECAP\x01\0\0\0";
+
+/// What reading arguments and resolving take whatever the capture is, in bytes.
+const BASE: usize = 16 << 20;
+/// What a byte of a capture may become, in bytes: an empty file in it is two bytes long.
+const A_BYTE: usize = 200;
+
+// The input: a Capture, which is compressed here so that its checksum is true; or a file as it is.
+fuzz_target!(|input: &[u8]| {
+    let Some((choices, text)) = split(input) else {
+        return;
+    };
+    let file = match choices & 1 {
+        0 => [HEAD, &zstd::encode_all(text, 1).expect("it can be compressed")].concat(),
+        _ => text.to_vec(),
+    };
+    within(BASE + A_BYTE * text.len(), || replay(&file));
+});
+
+fn replay(file: &[u8]) {
+    let Ok(capture) = capture::read(file) else {
+        return;
+    };
+    let Ok(mut site) = Replaying::new(&capture) else {
+        return;
+    };
+    if let Ok(Again { args, inputs }) = Again::new(&capture, &mut site) {
+        let outcome = command::resolve(&args, inputs.as_ref(), &mut site);
+        let written = site.take_written();
+        let (exit_code, said) = command::answer(&outcome);
+        assert_eq!(written.is_some(), exit_code == 0);
+        assert_eq!(exit_code == 1, outcome.is_err());
+        assert!(said.is_empty() || said.starts_with("mtree-worker: "));
+    }
+}

@@ -1,0 +1,203 @@
+//! What the system does not allow: EACCES, ELOOP, ENAMETOOLONG, EMFILE.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use rustix::fs::{Mode, OFlags, mkdirat, openat, symlinkat};
+use worker_tests::client::{Protocol, WorkRequest, Worker};
+use worker_tests::exec_root::{ExecRoot, file_row, link_row, resolve, spec};
+use worker_tests::forest;
+use worker_tests::program::{binary, said};
+
+use crate::{PATIENCE, assert_failed, assert_one_sentence, finished, once, right_or_clean};
+
+/// The user that owns nothing.
+const NOBODY: u32 = 65534;
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("root can do that");
+}
+
+/// Runs the program in the exec root as nobody.
+fn as_nobody(exec_root: &ExecRoot, arguments: &[&str]) -> Output {
+    mode(&exec_root.beside(), 0o755);
+    // Where nobody may run the program that was built, a copy of it will do.
+    let program = exec_root.beside().join("mtree-worker");
+    fs::copy(binary(), &program).expect("the program can be copied");
+    let mut command = Command::new("timeout");
+    command.arg(PATIENCE).arg(&program).args(arguments).current_dir(exec_root.path());
+    command.uid(NOBODY).gid(NOBODY);
+    finished(command)
+}
+
+#[test]
+fn a_spec_that_may_not_be_read_and_a_folder_that_may_not_be_written_are_named() {
+    let exec_root = ExecRoot::new("file a\n");
+    exec_root.write("spec.mtree", spec(&["a"]));
+    mode(exec_root.path(), 0o755);
+    let resolve = ["resolve", "--mtree=spec.mtree", "--out=out.mtree"];
+    assert_failed(&as_nobody(&exec_root, &resolve), &["out.mtree", "Permission denied"]);
+    mode(exec_root.path(), 0o777);
+    mode(&exec_root.at("spec.mtree"), 0o600);
+    assert_failed(&as_nobody(&exec_root, &resolve), &["spec.mtree", "Permission denied"]);
+    assert!(!exec_root.has("out.mtree"));
+}
+
+#[test]
+fn a_folder_that_may_be_entered_but_not_listed_is_resolved_name_by_name() {
+    let exec_root = ExecRoot::new("file bin/real\nlink bin/name -> real\n");
+    exec_root.write("spec.mtree", spec(&["bin/name", "bin/real"]));
+    mode(exec_root.path(), 0o777);
+    mode(&exec_root.at("bin"), 0o711);
+    let done = as_nobody(&exec_root, &["resolve", "--mtree=spec.mtree", "--out=out.mtree"]);
+    assert!(done.status.success() && said(&done).is_empty(), "{}", said(&done));
+    let want = link_row("bin/name", "real") + &file_row("bin/real", "bin/real");
+    assert_eq!(exec_root.read("out.mtree"), want);
+}
+
+#[test]
+fn a_folder_that_may_be_listed_but_not_entered_leaves_its_rows_alone_and_is_named() {
+    let exec_root = ExecRoot::new("file bin/real\nlink bin/name -> real\n");
+    let rows = spec(&["bin/name", "bin/real"]);
+    exec_root.write("spec.mtree", &rows);
+    mode(exec_root.path(), 0o777);
+    mode(&exec_root.at("bin"), 0o744);
+    let done = as_nobody(&exec_root, &["resolve", "--mtree=spec.mtree", "--out=out.mtree"]);
+    assert!(done.status.success(), "{}", said(&done));
+    for word in ["warning: ", "app/bin/name", "bin", "Permission denied"] {
+        assert!(said(&done).contains(word), "{} does not name {word}", said(&done));
+    }
+    assert_eq!(exec_root.read("out.mtree"), rows);
+}
+
+#[test]
+fn a_spec_or_a_sandbox_behind_links_that_go_round_is_named() {
+    let exec_root = ExecRoot::new("file a\nlink loop -> loop\n");
+    let spec_loops = ["resolve", "--mtree=loop", "--out=out.mtree"];
+    let words = ["loop", "Too many levels of symbolic links"];
+    assert_failed(&once(exec_root.path(), &spec_loops), &words);
+    exec_root.write("spec.mtree", spec(&["a"]));
+    let into_loop = ["resolve", "--mtree=spec.mtree", "--out=loop/out.mtree"];
+    assert_failed(&once(exec_root.path(), &into_loop), &["loop/out.mtree"]);
+    let mut worker = exec_root.worker(&[]);
+    let sandboxed =
+        WorkRequest { sandbox_dir: "loop".to_owned(), ..resolve(1, "spec.mtree", "out.mtree") };
+    let answer = worker.ask(&sandboxed);
+    assert_eq!(answer.exit_code, 1);
+    assert_one_sentence(&answer.output, &["spec.mtree", words[1]]);
+    assert!(!exec_root.has("out.mtree"));
+}
+
+#[test]
+fn names_and_paths_that_are_too_long_for_the_system_leave_their_rows_alone() {
+    let exec_root = ExecRoot::new("file a\nlink b -> a\n");
+    let name = "n".repeat(256);
+    let path = vec!["d"; 3000].join("/");
+    let too_long: String = [&name[..], &format!("{name}/in/it"), &path]
+        .iter()
+        .enumerate()
+        .map(|(number, source)| file_row(&number.to_string(), source))
+        .collect();
+    exec_root.write("spec.mtree", too_long.clone() + &spec(&["a", "b"]));
+    let resolve = ["resolve", "--mtree=spec.mtree", "--out=out.mtree"];
+    let done = once(exec_root.path(), &resolve);
+    assert!(done.status.success(), "{}", said(&done));
+    assert!(said(&done).contains("3 rows were left alone"), "{}", said(&done));
+    let want = too_long + &file_row("a", "a") + &link_row("b", "a");
+    assert_eq!(exec_root.read("out.mtree"), want);
+}
+
+#[test]
+fn a_tree_that_is_deeper_than_any_path_gives_a_right_output_or_a_sentence() {
+    let exec_root = ExecRoot::new("");
+    let part = "d".repeat(200);
+    // Deeper than 4,096 bytes of path, made one folder after the other.
+    let mut deepest = fs::File::open(exec_root.path()).unwrap();
+    for _ in 0..24 {
+        mkdirat(&deepest, &part, Mode::RWXU).unwrap();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        deepest = openat(&deepest, &part, flags, Mode::empty()).unwrap().into();
+    }
+    openat(&deepest, "real", OFlags::CREATE | OFlags::WRONLY, Mode::RUSR).unwrap();
+    symlinkat("real", &deepest, "name").unwrap();
+    let folder = vec![part; 24].join("/");
+    let [name, real] = ["name", "real"].map(|name| format!("{folder}/{name}"));
+    let rows = file_row("name", &name) + &file_row("real", &real);
+    exec_root.write("spec.mtree", &rows);
+    let done = once(exec_root.path(), &["resolve", "--mtree=spec.mtree", "--out=out.mtree"]);
+    match done.status.success() {
+        true => {
+            let out = exec_root.read("out.mtree");
+            let resolved = link_row("name", "real") + &file_row("real", &real);
+            assert!(out == resolved || out == rows && said(&done).contains("warning: "), "{out}");
+        }
+        false => assert_failed(&done, &["too long"]),
+    }
+    // A TempDir removes by path.
+    let removed = Command::new("rm").arg("-rf").arg(exec_root.path()).status();
+    assert!(removed.expect("there is rm").success());
+}
+
+#[test]
+fn outputs_and_specs_whose_names_are_too_long_are_named() {
+    let exec_root = ExecRoot::new("file a\n");
+    exec_root.write("spec.mtree", spec(&["a"]));
+    let name = "n".repeat(256);
+    let out = format!("--out={name}");
+    let done = once(exec_root.path(), &["resolve", "--mtree=spec.mtree", &out]);
+    assert_failed(&done, &[&name, "File name too long"]);
+    let spec = format!("--mtree={name}");
+    let done = once(exec_root.path(), &["resolve", &spec, "--out=out.mtree"]);
+    assert_failed(&done, &[&name, "File name too long"]);
+    assert_eq!(exec_root.temporary_files(), Vec::<std::path::PathBuf>::new());
+    assert!(!exec_root.has("out.mtree"));
+}
+
+#[test]
+fn thirty_two_descriptors_are_enough_for_one_process_whatever_the_tree() {
+    let exec_root = ExecRoot::new("");
+    let forest = forest::plant(exec_root.path(), 2_000, 3).unwrap();
+    exec_root.write("spec.mtree", forest.spec());
+    let want = exec_root.once_resolved(&["--mtree", "spec.mtree"]).unwrap();
+    let mut command = Command::new("timeout");
+    command.args([PATIENCE, "sh", "-c", "ulimit -n 32; exec \"$0\" \"$@\""]).arg(binary());
+    command.args(["resolve", "--mtree=spec.mtree", "--out=out.mtree"]);
+    command.current_dir(exec_root.path());
+    let done = finished(command);
+    assert!(done.status.success() && said(&done).is_empty(), "{}", said(&done));
+    assert_eq!(exec_root.read("out.mtree"), want);
+}
+
+#[test]
+fn a_worker_with_thirty_two_descriptors_answers_each_of_many_requests() {
+    let exec_root = ExecRoot::new("");
+    let forest = forest::plant(exec_root.path(), 500, 3).unwrap();
+    let rows = String::from_utf8(forest.spec()).unwrap();
+    exec_root.write("spec.mtree", &rows);
+    let want = exec_root.once_resolved(&["--mtree", "spec.mtree"]).unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 32; exec \"$0\" \"$@\""]).arg(binary());
+    command.args(["--persistent_worker", "--jobs=24", "--cache-limit=0"]);
+    command.current_dir(exec_root.path());
+    let mut worker = Worker::start(command, Protocol::Proto);
+    const REQUESTS: i32 = 96;
+    for id in 1..=REQUESTS {
+        worker.send(&resolve(id, "spec.mtree", &format!("{id}.mtree")));
+    }
+    for answer in worker.answers(REQUESTS as usize) {
+        let out = format!("{}.mtree", answer.request_id);
+        let written = right_or_clean(&exec_root, &answer, &out, &rows, &want);
+        match written {
+            Some(written) => assert!(written == want || answer.output.contains("warning: ")),
+            None => assert_one_sentence(&answer.output, &["Too many open files"]),
+        }
+    }
+    let answer = worker.ask(&resolve(0, "spec.mtree", "alone.mtree"));
+    assert_eq!((answer.exit_code, &answer.output[..]), (0, ""));
+    assert_eq!(exec_root.read("alone.mtree"), want);
+    let end = worker.end();
+    assert_eq!(end.code(), 0, "{}", end.log);
+}
