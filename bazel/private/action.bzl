@@ -112,6 +112,13 @@ def resolve_action(ctx, flags, resolve = True):
         mnemonic = "MtreeMutate",
         progress_message = "Looking for symlinks in the layer of %s" % ctx.label,
         execution_requirements = _REQUIREMENTS,
+        # So that --action_env=MTREE_WORKER_RECORD=DIR suffices to record; nothing else of the
+        # environment reaches the action, or the key that its output is cached under.
+        env = {
+            name: value
+            for name, value in ctx.configuration.default_shell_env.items()
+            if name.startswith("MTREE_WORKER_")
+        },
         **_TOOL_OF
     )
 

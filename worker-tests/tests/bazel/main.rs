@@ -5,6 +5,7 @@
 //! `cargo test -p worker-tests --test bazel -- --ignored --test-threads=1`, or `worker-tests/bazel`.
 
 mod caching;
+mod captures;
 mod edit;
 mod errors;
 mod freshness;
