@@ -84,7 +84,7 @@ impl Again {
         let protocol = match capture.form() {
             // Files of arguments were read before the command was known.
             Form::CommandLine => {
-                return Ok(Self { args: cli::parse_once(arguments)?, inputs: None });
+                return Ok(Self { args: bounded(cli::parse_once(arguments)?)?, inputs: None });
             }
             Form::Proto => Protocol::Proto,
             Form::Json => Protocol::Json,
@@ -96,7 +96,21 @@ impl Again {
                 return Err(Error::AsRecorded(format!("the request in it is damaged: {wrong}")));
             }
         };
-        Ok(Self { args: command::arguments_of(site, &arguments)?, inputs })
+        Ok(Self { args: bounded(command::arguments_of(site, &arguments)?)?, inputs })
+    }
+}
+
+/// The longest `--package-dir` of a capture, in bytes: four times what any system takes for a path. Each
+/// of its parts becomes a row that names all parts before it.
+const LONGEST_FOLDER: usize = 4 * 4096;
+
+/// Refuses what would take a stranger's word for gigabytes.
+fn bounded(args: Box<ResolveArgs>) -> Result<Box<ResolveArgs>, Error> {
+    match args.how.change().package_dir {
+        Some(folder) if folder.len() > LONGEST_FOLDER => Err(Error::AsRecorded(format!(
+            "--package-dir is longer than {LONGEST_FOLDER} bytes: such a request is not run again"
+        ))),
+        _ => Ok(args),
     }
 }
 

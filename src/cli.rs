@@ -23,6 +23,7 @@ use crate::page;
 use crate::replay;
 use crate::resolve::{DirectoryLinks, MissingTarget, Options};
 use crate::server::{self, Ended, Protocol};
+use crate::show::Shown;
 use crate::site::{Disk, Purpose, Site};
 use crate::spec::{Change, Owner};
 use crate::tree::Cache;
@@ -495,5 +496,5 @@ fn serve(startup: &Startup, started_with: Vec<OsString>) -> ExitCode {
 /// Says one sentence on stderr.
 fn say(sentence: &str) {
     // Where stderr is closed, there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "mtree-worker: {sentence}");
+    let _ = writeln!(std::io::stderr(), "mtree-worker: {}", Shown(sentence.as_bytes()));
 }

@@ -1,11 +1,11 @@
 //! `mtree-worker explain`: why rows became what they became, hop by hop.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{GlobBuilder, GlobMatcher};
 use serde::Serialize;
 
 use crate::again::{self, Again};
@@ -15,8 +15,8 @@ use crate::command::{Context, Specs};
 use crate::error::Error;
 use crate::path;
 use crate::resolve::{
-    self, Becomes, FolderStory, Hop, Inputs, MOST_LINKS, MissingTarget, Reason, Staying, Stories,
-    Story,
+    self, Becomes, FolderStory, Hop, Inputs, MOST_LINKS, MissingTarget, Reason, Staying, Story,
+    Tale,
 };
 use crate::show::Shown;
 use crate::site::{Disk, Site, Watched};
@@ -60,6 +60,9 @@ struct ToldHop {
     link: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rows: Vec<String>,
+    /// How many more rows are there, of which the first are named.
+    #[serde(skip_serializing_if = "is_nothing")]
+    more_rows: usize,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     absent: bool,
 }
@@ -68,15 +71,47 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+fn is_nothing(number: &usize) -> bool {
+    *number == 0
+}
+
+/// The most that is told at once, in bytes: a stranger's capture may make it endless.
+const MOST: usize = 1 << 30;
+
+/// What was told, as it is printed.
+struct Page {
+    text: String,
+    json: bool,
+    colours: Colours,
+}
+
+impl Page {
+    fn tell(&mut self, told: &Told) -> Result<(), Error> {
+        match self.json {
+            true => {
+                let _ = writeln!(self.text, "{}", serde_json::json!(told));
+            }
+            false => self.text.push_str(&written(told, &self.colours)),
+        }
+        match self.text.len() > MOST {
+            true => Err(Error::Glob("this says more than 1 GiB: choose fewer rows".to_owned())),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Explains what `args` choose. Coloured if `colours`.
 pub fn explain(args: ExplainArgs, colours: bool) -> Result<String, Error> {
     let ExplainArgs { paths, mtree, how, json } = args;
-    let told = match mtree {
+    let mut page = Page { text: String::new(), json, colours: Colours(colours) };
+    let chosen = match mtree {
         Some(mtree) => {
             let cache = Cache::new(Cache::DEFAULT_LIMIT);
             let context = Context::new(Path::new("."), &cache);
             let args = ResolveArgs { mtree, out: PathBuf::new(), report: None, how };
-            tell(&args, None, &mut Disk::new(&context), &Chosen::new(&paths)?)?
+            let chosen = Chosen::new(&paths)?;
+            tell(&args, None, &mut Disk::new(&context), &chosen, &mut page)?;
+            chosen
         }
         None => {
             let Some((file, paths)) = paths.split_first() else {
@@ -86,43 +121,65 @@ pub fn explain(args: ExplainArgs, colours: bool) -> Result<String, Error> {
             let capture = again::read_capture(file)?;
             let mut site = Replaying::new(&capture).map_err(|wrong| again::damaged(file, wrong))?;
             let Again { args, inputs } = Again::new(&capture, &mut site)?;
-            tell(&args, inputs.as_ref(), &mut site, &chosen)?
+            tell(&args, inputs.as_ref(), &mut site, &chosen, &mut page)?;
+            chosen
         }
     };
-    if json {
-        return Ok(told.iter().map(|told| serde_json::json!(told).to_string() + "\n").collect());
+    if page.text.is_empty() {
+        if let Some(patterns) = &chosen.0 {
+            let typed: Vec<_> = patterns.iter().map(|pattern| &*pattern.typed).collect();
+            return Err(Error::Glob(format!(
+                "no row stands at {}; ** chooses every row, and app/** those below app",
+                typed.join(", ")
+            )));
+        }
+        if !json {
+            page.text.push_str("no row was turned into a link, or left for want of a target\n");
+        }
     }
-    if told.is_empty() {
-        return Ok("no row was turned into a link, or chosen\n".to_owned());
-    }
-    Ok(told.iter().map(|told| written(told, &Colours(colours))).collect())
+    Ok(page.text)
 }
 
-/// The rows that somebody asks for.
-struct Chosen(Option<GlobSet>);
+/// The rows that somebody asks for: all that are of note, if none.
+struct Chosen(Option<Vec<Pattern>>);
+
+struct Pattern {
+    /// As it is shown.
+    typed: String,
+    glob: GlobMatcher,
+}
 
 impl Chosen {
     fn new(patterns: &[OsString]) -> Result<Self, Error> {
-        if patterns.is_empty() {
-            return Ok(Self(None));
-        }
-        let wrong = |error: globset::Error| Error::Glob(error.to_string());
-        let mut set = GlobSetBuilder::new();
-        for pattern in patterns {
-            let text = pattern.to_str().ok_or_else(|| {
-                Error::Glob(format!("{}: this pattern is not UTF-8", pattern.to_string_lossy()))
-            })?;
-            // Archive paths have no head, however they are typed.
-            let text = text.trim_start_matches("./").trim_start_matches('/');
-            let glob = GlobBuilder::new(text.trim_end_matches('/')).literal_separator(true).build();
-            set.add(glob.map_err(wrong)?);
-        }
-        Ok(Self(Some(set.build().map_err(wrong)?)))
+        let patterns = patterns.iter().map(|pattern| Pattern::new(pattern));
+        let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self((!patterns.is_empty()).then_some(patterns)))
     }
 
     fn takes(&self, path: &[u8]) -> bool {
-        let path = Path::new(std::ffi::OsStr::from_bytes(path));
-        self.0.as_ref().is_some_and(|set| set.is_match(path))
+        self.0.as_ref().is_some_and(|patterns| patterns.iter().any(|pattern| pattern.takes(path)))
+    }
+}
+
+impl Pattern {
+    fn new(pattern: &OsStr) -> Result<Self, Error> {
+        let text = pattern.to_str().ok_or_else(|| {
+            let pattern = Shown(pattern.as_bytes());
+            Error::Glob(format!("{pattern}: this pattern is not UTF-8: type it as it is shown"))
+        })?;
+        // Archive paths have no head, however they are typed.
+        let text = text.trim_start_matches("./").trim_start_matches('/').trim_end_matches('/');
+        let glob = GlobBuilder::new(text).literal_separator(true).build();
+        let glob = glob.map_err(|error| Error::Glob(error.to_string()))?.compile_matcher();
+        Ok(Self { typed: shown(text.as_bytes()), glob })
+    }
+
+    /// Whether it is this path, to the letter or as it is shown, or a glob of it: `app/[id].js` is a
+    /// name too.
+    fn takes(&self, path: &[u8]) -> bool {
+        self.typed.as_bytes() == path
+            || self.glob.is_match(Path::new(OsStr::from_bytes(path)))
+            || self.typed == shown(path)
     }
 }
 
@@ -131,38 +188,45 @@ fn tell(
     inputs: Option<&Inputs>,
     site: &mut impl Site,
     chosen: &Chosen,
-) -> Result<Vec<Told>, Error> {
+    page: &mut Page,
+) -> Result<(), Error> {
     let Specs { spec, also } = match Specs::read(args, site) {
-        Err(error @ Error::Spec { .. }) => return Ok(vec![failed("", &error)]),
+        Err(error @ Error::Spec { .. }) => return page.tell(&failed("", &error)),
         specs => specs?,
     };
     if args.how.no_resolve {
-        let unresolved = |row| Told {
-            becomes: "itself".to_owned(),
-            because: vec!["--no-resolve: rows are changed, and none is turned".to_owned()],
-            ..of_row(&spec, row)
-        };
-        let rows = spec.rows().iter().enumerate();
-        let rows = rows.filter(|(_, row)| chosen.takes(spec.path(row)));
-        return Ok(rows.map(|(number, _)| unresolved(number)).collect());
+        for (number, row) in spec.rows().iter().enumerate() {
+            if chosen.takes(spec.path(row)) {
+                page.tell(&Told {
+                    becomes: "itself".to_owned(),
+                    because: vec!["--no-resolve: rows are changed, and none is turned".to_owned()],
+                    ..of_row(&spec, number)
+                })?;
+            }
+        }
+        return Ok(());
     }
     let mut tree = site.tree()?;
     let takes = |path: &[u8]| chosen.takes(path);
     let chosen = chosen.0.is_some().then_some(&takes as resolve::Chosen<'_>);
-    let stories = resolve::explain(&spec, &also, args.how.options(), inputs, &mut tree, chosen);
-    let Stories { rows, folders } = match stories.map_err(Error::from) {
+    let options = args.how.options();
+    let told = resolve::explain(&spec, &also, options, inputs, &mut tree, chosen, |tale, tree| {
+        let teller = Teller { spec: &spec, how: &args.how, tree };
+        page.tell(&match tale {
+            Tale::Folder(story) => teller.folder(story),
+            Tale::Row(story) => teller.row(story),
+        })
+    });
+    match told {
         Err(error @ (Error::Circle { .. } | Error::MissingTarget { .. })) => {
             let path = match &error {
                 Error::Circle { path, .. } | Error::MissingTarget { path, .. } => shown(path),
                 _ => String::new(),
             };
-            return Ok(vec![failed(&path, &error)]);
+            page.tell(&failed(&path, &error))
         }
-        stories => stories?,
-    };
-    let teller = Teller { spec: &spec, how: &args.how, tree: &tree };
-    let folders = folders.into_iter().map(|story| teller.folder(story));
-    Ok(folders.chain(rows.into_iter().map(|story| teller.row(story))).collect())
+        told => told,
+    }
 }
 
 /// What is told of a row that ended the request.
@@ -185,7 +249,7 @@ fn failed(path: &str, error: &Error) -> Told {
         linked_folders: 0,
         link: None,
         trail: Vec::new(),
-        becomes: format!("an error: {error}"),
+        becomes: format!("an error: {}", shown(error.to_string().as_bytes())),
         rules: vec![rule],
         because: vec![what],
     }
@@ -367,6 +431,7 @@ impl<T: Watched> Teller<'_, T> {
             location: shown(&self.tree.path(hop.folder, &hop.name)),
             link: hop.text.as_deref().map(shown),
             rows: hop.rows.iter().map(|row| shown(row)).collect(),
+            more_rows: hop.more,
             absent: hop.is_absent,
         }
     }
@@ -442,7 +507,10 @@ fn written(told: &Told, colours: &Colours) -> String {
             text.push_str("  (nothing there)");
         }
         if !hop.rows.is_empty() {
-            let rows = hop.rows.join(", ");
+            let mut rows = hop.rows.join(", ");
+            if hop.more_rows > 0 {
+                let _ = write!(rows, ", and {} more", hop.more_rows);
+            }
             let _ = write!(text, "  {}", colours.row(&format!("is {rows}")));
         }
         line(&format!("hop {}", number + 1), &text);

@@ -56,7 +56,9 @@ pub fn replay(args: &ReplayArgs) -> Result<Replayed, Error> {
         Held::Request(request) => {
             let came = run_bare(args, &request)?;
             let _ = writeln!(shown, "{}: {}", name(&args.file), sum(&came));
-            shown.push_str(&came.said);
+            for line in came.said.lines() {
+                let _ = writeln!(shown, "{}", Shown(line.as_bytes()));
+            }
             let is_same = came.exit_code == 0;
             (came, is_same)
         }

@@ -7,18 +7,14 @@ use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 use prost::Message;
-use prost::encoding::{DecodeContext, decode_key, skip_field};
 
+use super::bounds::{LARGEST, MOST_FACTS, MOST_PARTS, fits};
 use super::proto::Capture;
 
 /// What every file begins with.
 const MARK: &[u8; 8] = b"MTREECAP";
 /// The version of capture.proto that is written, and the newest that is read.
 const VERSION: u32 = 1;
-/// The most that a capture may hold, in bytes. One of half a million rows holds a third of it.
-const LARGEST: u64 = 512 << 20;
-/// The most arguments, files and other parts that a capture may have.
-const MOST_PARTS: usize = 1 << 20;
 /// Little time rather than little room: specs and facts become a tenth of themselves either way.
 const LEVEL: i32 = 1;
 /// The largest window that a compressed stream may ask for, as a power of two.
@@ -35,7 +31,9 @@ pub enum CaptureError {
     Newer(u32),
     #[error("the capture is cut off or damaged: {0}; copy it again")]
     Damaged(String),
-    #[error("the capture holds more than {LARGEST} bytes, or more than {MOST_PARTS} parts")]
+    #[error(
+        "the capture holds more than {LARGEST} bytes, {MOST_PARTS} parts or {MOST_FACTS} facts or lines"
+    )]
     TooLarge,
 }
 
@@ -46,14 +44,15 @@ pub fn is_capture(file: &[u8]) -> bool {
 
 /// Writes a capture.
 pub fn write(capture: &Capture, out: &mut dyn Write) -> io::Result<()> {
-    if capture.encoded_len() as u64 > LARGEST {
-        return Err(io::Error::other("it holds more than a capture may"));
+    let message = capture.encode_to_vec();
+    if fits(&message) != Some(true) {
+        return Err(io::Error::other(CaptureError::TooLarge));
     }
     out.write_all(MARK)?;
     out.write_all(&VERSION.to_le_bytes())?;
     let mut encoder = zstd::stream::write::Encoder::new(out, LEVEL)?;
     encoder.include_checksum(true)?;
-    encoder.write_all(&capture.encode_to_vec())?;
+    encoder.write_all(&message)?;
     encoder.finish()?.flush()
 }
 
@@ -74,23 +73,12 @@ pub fn read(file: &[u8]) -> Result<Capture, CaptureError> {
     if message.len() as u64 > LARGEST {
         return Err(CaptureError::TooLarge);
     }
-    match parts(&message) {
-        Some(parts) if parts <= MOST_PARTS => {}
-        Some(_) => return Err(CaptureError::TooLarge),
+    match fits(&message) {
+        Some(true) => {}
+        Some(false) => return Err(CaptureError::TooLarge),
         None => return Err(damaged(&"its parts cannot be told apart")),
     }
     Capture::decode(Bytes::from(message)).map_err(|error| damaged(&error))
-}
-
-/// How many fields a message has: each may become a value many times as long as it is.
-fn parts(mut message: &[u8]) -> Option<usize> {
-    let mut parts = 0;
-    while !message.is_empty() {
-        let (number, wire_type) = decode_key(&mut message).ok()?;
-        skip_field(wire_type, number, &mut message, DecodeContext::default()).ok()?;
-        parts += 1;
-    }
-    Some(parts)
 }
 
 #[cfg(test)]
@@ -131,10 +119,11 @@ mod tests {
     }
 
     #[test]
-    fn a_capture_of_too_many_parts_is_refused() {
-        let arguments = vec![Vec::new(); MOST_PARTS + 1];
-        let mut file = Vec::new();
-        write(&Capture { arguments, ..Capture::default() }, &mut file).unwrap();
+    fn a_capture_that_holds_too_much_is_neither_written_nor_read() {
+        let capture = Capture { arguments: vec![Vec::new(); MOST_PARTS + 1], ..Capture::default() };
+        assert!(write(&capture, &mut Vec::new()).is_err());
+        let body = zstd::encode_all(&capture.encode_to_vec()[..], LEVEL).unwrap();
+        let file = [&MARK[..], &VERSION.to_le_bytes(), &body].concat();
         assert!(matches!(read(&file), Err(CaptureError::TooLarge)));
     }
 }

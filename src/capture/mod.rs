@@ -3,6 +3,7 @@
 //! Knows what a request asked and was told, the file that it is kept in, and how to answer the same
 //! questions again. Must not know how rows are resolved, nor what a user is shown.
 
+mod bounds;
 mod changes;
 mod facts;
 mod file;

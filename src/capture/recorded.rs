@@ -2,14 +2,18 @@
 
 use hashbrown::HashMap;
 
+use super::bounds::MOST_FACTS;
 use super::facts::{self, Fact};
 use super::proto::{Facts, Kind};
+use super::replaying::shown;
 use crate::resolve::{Entered, Entry, Folder, Stopped, Tree, Wanted};
 use crate::site::Watched;
 use crate::tree::{Counts, Identity, Noticed, Stamp, Unreadable};
 
-/// The most facts that a capture may hold: ten times what a spec of half a million rows gives.
-const MOST_FACTS: usize = 1 << 23;
+/// The most bytes of the folders in a path that is shown, which a stranger's facts may make go round.
+const LONGEST_PATH: usize = 4096;
+/// The most bytes of a link's text: more than any system takes.
+const LONGEST_LINK: usize = 1 << 16;
 
 /// What facts tell of a tree. A question that was not asked when they were taken down has no answer.
 pub struct Recorded {
@@ -63,7 +67,7 @@ impl Recorded {
     /// What `facts` tell. `None` if they cannot be what a tree told.
     pub fn new(facts: &Facts) -> Option<Self> {
         let stamps = stamps(facts)?;
-        if facts.kinds.len() > MOST_FACTS {
+        if facts.kinds.len() > MOST_FACTS || stamps.len() > MOST_FACTS {
             return None;
         }
         let mut met = vec![None; stamps.len()];
@@ -79,14 +83,14 @@ impl Recorded {
             stopped: facts.stopped.as_ref().map(|stopped| match stopped.cancelled {
                 true => Stopped::Cancelled,
                 false => {
-                    Stopped::Failed { path: stopped.path.clone(), reason: stopped.reason.clone() }
+                    Stopped::Failed { path: stopped.path.clone(), reason: shown(&stopped.reason) }
                 }
             }),
             noticed: Noticed {
                 counts: Counts { listed: facts.listed as usize, reused: facts.reused as usize },
                 unreadable: facts.unreadable.as_ref().map(|folder| Unreadable {
                     path: folder.path.clone(),
-                    reason: folder.reason.clone(),
+                    reason: shown(&folder.reason),
                 }),
             },
             stamps,
@@ -103,6 +107,9 @@ impl Recorded {
             let is_name = !name.contains(&b'/') && !name.contains(&0);
             is_name.then(|| ((folder, Box::from(name)), stands))
         };
+        if text.len() > LONGEST_LINK {
+            return None;
+        }
         match kind {
             Kind::Absent => self.entries.extend([stands(Stands::Absent)?]),
             Kind::Plain => self.entries.extend([stands(Stands::Plain)?]),
@@ -208,14 +215,22 @@ impl Watched for Recorded {
         let mut parts = vec![name];
         let mut folder = folder;
         let mut is_absolute = false;
-        // A stranger's facts may go round.
-        for _ in 0..=self.met.len() {
+        let mut length = 0;
+        loop {
             match self.met.get(folder.0 as usize).and_then(Option::as_ref) {
+                // Longer than any path: a stranger's facts that go round.
+                _ if length > LONGEST_PATH => {
+                    parts.push(b"...");
+                    break;
+                }
                 Some(Met::In(parent, name)) => {
-                    parts.push(name);
+                    let cut = &name[name.len().saturating_sub(LONGEST_PATH)..];
+                    length += cut.len() + 1;
+                    parts.push(cut);
                     folder = *parent;
                 }
                 Some(Met::Above(inner)) => {
+                    length += b"../".len();
                     parts.push(b"..");
                     folder = *inner;
                 }
@@ -292,5 +307,26 @@ struct Asked<'n>(Folder, &'n [u8]);
 impl hashbrown::Equivalent<Location> for Asked<'_> {
     fn equivalent(&self, known: &Location) -> bool {
         self.0 == known.0 && *self.1 == *known.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::Log;
+    use super::*;
+
+    #[test]
+    fn a_path_through_folders_that_go_round_ends() {
+        let mut log = Log::default();
+        log.entered(Folder(2), b"x", Entered::Folder(Folder(1)));
+        log.entered(Folder(1), b"y", Entered::Folder(Folder(2)));
+        let count = 100_000;
+        let facts = &mut log.facts;
+        (facts.devices, facts.inodes) = (vec![0; count], vec![0; count]);
+        (facts.modified, facts.changed) = (vec![0; count], vec![0; count]);
+        (facts.modified_nanoseconds, facts.changed_nanoseconds) = (vec![0; count], vec![0; count]);
+        let path = Recorded::new(facts).unwrap().path(Folder(1), b"name");
+        assert!(path.starts_with(b".../") && path.ends_with(b"/y/x/name"), "{}", path.len());
+        assert!(path.len() < 2 * LONGEST_PATH, "{}", path.len());
     }
 }

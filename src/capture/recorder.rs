@@ -47,7 +47,10 @@ impl<T: Watched> Watched for Recorder<'_, T> {
 /// Takes down that no answer came, if so.
 fn heard<A>(log: &mut Log, answer: Result<A, Stopped>) -> Result<A, Stopped> {
     answer.inspect_err(|stopped| {
-        trace!(?stopped, "no answer");
+        match stopped {
+            Stopped::Cancelled => trace!("cancelled"),
+            Stopped::Failed { path, reason } => trace!(path = %Shown(path), reason, "no answer"),
+        }
         log.stopped(stopped);
     })
 }
@@ -75,7 +78,12 @@ impl<T: Watched> Tree for Recorder<'_, T> {
 
     fn place(&self, folder: Folder) -> Option<(Folder, &[u8])> {
         let place = self.tree.place(folder);
-        trace!(folder = folder.0, ?place, "place");
+        match place {
+            Some((parent, name)) => {
+                trace!(folder = folder.0, parent = parent.0, name = %Shown(name), "place");
+            }
+            None => trace!(folder = folder.0, "no place"),
+        }
         self.log.borrow_mut().place(folder, place);
         place
     }

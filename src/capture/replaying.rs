@@ -45,7 +45,7 @@ impl Replaying {
         let refusals = capture.refusals.iter();
         Ok(Self {
             files: files.map(|file| (file.path.clone(), file.text.clone())).collect(),
-            refusals: refusals.map(|said| (said.what.clone(), said.error.clone())).collect(),
+            refusals: refusals.map(|said| (said.what.clone(), shown(&said.error))).collect(),
             tree: Some(tree),
             weights: facts.weights.iter().copied().collect(),
             written: None,
@@ -72,6 +72,11 @@ impl Replaying {
             None => Ok(()),
         }
     }
+}
+
+/// What a capture says in words: on one line, whoever wrote it.
+pub(super) fn shown(words: &str) -> String {
+    Shown(words.as_bytes()).to_string()
 }
 
 impl Site for Replaying {

@@ -19,6 +19,8 @@ use crate::output::Output;
 /// How many captures may wait to be written. Requests wait where there are more: none is lost, and
 /// they take no more memory than so many requests.
 const WAITING: usize = 16;
+/// The folder is listed whenever this part of its limit was written.
+const SHARE: u64 = 32;
 /// What the name of every capture ends in.
 const ENDING: &str = ".capture";
 
@@ -78,16 +80,29 @@ impl Shelf {
 }
 
 fn write_all(folder: &Path, limit: u64, taken: &Receiver<Taken>, warn: fn(&str)) {
+    // Written since the folder was listed: asking thousands of captures for their sizes behind every
+    // request would take longer than the request.
+    let mut unlisted = u64::MAX;
     for taken in taken {
-        if let Err(error) = write(folder, taken) {
-            warn(&format!("a capture was not kept: {error}"));
-        } else if let Err(error) = keep_to(folder, limit) {
-            warn(&format!("{}: old captures cannot be dropped: {error}", folder.display()));
+        match write(folder, taken) {
+            Ok(size) => unlisted = unlisted.saturating_add(size),
+            Err(error) => {
+                warn(&format!("a capture was not kept: {error}"));
+                continue;
+            }
+        }
+        if unlisted > limit / SHARE {
+            unlisted = 0;
+            // Others may write to this folder too: what is left free is for what nobody counts.
+            if let Err(error) = keep_to(folder, limit - limit / SHARE * 2) {
+                warn(&format!("{}: old captures cannot be dropped: {error}", folder.display()));
+            }
         }
     }
 }
 
-fn write(folder: &Path, taken: Taken) -> Result<(), Error> {
+/// Writes a capture, and tells its size.
+fn write(folder: &Path, taken: Taken) -> Result<u64, Error> {
     let name = name(&taken);
     let path = PathBuf::from(name);
     fs::create_dir_all(folder).map_err(|source| Error::Write {
@@ -98,7 +113,9 @@ fn write(folder: &Path, taken: Taken) -> Result<(), Error> {
     let mut output = Output::create("--record", folder, &path, &[])?;
     let capture = taken.into_capture();
     output.write(|out| file::write(&capture, out))?;
-    output.commit()
+    output.commit()?;
+    // Another process may have dropped it.
+    Ok(folder.join(path).metadata().map_or(0, |file| file.len()))
 }
 
 /// The name of a capture: when the request began, its id, the process, and which of its requests

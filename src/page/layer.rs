@@ -13,18 +13,25 @@ use crate::error::Error;
 use crate::inspect::in_tar;
 use crate::path;
 use crate::report::Report;
-use crate::resolve::{self, Becomes, Decisions, Staying};
+use crate::resolve::{self, Becomes, Decisions, Staying, Story, Tale};
 use crate::show::Shown;
 use crate::site::{Site, Watched};
 use crate::spec::{Kind, Spec};
 
 /// What a link takes in a tar archive, in bytes: a header.
 const LINK: u64 = 512;
+/// The most that is said of rows left as files, in bytes: a stranger's capture may make it endless.
+const MOST: usize = 256 << 20;
 
 /// What the page shows of one layer. Weights are bytes in a tar archive.
 #[derive(Default, Serialize)]
 pub struct Layer {
+    /// Of its output, if that is known, else of the file.
     name: String,
+    /// The file that this is from.
+    file: String,
+    /// It is from a capture: its rows are known, not only their numbers.
+    is_capture: bool,
     /// What went wrong, if the request failed.
     error: Option<String>,
     report: Report,
@@ -66,11 +73,13 @@ impl Layer {
         let bytes =
             std::fs::read(file).map_err(|source| Error::Read { path: file.to_owned(), source })?;
         let name = file.file_name().unwrap_or(file.as_os_str());
-        let mut layer = Self { name: Shown(name.as_bytes()).to_string(), ..Self::default() };
+        let name = Shown(name.as_bytes()).to_string();
+        let mut layer = Self { name: name.clone(), file: name, ..Self::default() };
         if capture::is_capture(&bytes) {
             let damaged = |wrong| again::damaged(file, wrong);
             let capture = capture::read(&bytes).map_err(damaged)?;
             let replaying = Replaying::new(&capture).map_err(damaged)?;
+            layer.is_capture = true;
             layer.add_capture(&capture, replaying, folder);
         } else {
             layer.report = serde_json::from_slice(&bytes).map_err(|wrong| Error::NoReport {
@@ -100,7 +109,7 @@ impl Layer {
         let Again { args, inputs } = Again::new(capture, site)?;
         let Specs { spec, also } = Specs::read(&args, site)?;
         if let Some(name) = args.out.file_name() {
-            self.name = format!("{} ({})", Shown(name.as_bytes()), self.name);
+            self.name = Shown(name.as_bytes()).to_string();
         }
         let weigher = Weigher { spec: &spec, root };
         let mut tree = site.tree()?;
@@ -108,19 +117,22 @@ impl Layer {
         if !args.how.no_resolve {
             let options = args.how.options();
             decisions = resolve::resolve(&spec, &also, options, inputs.as_ref(), &mut tree)?;
-            let stories =
-                resolve::explain(&spec, &also, options, inputs.as_ref(), &mut tree, None)?;
-            for story in stories.rows {
-                if let Becomes::Itself(Staying::Inlined) = story.becomes {
-                    let name = path::split(spec.source(&spec.rows()[story.row])).1;
-                    let home = story.home.map(|(folder, _)| tree.path(folder, name));
-                    let hops = story.trail.iter().map(|hop| tree.path(hop.folder, &hop.name));
-                    let trail: Vec<_> =
-                        home.into_iter().chain(hops).map(|path| Shown(&path).to_string()).collect();
-                    let why = format!("not in the archive: {}", trail.join(" -> "));
+            let inputs = inputs.as_ref();
+            let mut said = 0;
+            resolve::explain(&spec, &also, options, inputs, &mut tree, None, |tale, tree| {
+                if let Tale::Row(story) = tale
+                    && let Becomes::Itself(Staying::Inlined) = story.becomes
+                {
+                    let why = want(&story, &spec, tree);
+                    said += why.len();
+                    if said > MOST {
+                        let what = format!("its rows left as files say more than {MOST} bytes");
+                        return Err(Error::AsRecorded(what));
+                    }
                     self.left.push(weigher.left(story.row, 3, why));
                 }
-            }
+                Ok(())
+            })?;
         }
         self.report = crate::command::numbers(&spec, &decisions, &tree.noticed());
         drop(tree);
@@ -139,13 +151,13 @@ impl Layer {
     fn weigh(&mut self, spec: &Spec, decisions: &Decisions, weigher: &Weigher<'_>) {
         for (number, row) in spec.rows().iter().enumerate() {
             match (row.kind(), weigher.file(number)) {
-                (Kind::File, Some(bytes)) => self.with_copies += bytes,
+                (Kind::File, Some(bytes)) => add(&mut self.with_copies, bytes),
                 (Kind::File, None) => self.unweighed += 1,
-                _ => self.with_copies += LINK,
+                _ => add(&mut self.with_copies, LINK),
             }
         }
         for (row, text) in &decisions.links {
-            let bytes = weigher.file(*row).map(|bytes| bytes - LINK);
+            let bytes = weigher.file(*row).map(|bytes| bytes.saturating_sub(LINK));
             let found = &spec.rows()[*row];
             if found.kind() == Kind::File {
                 self.saving(spec.path(found), text, 1, bytes);
@@ -153,13 +165,16 @@ impl Layer {
         }
         for link in &decisions.folder_links {
             let files = link.rows.iter().filter(|row| spec.rows()[**row].kind() == Kind::File);
-            let bytes: Option<u64> = files.map(|row| weigher.file(*row)).sum();
+            let bytes = files
+                .map(|row| weigher.file(*row))
+                .try_fold(0, |all: u64, bytes| Some(all.saturating_add(bytes?)));
             let others = link.rows.iter().filter(|row| spec.rows()[**row].kind() != Kind::File);
             let others = others.count() as u64 * LINK;
-            let bytes = bytes.map(|bytes| (bytes + others).saturating_sub(LINK));
+            let bytes = bytes.map(|bytes| bytes.saturating_add(others).saturating_sub(LINK));
             self.saving(&link.path, &link.text, link.rows.len(), bytes);
         }
-        let saved: u64 = self.savings.iter().filter_map(|saving| saving.bytes).sum();
+        let mut saved = 0;
+        self.savings.iter().filter_map(|saving| saving.bytes).for_each(|one| add(&mut saved, one));
         self.with_links = self.with_copies.saturating_sub(saved);
         self.report.bytes_saved = saved;
         self.savings.sort_by(|one, other| (other.bytes, &one.path).cmp(&(one.bytes, &other.path)));
@@ -169,6 +184,20 @@ impl Layer {
         let (path, target) = (Shown(path).to_string(), Shown(target).to_string());
         self.savings.push(Saving { path, target, rows, bytes });
     }
+}
+
+/// Why a row was left for want of a target.
+fn want(story: &Story, spec: &Spec, tree: &impl Watched) -> String {
+    let name = path::split(spec.source(&spec.rows()[story.row])).1;
+    let home = story.home.map(|(folder, _)| tree.path(folder, name));
+    let hops = story.trail.iter().map(|hop| tree.path(hop.folder, &hop.name));
+    let trail: Vec<_> = home.into_iter().chain(hops).map(|path| Shown(&path).to_string()).collect();
+    format!("not in the archive: {}", trail.join(" -> "))
+}
+
+/// Sizes are what a spec says, and may add up to more than any file is.
+fn add(sum: &mut u64, bytes: u64) {
+    *sum = sum.saturating_add(bytes);
 }
 
 /// Tells what files weigh: as the spec says, else as the disk does.

@@ -8,13 +8,11 @@ use super::{Decisions, Inputs, Options, Reason, ResolveError, Studied};
 use crate::path;
 use crate::spec::{Kind, Spec};
 
-/// The stories of the rows that were chosen.
-#[derive(Debug, Default)]
-pub struct Stories {
-    /// In the order of rows.
-    pub rows: Vec<Story>,
-    /// Outermost folders first.
-    pub folders: Vec<FolderStory>,
+/// What is told of one row, or of one folder.
+#[derive(Debug)]
+pub enum Tale {
+    Row(Story),
+    Folder(FolderStory),
 }
 
 /// What became of a row.
@@ -33,6 +31,10 @@ pub struct Story {
     pub becomes: Becomes,
 }
 
+/// The most rows that are named at one location. Where thousands of rows have one source, naming all of
+/// them for each of them would never end.
+const MOST_NAMED: usize = 8;
+
 /// A location on a trail.
 #[derive(Debug)]
 pub struct Hop {
@@ -44,8 +46,10 @@ pub struct Hop {
     pub text: Option<Vec<u8>>,
     /// Whether nothing stands there.
     pub is_absent: bool,
-    /// The archive paths of the rows that live or are staged there.
+    /// The archive paths of the rows that live or are staged there: the first of them.
     pub rows: Vec<Vec<u8>>,
+    /// How many more there are.
+    pub more: usize,
 }
 
 /// What a row becomes.
@@ -100,22 +104,43 @@ pub struct FolderStory {
 /// Whether the row at an archive path is chosen.
 pub type Chosen<'a> = &'a dyn Fn(&[u8]) -> bool;
 
-/// Tells the stories of the rows at and below the archive paths that `chosen` takes. Without it,
-/// those of every row that was turned or was left for want of a target; of a folder that became one
-/// link, once.
-pub fn explain(
+/// Tells of the rows at the archive paths that `chosen` takes. Without it, of every row that was turned
+/// or was left for want of a target; of a folder that became one link, once. Folders come first, the
+/// outermost before the others, then rows in their order: each is told as soon as it is known, since
+/// all of them may be far larger than the spec.
+pub fn explain<T: Tree, E: From<ResolveError>>(
     spec: &Spec,
     also: &[Spec],
     options: Options,
     inputs: Option<&Inputs>,
-    tree: &mut impl Tree,
+    tree: &mut T,
     chosen: Option<Chosen<'_>>,
-) -> Result<Stories, ResolveError> {
+    mut tell: impl FnMut(Tale, &T) -> Result<(), E>,
+) -> Result<(), E> {
     let archive = Archive::new(spec, also);
     let studied = Studied::new(&archive, options, inputs, tree)?;
     let decisions = studied.decide(options, tree)?;
     let mut fates = Fates::new(spec, &studied, &decisions);
-    let mut stories = Stories::default();
+    for link in &decisions.folder_links {
+        if chosen.is_none_or(|chosen| chosen(&link.path)) {
+            let (mut home, mut author, mut trail) = (None, None, Vec::new());
+            if let Some((folder, name, found)) = studied.candidates.trail(&link.path) {
+                home = Some((folder, name.to_vec()));
+                author = link_text(tree, folder, name)?;
+                trail = studied.hops(&found.hops, tree)?;
+                leads_to(&mut trail, link.hop, &link.path, &link.text);
+            }
+            let story = FolderStory {
+                path: link.path.clone(),
+                rows: link.rows.len(),
+                home,
+                author,
+                trail,
+                text: link.text.clone(),
+            };
+            tell(Tale::Folder(story), tree)?;
+        }
+    }
     for (row, found) in spec.rows().iter().enumerate() {
         let becomes = fates.of(row);
         let is_wanted = match chosen {
@@ -126,29 +151,11 @@ pub fn explain(
             ),
         };
         if is_wanted {
-            stories.rows.push(studied.story(row, becomes, tree)?);
+            let story = studied.story(row, becomes, tree)?;
+            tell(Tale::Row(story), tree)?;
         }
     }
-    for link in &decisions.folder_links {
-        if chosen.is_none_or(|chosen| chosen(&link.path)) {
-            let (mut home, mut author, mut trail) = (None, None, Vec::new());
-            if let Some((folder, name, found)) = studied.candidates.trail(&link.path) {
-                home = Some((folder, name.to_vec()));
-                author = link_text(tree, folder, name)?;
-                trail = studied.hops(&found.hops, tree)?;
-                leads_to(&mut trail, link.hop, &link.path, &link.text);
-            }
-            stories.folders.push(FolderStory {
-                path: link.path.clone(),
-                rows: link.rows.len(),
-                home,
-                author,
-                trail,
-                text: link.text.clone(),
-            });
-        }
-    }
-    Ok(stories)
+    Ok(())
 }
 
 /// What became of every row.
@@ -246,10 +253,12 @@ impl Studied<'_, '_> {
         tree: &mut impl Tree,
     ) -> Result<Vec<Hop>, ResolveError> {
         let hop = |(folder, name): &(Folder, Box<[u8]>)| {
-            let rows = self.places.at(*folder, name).iter();
+            let there = self.places.at(*folder, name);
+            let rows = there.iter().take(MOST_NAMED);
             let rows = rows.map(|&row| self.archive.path(row).to_vec()).collect();
+            let more = there.len().saturating_sub(MOST_NAMED);
             let text = link_text(tree, *folder, name)?;
-            Ok(Hop { folder: *folder, name: name.to_vec(), text, is_absent: false, rows })
+            Ok(Hop { folder: *folder, name: name.to_vec(), text, is_absent: false, rows, more })
         };
         hops.iter().map(hop).collect()
     }

@@ -19,7 +19,7 @@ mod tests;
 mod text;
 mod tree;
 
-pub use explain::{Becomes, Chosen, FolderStory, Hop, Staying, Stories, Story, explain};
+pub use explain::{Becomes, Chosen, FolderStory, Hop, Staying, Story, Tale, explain};
 pub use follow::MOST_LINKS;
 pub use inputs::Inputs;
 pub use tree::{Entered, Entry, Folder, Stopped, Tree, Wanted};

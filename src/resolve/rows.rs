@@ -118,23 +118,23 @@ impl Linked {
                 });
             }
             let relative = !author.starts_with(b"/");
-            let climbs_out = path::climbs_out(path::split(archive.path(row)).0, &author);
+            let climbs_out = || path::climbs_out(path::split(archive.path(row)).0, &author);
             let declared = archive.get(row).1.kind() == Kind::Link;
             let number = row.0 as usize;
             if let Some((text, reason)) = found {
                 decisions.link(number, text, reason);
             } else if declared {
-                if climbs_out {
+                if climbs_out() {
                     decisions.declared_outside.push(number);
                 }
                 decisions.link(number, author, Reason::Declared);
-            } else if climbs_out && trail.end == End::Nowhere {
+            } else if trail.end == End::Nowhere && climbs_out() {
                 decisions.kept_inside.push(number);
             } else if relative && trail.end == End::Nowhere {
                 decisions.link(number, author, Reason::Nowhere);
             } else {
                 match options.missing_target {
-                    MissingTarget::Keep if relative && !climbs_out => {
+                    MissingTarget::Keep if relative && !climbs_out() => {
                         decisions.link(number, author, Reason::Kept);
                     }
                     MissingTarget::Keep | MissingTarget::Inline => {

@@ -5,7 +5,7 @@ use std::{fs, io::Read, path::Path};
 
 use protobuf::Message;
 
-pub use crate::client::messages::generated::capture::{Capture, Facts};
+pub use crate::client::messages::generated::capture::{Capture, Facts, Refusal};
 
 /// The mark and the version that a capture's file begins with.
 const HEAD: &[u8] = b"MTREECAP\x01\0\0\0";

@@ -648,3 +648,129 @@ fn globs_choose_rows_and_json_is_one_object_a_line() {
     assert!(json.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "{json}");
     assert!(!json.contains('\u{1b}') && !explained(&[]).contains('\u{1b}'));
 }
+
+/// Runs a command on the small tree with `spec` instead of its own, which is recorded first.
+fn explained(small: &Small, spec: &str, arguments: &[&str]) -> Output {
+    fs::remove_file(&small.capture).expect("it is there");
+    fs::write(small.path("spec.mtree"), spec).expect("it can be written");
+    let record = ["--record", "captures", "resolve", "--mtree", "spec.mtree", "--out", "o"];
+    let done = run(small.folder.path(), &record.map(OsStr::new));
+    assert!(done.status.success(), "{}", program::said(&done));
+    let capture = only_capture(&small.path("captures"));
+    let mut all = vec![os("explain"), capture.as_os_str()];
+    all.extend(arguments.iter().map(OsStr::new));
+    run(small.folder.path(), &all)
+}
+
+#[test]
+fn a_name_that_is_a_glob_or_is_shown_with_escapes_chooses_its_row() {
+    let spec = "./app/[id].js type=file content=external/py/lib/a
+./app/caf\\351 type=file content=external/py/lib/a
+./app/i type=file content=external/py/lib/a
+";
+    for name in ["app/[id].js", "app/caf\\351"] {
+        let done = explained(&Small::new(), spec, &[name]);
+        assert!(done.status.success(), "{}", program::said(&done));
+        let printed = printed(&done);
+        let heads: Vec<_> = printed.lines().filter(|line| !line.starts_with(' ')).collect();
+        assert_eq!(heads, [name]);
+    }
+}
+
+#[test]
+fn a_path_that_no_row_stands_at_is_one_sentence() {
+    let done = explained(&Small::new(), SPEC, &["app/bin/pyton", "app/none/*"]);
+    let said = program::said(&done);
+    assert_eq!((done.status.code(), printed(&done)), (Some(1), String::new()));
+    assert!(said.contains("no row stands at app/bin/pyton, app/none/*"), "{said}");
+}
+
+#[test]
+fn a_thousand_rows_of_one_source_are_not_named_a_thousand_times_each() {
+    let rows =
+        (0..1000).map(|row| format!("./app/{row} type=file content=external/py/bin/python3.13\n"));
+    let files: String = rows.collect();
+    let links = files.replace("./app/", "./links/").replace("python3.13", "python");
+    let done = explained(&Small::new(), &(files + &links), &[]);
+    assert!(done.status.success(), "{}", program::said(&done));
+    let printed = printed(&done);
+    assert_eq!(printed.matches(", and 992 more").count(), 1000);
+    assert!(printed.len() < 1_000_000, "{}", printed.len());
+}
+
+#[test]
+fn what_a_stranger_wrote_cannot_change_the_terminal() {
+    let small = Small::new();
+    let mut edited = capture::read(&small.capture);
+    let mut refusal = capture::Refusal::new();
+    refusal.what = b"read spec.mtree".to_vec();
+    refusal.error = "\u{1b}]0;title\u{7}\u{1b}[31m\nanother line".to_owned();
+    edited.refusals.push(refusal);
+    capture::write(&small.capture, &edited);
+    for command in ["explain", "replay"] {
+        let done = run(small.folder.path(), &[os(command), small.capture.as_os_str()]);
+        let said = program::said(&done) + &printed(&done);
+        assert_eq!(done.status.code(), Some(1), "{said}");
+        assert!(said.contains("\\033]0;title\\007\\033[31m\\012another line"), "{said}");
+        assert!(said.chars().all(|letter| letter == '\n' || !letter.is_control()), "{said}");
+    }
+}
+
+#[test]
+fn a_few_kilobytes_that_stand_for_gigabytes_are_refused() {
+    let small = Small::new();
+    let bytes = small.with_facts(|facts| facts.weights = vec![0; 1 << 25]);
+    assert!(bytes.len() < 10_000, "{}", bytes.len());
+    assert_refused(&small, &bytes, "the capture holds more than");
+}
+
+#[test]
+fn a_folder_of_thousands_of_parts_is_refused() {
+    let small = Small::new();
+    let mut edited = capture::read(&small.capture);
+    edited.arguments.extend([b"--package-dir".to_vec(), b"a/".repeat(200_000)]);
+    capture::write(&small.capture, &edited);
+    let done = run(small.folder.path(), &[os("explain"), small.capture.as_os_str()]);
+    let said = program::said(&done);
+    assert_eq!((done.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains("--package-dir is longer than 16384 bytes"), "{said}");
+}
+
+#[test]
+fn folders_that_only_have_other_times_are_counted_and_named_if_asked() {
+    let small = Small::new();
+    fs::write(small.path("external/py/bin/other"), "").expect("it can be written");
+    fs::rename(small.path("external/py/lib"), small.path("external/py/old")).expect("it is there");
+    plant_file(&small.path("external/py/lib/a"), b"").expect("it can be written");
+    let touched = |flags: &[&str]| -> Vec<String> {
+        let printed = printed(&small.replay(flags));
+        let lines = printed.lines().skip_while(|line| !line.contains("other times, or another"));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(
+        touched(&["--live"]),
+        ["4 folders have other times, or another identity; --verbose lists them"]
+    );
+    assert_eq!(
+        touched(&["--live", "--verbose"]),
+        [
+            "4 folders have other times, or another identity:",
+            // The output and the capture itself were put there.
+            "  .: has other times",
+            "  external/py: has other times",
+            "  external/py/bin: has other times",
+            "  external/py/lib: is another folder",
+        ]
+    );
+}
+
+#[test]
+fn verbose_logs_every_question_and_its_answer() {
+    let small = Small::new();
+    let quiet = program::said(&small.replay(&[]));
+    assert_eq!(quiet, "");
+    let logged = program::said(&small.replay(&["--verbose"]));
+    for words in [r"link folder=", "name=python3 text=python3.13", "enter folder="] {
+        assert!(logged.contains(words), "{words}: {logged}");
+    }
+}

@@ -173,3 +173,48 @@ fn a_file_that_is_neither_a_capture_nor_a_report_is_one_sentence() {
     assert!(said.contains("neither a capture nor a file of resolve --report"), "{said}");
     assert!(!page.folder.path().join("none.html").exists());
 }
+
+#[test]
+fn headings_are_not_cut_off_and_pictures_are_drawn_in_the_width_that_there_is() {
+    let page = Page::new();
+    let dom = page.shown(
+        "const short = [...document.querySelectorAll('th button')]
+            .filter((button) => button.offsetWidth > button.parentElement.clientWidth);
+        const scaled = [...document.querySelectorAll('svg')]
+            .filter((svg) => svg.clientWidth !== svg.parentElement.clientWidth);
+        document.title = short.length + ' cut, ' + scaled.length + ' scaled';",
+    );
+    assert_eq!(title(&dom), "0 cut, 0 scaled");
+}
+
+#[test]
+fn layers_of_one_name_are_told_apart_and_their_files_are_named() {
+    let page = Page::new();
+    let captures = fs::read_dir(page.folder.path().join("captures")).expect("it is there");
+    let capture = captures.map(|entry| entry.expect("it can be listed").path()).next();
+    let capture = capture.expect("there is a capture");
+    let text = capture.to_str().expect("UTF-8");
+    let done = program::run(page.folder.path(), &["report", text, text, "--html", "page.html"]);
+    assert!(done.status.success(), "{}", program::said(&done));
+    let dom = page.shown(&column("layers"));
+    assert_eq!(title(&dom), "out.mtree #1|out.mtree #2");
+    let file = capture.file_name().expect("a name").to_str().expect("UTF-8");
+    assert!(dom.contains(&format!("<td>{file}</td>")), "{file}");
+}
+
+#[test]
+fn sizes_that_no_file_has_do_not_go_round() {
+    let page = Page::new();
+    let huge = SPEC.replace("size=6000000", "size=18446744073709551615");
+    fs::write(page.folder.path().join("spec.mtree"), huge).expect("it can be written");
+    let run = |arguments: &[&str]| {
+        let done = program::run(page.folder.path(), arguments);
+        assert!(done.status.success(), "{}", program::said(&done));
+    };
+    run(&["--record", "huge", "resolve", "--mtree", "spec.mtree", "--out", "out.mtree"]);
+    let mut captures = fs::read_dir(page.folder.path().join("huge")).expect("it is there");
+    let capture = captures.next().expect("there is one").expect("it can be listed").path();
+    run(&["report", capture.to_str().expect("UTF-8"), "--html", "page.html"]);
+    let text = fs::read_to_string(&page.html).expect("the page is there");
+    assert!(text.contains("\"with_copies\":18446744073709551615"), "it went round");
+}

@@ -1,0 +1,148 @@
+//! How much a capture may hold. Nothing in one is trusted: a few kilobytes can stand for gigabytes.
+//!
+//! Counted in the message as it is written, before anything is made of it.
+
+use prost::bytes::Buf;
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+
+/// The most bytes of a message. One of half a million rows holds a third of it.
+pub const LARGEST: u64 = 512 << 20;
+/// The most arguments, files and other parts.
+pub const MOST_PARTS: usize = 1 << 20;
+/// The most facts, folders, and lines of all files with the request's inputs: some times what half a
+/// million rows give.
+pub const MOST_FACTS: usize = 1 << 22;
+/// The most numbers: a fact has up to four, and each takes up to eight times its place in the file.
+const MOST_NUMBERS: usize = 4 * MOST_FACTS;
+
+/// The fields that hold more: Capture.request, .files, .facts and .output (proto/capture.proto).
+const REQUEST: u32 = 4;
+const FILES: u32 = 10;
+const FACTS: u32 = 12;
+const OUTPUT: u32 = 13;
+/// File.text.
+const TEXT: u32 = 2;
+/// The columns of numbers whose length in a file varies, in Facts and in Output.
+const NUMBERS_OF_FACTS: [u32; 5] = [2, 3, 5, 7, 18];
+const NUMBERS_OF_OUTPUT: [u32; 3] = [2, 3, 4];
+
+/// Whether `message`, a Capture, holds no more than it may. `None` if its parts cannot be told apart.
+pub fn fits(message: &[u8]) -> Option<bool> {
+    let (mut parts, mut numbers, mut lines) = (0, 0, 0);
+    each_field(message, |field, inner| {
+        parts += 1;
+        match field {
+            REQUEST => lines += parts_of_request(inner)?,
+            FILES => each_field(inner, |field, text| {
+                if field == TEXT {
+                    lines += memchr::memchr_iter(b'\n', text).count();
+                }
+                Some(())
+            })?,
+            FACTS => each_field(inner, |field, column| {
+                numbers += count(NUMBERS_OF_FACTS.contains(&field), column);
+                Some(())
+            })?,
+            OUTPUT => each_field(inner, |field, column| {
+                numbers += count(NUMBERS_OF_OUTPUT.contains(&field), column);
+                Some(())
+            })?,
+            _ => {}
+        }
+        Some(())
+    })?;
+    let is_small = message.len() as u64 <= LARGEST;
+    Some(is_small && parts <= MOST_PARTS && numbers <= MOST_NUMBERS && lines <= MOST_FACTS)
+}
+
+/// How many inputs and arguments a request has at most: two bytes may be one.
+fn parts_of_request(request: &[u8]) -> Option<usize> {
+    if request.trim_ascii_start().first() == Some(&b'{') {
+        return Some(memchr::memchr_iter(b',', request).count());
+    }
+    let mut parts = 0;
+    each_field(request, |_, _| {
+        parts += 1;
+        Some(())
+    })?;
+    Some(parts)
+}
+
+/// How many numbers a column holds: the last byte of each is below 128. A field that is no column of
+/// numbers counts as one.
+fn count(is_column: bool, column: &[u8]) -> usize {
+    match is_column {
+        true => column.iter().filter(|byte| **byte < 0x80).count().max(1),
+        false => 1,
+    }
+}
+
+/// Calls `tell` with the number of each field of a message, and what it holds if it has a length.
+fn each_field(mut message: &[u8], mut tell: impl FnMut(u32, &[u8]) -> Option<()>) -> Option<()> {
+    while !message.is_empty() {
+        let (number, wire_type) = decode_key(&mut message).ok()?;
+        if wire_type == WireType::LengthDelimited {
+            let length = usize::try_from(decode_varint(&mut message).ok()?).ok()?;
+            tell(number, message.get(..length)?)?;
+            message.advance(length);
+        } else {
+            tell(number, b"")?;
+            skip_field(wire_type, number, &mut message, DecodeContext::default()).ok()?;
+        }
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::super::proto::{Capture, Facts, File, Output};
+    use super::*;
+
+    fn fits_as(capture: Capture) -> Option<bool> {
+        fits(&capture.encode_to_vec())
+    }
+
+    #[test]
+    fn what_a_request_gives_fits() {
+        let facts = Facts { weights: vec![300; 1000], ..Facts::default() };
+        let files = vec![File { path: b"s".to_vec(), text: "a\n".repeat(1000).into() }];
+        assert_eq!(
+            fits_as(Capture { facts: Some(facts), files, ..Capture::default() }),
+            Some(true)
+        );
+    }
+
+    #[test]
+    fn too_many_parts_numbers_or_lines_do_not() {
+        let arguments = vec![Vec::new(); MOST_PARTS + 1];
+        assert_eq!(fits_as(Capture { arguments, ..Capture::default() }), Some(false));
+        let facts = Facts { folders: vec![0; MOST_NUMBERS + 1], ..Facts::default() };
+        assert_eq!(fits_as(Capture { facts: Some(facts), ..Capture::default() }), Some(false));
+        let output = Output { gaps: vec![0; MOST_NUMBERS + 1], ..Output::default() };
+        assert_eq!(fits_as(Capture { output: Some(output), ..Capture::default() }), Some(false));
+        let request = b"\x12\0".repeat(MOST_FACTS + 1).into();
+        assert_eq!(fits_as(Capture { request, ..Capture::default() }), Some(false));
+        let request = [&b"{"[..], &b",".repeat(MOST_FACTS + 1)].concat().into();
+        assert_eq!(fits_as(Capture { request, ..Capture::default() }), Some(false));
+        let files = vec![File { path: Vec::new(), text: vec![b'\n'; MOST_FACTS + 1].into() }];
+        assert_eq!(fits_as(Capture { files, ..Capture::default() }), Some(false));
+    }
+
+    #[test]
+    fn numbers_that_are_not_in_a_column_are_counted() {
+        let mut facts = Vec::new();
+        (0..=MOST_NUMBERS).for_each(|_| facts.extend([18 << 3 & 0x7f | 0x80, 1, 0]));
+        let mut message = vec![(FACTS << 3 | 2) as u8];
+        prost::encoding::encode_varint(facts.len() as u64, &mut message);
+        message.extend(facts);
+        assert_eq!(fits(&message), Some(false));
+    }
+
+    #[test]
+    fn parts_that_cannot_be_told_apart_are_nothing() {
+        assert_eq!(fits(b"\x52\x7f"), None);
+        assert_eq!(fits(b"\xff"), None);
+    }
+}
