@@ -22,25 +22,41 @@ _NAME = {
     "name": attr.string(doc = "The repository's name, for `use_repo`.", mandatory = True),
 }
 
+def _cargo(tag):
+    mtree_worker_cargo(name = tag.name)
+
+def _local(tag):
+    mtree_worker_local(
+        name = tag.name,
+        exec_compatible_with = tag.exec_compatible_with,
+        path = tag.path,
+    )
+
+def _release(tag):
+    mtree_worker_release(
+        name = tag.name,
+        binary = tag.binary,
+        exec_compatible_with = tag.exec_compatible_with,
+        sha256 = tag.sha256,
+        strip_prefix = tag.strip_prefix,
+        urls = tag.urls,
+    )
+
 def _mtree_worker_impl(module_ctx):
+    # The root module comes first: what it says of a name holds for modules further away.
+    made = {}
     for module in module_ctx.modules:
-        for tag in module.tags.cargo:
-            mtree_worker_cargo(name = tag.name)
-        for tag in module.tags.local:
-            mtree_worker_local(
-                name = tag.name,
-                exec_compatible_with = tag.exec_compatible_with,
-                path = tag.path,
-            )
-        for tag in module.tags.release:
-            mtree_worker_release(
-                name = tag.name,
-                binary = tag.binary,
-                exec_compatible_with = tag.exec_compatible_with,
-                sha256 = tag.sha256,
-                strip_prefix = tag.strip_prefix,
-                urls = tag.urls,
-            )
+        for make, tags in [
+            (_cargo, module.tags.cargo),
+            (_local, module.tags.local),
+            (_release, module.tags.release),
+        ]:
+            for tag in tags:
+                if made.get(tag.name) == module.name:
+                    fail("mtree_worker: the module \"%s\" makes %s twice" % (module.name, tag.name))
+                if tag.name not in made:
+                    made[tag.name] = module.name
+                    make(tag)
 
 mtree_worker = module_extension(
     implementation = _mtree_worker_impl,

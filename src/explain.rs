@@ -318,6 +318,14 @@ impl<T: Watched> Teller<'_, T> {
                         2,
                         format!("hop {} is the first on its trail that is another row", hop + 1),
                     ),
+                    Reason::Folder(hop) => rule(
+                        2,
+                        format!(
+                            "hop {} is the first on its trail that is a folder of the archive, and \
+                             none is another row",
+                            hop + 1
+                        ),
+                    ),
                     Reason::Nowhere => rule(
                         3,
                         "its relative link leads nowhere at all: there is nothing to inline, so \
@@ -336,7 +344,7 @@ impl<T: Watched> Teller<'_, T> {
                             .to_owned(),
                     ),
                 }
-                if matches!(reason, Reason::Hop(_) | Reason::Roundabout) {
+                if matches!(reason, Reason::Hop(_) | Reason::Folder(_) | Reason::Roundabout) {
                     rule(5, text_rule(text, story.author.as_deref()));
                 }
                 told.becomes = format!("a link to {}", shown(text));

@@ -1,8 +1,10 @@
 //! `mtree-worker inspect`: what a layer of a folder would weigh with copies and with links.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -28,11 +30,25 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// What stands below a folder, as rows.
 struct Found {
     spec: Vec<u8>,
-    /// By row: the bytes of its file.
-    sizes: Vec<u64>,
+    /// By row: its file.
+    files: Vec<File>,
     /// What could not be read, and the first of it.
     unreadable: usize,
     first_unreadable: Option<String>,
+}
+
+/// What a file weighs.
+struct File {
+    size: u64,
+    /// Device and inode of a file with several hard links: tar keeps it once, and the others as links to it.
+    shared: Option<(u64, u64)>,
+}
+
+impl File {
+    fn new(metadata: &Metadata) -> Self {
+        let shared = metadata.nlink() > 1;
+        Self { size: metadata.len(), shared: shared.then(|| (metadata.dev(), metadata.ino())) }
+    }
 }
 
 /// Inspects a folder, and gives what is to be shown. A progress bar is drawn if `terminal`.
@@ -58,7 +74,7 @@ pub fn inspect(args: &InspectArgs, cache: &Cache, terminal: bool) -> Result<Stri
         out.write(|file| edits.write_to(file))?;
         out.commit()?;
     }
-    let mut shown = show(&args.dir, &spec, &found.sizes, &decisions);
+    let mut shown = show(&args.dir, &spec, &found.files, &decisions);
     if let Some(first) = found.first_unreadable {
         let _ = writeln!(shown, "not read       {:>12}  the first: {first}", found.unreadable);
     }
@@ -69,7 +85,7 @@ pub fn inspect(args: &InspectArgs, cache: &Cache, terminal: bool) -> Result<Stri
 /// The files below `dir`, as Bazel's `glob(["**"])` finds them.
 fn walk(dir: &Path, bar: &ProgressBar, patient_since: Option<Instant>) -> Found {
     let mut found =
-        Found { spec: Vec::new(), sizes: Vec::new(), unreadable: 0, first_unreadable: None };
+        Found { spec: Vec::new(), files: Vec::new(), unreadable: 0, first_unreadable: None };
     for entry in WalkDir::new(dir).follow_links(true).sort_by_file_name() {
         let file = entry.and_then(|entry| Ok((entry.metadata()?, entry)));
         let (metadata, entry) = match file {
@@ -92,12 +108,12 @@ fn walk(dir: &Path, bar: &ProgressBar, patient_since: Option<Instant>) -> Found 
         found.spec.extend_from_slice(keywords.as_bytes());
         spec::escape(path, &mut found.spec);
         found.spec.push(b'\n');
-        found.sizes.push(metadata.len());
+        found.files.push(File::new(&metadata));
         if patient_since.is_some_and(|since| since.elapsed() > PATIENCE) && bar.is_hidden() {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        if found.sizes.len().is_multiple_of(1000) {
-            bar.set_message(format!("{} files", found.sizes.len()));
+        if found.files.len().is_multiple_of(1000) {
+            bar.set_message(format!("{} files", found.files.len()));
             bar.tick();
         }
     }
@@ -108,9 +124,12 @@ fn is_dangling(error: &walkdir::Error) -> bool {
     error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
+/// What the header of an entry takes in a tar archive, in bytes.
+const HEADER: u64 = 512;
+
 /// What a file of `size` bytes takes in a tar archive, in bytes: a header, and whole blocks.
 pub fn in_tar(size: u64) -> u64 {
-    512_u64.saturating_add(size.checked_next_multiple_of(512).unwrap_or(size))
+    HEADER.saturating_add(size.checked_next_multiple_of(512).unwrap_or(size))
 }
 
 /// Bytes as a person reads them: 1 MB is 1,000,000 bytes.
@@ -121,18 +140,31 @@ fn weight(bytes: u64) -> String {
     }
 }
 
-fn show(dir: &Path, spec: &Spec, sizes: &[u64], decisions: &Decisions) -> String {
+/// What rows take in a tar archive, in order: a header each, and each file once.
+fn weigh<'f>(files: impl Iterator<Item = &'f File>) -> Vec<u64> {
+    let mut met = HashSet::new();
+    let weigh = |file: &File| match file.shared {
+        Some(shared) if !met.insert(shared) => HEADER,
+        _ => in_tar(file.size),
+    };
+    files.map(weigh).collect()
+}
+
+fn show(dir: &Path, spec: &Spec, files: &[File], decisions: &Decisions) -> String {
     let rows = spec.rows();
-    let copies: u64 = sizes.iter().copied().map(in_tar).sum();
+    let weights = weigh(files.iter());
+    let turned: HashSet<_> = command::turned(decisions).collect();
+    let kept = files.iter().enumerate().filter(|(row, _)| !turned.contains(row));
+    let links = decisions.links.len() + decisions.folder_links.len();
+    let with_links = weigh(kept.map(|(_, file)| file)).iter().sum::<u64>() + links as u64 * HEADER;
     let mut savings: Vec<(u64, &[u8], &[u8])> = Vec::new();
     for (row, text) in &decisions.links {
-        savings.push((in_tar(sizes[*row]) - 512, spec.path(&rows[*row]), text));
+        savings.push((weights[*row] - HEADER, spec.path(&rows[*row]), text));
     }
     for link in &decisions.folder_links {
-        let bytes: u64 = link.rows.iter().map(|row| in_tar(sizes[*row])).sum();
-        savings.push((bytes - 512, &link.path, &link.text));
+        let bytes: u64 = link.rows.iter().map(|row| weights[*row]).sum();
+        savings.push((bytes - HEADER, &link.path, &link.text));
     }
-    let saved: u64 = savings.iter().map(|(bytes, ..)| bytes).sum();
     savings.sort_unstable_by_key(|(bytes, path, _)| (std::cmp::Reverse(*bytes), *path));
 
     let mut text = String::new();
@@ -142,14 +174,15 @@ fn show(dir: &Path, spec: &Spec, sizes: &[u64], decisions: &Decisions) -> String
     line("rows", rows.len().to_string());
     line("links", decisions.links.len().to_string());
     line("folder links", decisions.folder_links.len().to_string());
-    line("with copies", weight(copies));
-    line("with links", weight(copies - saved));
+    line("with copies", weight(weights.iter().sum()));
+    line("with links", weight(with_links));
     let mut head = format!("{}\n", Shown(dir.as_os_str().as_bytes()));
     head.push_str(&text);
-    if saved > 0 {
+    savings.retain(|(bytes, ..)| *bytes > 0);
+    if !savings.is_empty() {
         head.push_str("largest savings\n");
     }
-    for (bytes, path, target) in savings.iter().take(SHOWN).filter(|(bytes, ..)| *bytes > 0) {
+    for (bytes, path, target) in savings.iter().take(SHOWN) {
         let _ = writeln!(head, "{:>27}  {} -> {}", weight(*bytes), Shown(path), Shown(target));
     }
     head

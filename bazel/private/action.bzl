@@ -17,6 +17,10 @@ _REQUIREMENTS = {
 # parameter. What a function takes cannot be asked, so another thing that came with 6 is.
 _TOOL_OF = {"toolchain": TOOLCHAIN_TYPE} if hasattr(native, "package_relative_label") else {}
 
+# What `--action_env=NAME=VALUE` may say to the worker. Not all of the environment: PATH differs from machine to
+# machine, and an action that had it would not be found in a shared cache.
+_VARIABLES = ["MTREE_WORKER_LOG", "MTREE_WORKER_RECORD"]
+
 RESOLVE_ATTRS = {
     "also": attr.label_list(
         allow_files = True,
@@ -68,6 +72,10 @@ def _inputs(ctx):
             direct.append(repo_mapping)
     return depset(direct, transitive = transitive)
 
+def _environment(ctx):
+    asked = getattr(ctx.configuration, "default_shell_env", {})
+    return {name: asked[name] for name in _VARIABLES if name in asked}
+
 def resolve_action(ctx, flags, resolve = True):
     """Registers the action.
 
@@ -109,16 +117,10 @@ def resolve_action(ctx, flags, resolve = True):
         arguments = [args],
         inputs = depset(transitive = inputs),
         outputs = outputs,
+        env = _environment(ctx),
         mnemonic = "MtreeMutate",
         progress_message = "Looking for symlinks in the layer of %s" % ctx.label,
         execution_requirements = _REQUIREMENTS,
-        # So that --action_env=MTREE_WORKER_RECORD=DIR suffices to record; nothing else of the
-        # environment reaches the action, or the key that its output is cached under.
-        env = {
-            name: value
-            for name, value in ctx.configuration.default_shell_env.items()
-            if name.startswith("MTREE_WORKER_")
-        },
         **_TOOL_OF
     )
 

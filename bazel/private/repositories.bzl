@@ -112,11 +112,8 @@ where cargo has them or gets them (CARGO_HOME), in the versions of Cargo.lock.""
 )
 
 def _release_impl(rctx):
-    rctx.download_and_extract(
-        url = rctx.attr.urls,
-        sha256 = rctx.attr.sha256,
-        stripPrefix = rctx.attr.strip_prefix,
-    )
+    # By position: url, output, sha256, type, and what is `stripPrefix` or `strip_prefix`, by version.
+    rctx.download_and_extract(rctx.attr.urls, "", rctx.attr.sha256, "", rctx.attr.strip_prefix)
     if not rctx.path(rctx.attr.binary).exists:
         fail("mtree_worker_release %s: the archive holds no %s; say where the program is with `binary`" % (rctx.name, rctx.attr.binary))
     _write_toolchain(rctx, rctx.attr.binary, rctx.attr.exec_compatible_with)

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use crate::spec::{Row, Spec};
+use crate::spec::{Kind, Row, Spec};
 
 /// A row of the archive by its number: first those of the spec, then those of each `--also` spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,6 +96,11 @@ impl ByPath {
             Some([next, ..]) => next.cmp(&b'/'),
             None => row.cmp(path),
         })]
+    }
+
+    /// Whether nothing but folder rows, or no row at all, stands at `path`.
+    pub fn is_folder(&self, archive: &Archive<'_>, path: &[u8]) -> bool {
+        self.at(archive, path).iter().all(|&row| archive.get(row).1.kind() == Kind::Folder)
     }
 
     fn range(&self, archive: &Archive<'_>, order: impl Fn(&[u8]) -> Ordering) -> Range<usize> {

@@ -126,9 +126,7 @@ pub fn explain<T: Tree, E: From<ResolveError>>(
                 home = Some((folder, name.to_vec()));
                 author = link_text(tree, folder, name)?;
                 trail = studied.hops(&found.hops, tree)?;
-                if let Some(hop) = trail.get_mut(link.hop) {
-                    hop.rows.extend(path::join(path::split(&link.path).0, &link.text));
-                }
+                leads_to(&mut trail, link.hop, &link.path, &link.text);
             }
             let story = FolderStory {
                 path: link.path.clone(),
@@ -230,6 +228,9 @@ impl Studied<'_, '_> {
             let name = path::split(self.archive.source(id)).1;
             story.author = link_text(tree, home.folder, name)?;
             story.trail = self.hops(&trail.hops, tree)?;
+            if let Becomes::Link(text, Reason::Folder(hop)) = &story.becomes {
+                leads_to(&mut story.trail, *hop, self.archive.path(id), text);
+            }
             if let (Some(last), End::Nowhere) = (story.trail.last_mut(), trail.end) {
                 last.is_absent |= last.text.is_none();
             }
@@ -251,6 +252,13 @@ impl Studied<'_, '_> {
             Ok(Hop { folder: *folder, name: name.to_vec(), text, is_absent: false, rows, more })
         };
         hops.iter().map(hop).collect()
+    }
+}
+
+/// Notes on a trail which folder of the archive the link at `path` with `text` leads to: no row lives there.
+fn leads_to(trail: &mut [Hop], hop: usize, path: &[u8], text: &[u8]) {
+    if let Some(hop) = trail.get_mut(hop) {
+        hop.rows.extend(path::join(path::split(path).0, text));
     }
 }
 

@@ -138,7 +138,7 @@ struct Collapse<'a, 's> {
     places: &'a Places,
     by_path: ByPath,
     /// Many folders may be links to one: what stands for that one is looked up once.
-    mirrors: HashMap<Mirrored<'s>, Rc<[Mirror<'s>]>>,
+    mirrors: HashMap<Mirrored<'s>, Rc<[&'s [u8]]>>,
 }
 
 /// A folder of the tree, by its location, as far as one row below it tells.
@@ -148,13 +148,6 @@ struct Mirrored<'s> {
     name: Box<[u8]>,
     home_of_row: Folder,
     remainder: &'s [u8],
-}
-
-/// An archive folder that may stand for a folder of the tree, by one row below it.
-#[derive(Clone, Copy)]
-struct Mirror<'s> {
-    path: &'s [u8],
-    row: RowId,
 }
 
 /// What stands below an archive folder: its files and its folders, by what they are called there.
@@ -169,14 +162,17 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         let at = self.by_path.at(self.archive, candidate.path);
         let rows_below = self.by_path.below(self.archive, candidate.path);
         let own = |row: &RowId| self.archive.is_own(*row);
-        if !self.is_folder(candidate.path) || !at.iter().chain(rows_below).all(own) {
+        if !self.by_path.is_folder(self.archive, candidate.path)
+            || !at.iter().chain(rows_below).all(own)
+        {
             return None;
         }
         let mut rows: Vec<_> = at.iter().chain(rows_below).copied().collect();
         rows.sort_unstable();
         let keywords = at.iter().min().or(rows.first()).copied()?;
         let home = (candidate.linked.folder, path::split(candidate.linked.path).1);
-        let below = self.mirrored(candidate.path, home)?;
+        let is_there = |row, up| self.homes.folder_home(row, up) == Some(home);
+        let below = self.mirrored(candidate.path, is_there)?;
         let mut hops = candidate.trail.hops.iter().enumerate();
         let (hop, text) = hops.find_map(|(hop, (folder, name))| {
             Some((hop, self.text(candidate, &below, *folder, name)?))
@@ -198,12 +194,11 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
                 && path::below(candidate.path, target).is_none()
         };
         let mirrors = self.mirrors(candidate, folder, name);
-        let mut mirrors: Vec<_> = mirrors.iter().filter(|mirror| apart(mirror.path)).collect();
+        let mut mirrors: Vec<_> = mirrors.iter().copied().filter(|mirror| apart(mirror)).collect();
         while !mirrors.is_empty() {
-            let paths: Vec<_> = mirrors.iter().map(|mirror| mirror.path).collect();
-            let (best, text) = text::choose(candidate.path, Some(&candidate.author), &paths)?;
+            let (best, text) = text::choose(candidate.path, Some(&candidate.author), &mirrors)?;
             let mirror = mirrors.swap_remove(best);
-            if self.shows_the_same(below, mirror, candidate.remainder) {
+            if self.shows_the_same(below, mirror, folder, name) {
                 return Some(text);
             }
         }
@@ -217,7 +212,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         candidate: &Candidate<'s>,
         folder: Folder,
         name: &[u8],
-    ) -> Rc<[Mirror<'s>]> {
+    ) -> Rc<[&'s [u8]]> {
         let home_of_row = self.homes.of(candidate.first).folder;
         let remainder = candidate.remainder;
         let key = Mirrored { folder, name: name.into(), home_of_row, remainder };
@@ -232,7 +227,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
                     && homes.folder_known_at(row, up, folder, name)
                     && seen.insert(path)
                 {
-                    mirrors.push(Mirror { path, row });
+                    mirrors.push(path);
                 }
             }
             mirrors.into()
@@ -240,20 +235,20 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         found.clone()
     }
 
-    /// Whether nothing but folder rows, or no row at all, stands at `path`.
-    fn is_folder(&self, path: &[u8]) -> bool {
-        let kind = |row: &RowId| self.archive.get(*row).1.kind();
-        self.by_path.at(self.archive, path).iter().all(|row| kind(row) == Kind::Folder)
-    }
-
-    /// Whether the archive shows at and below `mirror` just what `below` holds.
-    fn shows_the_same(&self, below: &Below<'_>, mirror: &Mirror<'s>, remainder: &[u8]) -> bool {
-        let up = memchr::memchr_iter(b'/', remainder).count();
-        let home = self.homes.folder_home(mirror.row, up);
-        let Some(there) = home.and_then(|home| self.mirrored(mirror.path, home)) else {
+    /// Whether the archive shows at and below `mirror`, which stands for the folder at a location,
+    /// just what `below` holds.
+    fn shows_the_same(
+        &self,
+        below: &Below<'_>,
+        mirror: &'s [u8],
+        folder: Folder,
+        name: &[u8],
+    ) -> bool {
+        let is_there = |row, up| self.homes.folder_known_at(row, up, folder, name);
+        let Some(there) = self.mirrored(mirror, is_there) else {
             return false;
         };
-        self.is_folder(mirror.path)
+        self.by_path.is_folder(self.archive, mirror)
             && below.files.len() == there.files.len()
             && below.files.iter().zip(&there.files).all(|(here, there)| {
                 let (one, other) = (self.homes.of(here.1), self.homes.of(there.1));
@@ -300,8 +295,13 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
     }
 
     /// What stands below `folder`, if each row there has a source with the same remainder below the
-    /// folder of sources at `home`, however that is spelled.
-    fn mirrored(&self, folder: &'s [u8], home: (Folder, &[u8])) -> Option<Below<'s>> {
+    /// folder of sources that is `up` folders above the row's own, and that `is_there`, however it
+    /// is spelled.
+    fn mirrored(
+        &self,
+        folder: &'s [u8],
+        is_there: impl Fn(RowId, usize) -> bool,
+    ) -> Option<Below<'s>> {
         let mut below = Below { files: Vec::new(), folders: Vec::new() };
         for &id in self.by_path.below(self.archive, folder) {
             let (spec, row) = self.archive.get(id);
@@ -314,7 +314,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
             let mirrors = row.takes_part()
                 && self.homes.of(id).is_known()
                 && path::without(spec.source(row), remainder).is_some()
-                && self.homes.folder_home(id, up) == Some(home);
+                && is_there(id, up);
             if !mirrors {
                 return None;
             }

@@ -190,24 +190,32 @@ impl<'s> Homes<'s> {
 
     /// Whether that folder of sources is known at a location: its home, or where it is staged.
     pub fn folder_known_at(&self, row: RowId, up: usize, folder: Folder, name: &[u8]) -> bool {
-        let Some(source) = self.climb(row, up).filter(|&source| self.sources.name(source) == name)
-        else {
-            return false;
-        };
-        let mut root = RootId(0);
-        for staged in &self.stagings {
-            if self.location(root, source) == Some(folder) {
-                return true;
-            }
-            root = match self.sources.of(row).and_then(|inner| self.step(root, inner)) {
-                Some(Step::Moved(to)) => to,
-                _ => match staged.binary_search_by_key(&row, |staging| staging.row) {
-                    Ok(at) => staged[at].to,
-                    Err(_) => return false,
+        self.climb(row, up).is_some_and(|source| self.sources.name(source) == name)
+            && self.folder_places(row, up).any(|place| place == folder)
+    }
+
+    /// The folders in which the name of that folder of sources is a location of it: its home, and
+    /// where it is staged.
+    pub fn folder_places(&self, row: RowId, up: usize) -> impl Iterator<Item = Folder> + '_ {
+        let source = self.climb(row, up);
+        self.roots_of(row).filter_map(move |root| self.location(root, source?))
+    }
+
+    /// The roots that the source of `row` was walked from, in order.
+    fn roots_of(&self, row: RowId) -> impl Iterator<Item = RootId> + '_ {
+        let mut stagings = self.stagings.iter();
+        let mut last: Option<(RootId, &Vec<Staging>)> = None;
+        std::iter::from_fn(move || {
+            let root = match last {
+                None => RootId(0),
+                Some((root, staged)) => match self.step(root, self.sources.of(row)?) {
+                    Some(Step::Moved(to)) => to,
+                    _ => staged[staged.binary_search_by_key(&row, |staging| staging.row).ok()?].to,
                 },
             };
-        }
-        false
+            last = Some((root, stagings.next()?));
+            Some(root)
+        })
     }
 
     fn climb(&self, row: RowId, up: usize) -> Option<SourceFolder> {

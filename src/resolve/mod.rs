@@ -10,6 +10,7 @@ mod folders;
 mod follow;
 mod homes;
 mod inputs;
+mod mirrored;
 mod places;
 mod rows;
 mod sources;
@@ -90,6 +91,8 @@ pub enum Reason {
     Roundabout,
     /// The location with this number on its trail is another row's (DESIGN rule 2).
     Hop(usize),
+    /// No location on its trail is, but the archive mirrors the folder at this one (DESIGN rule 2).
+    Folder(usize),
     /// It leads nowhere at all, so that there is nothing to inline (DESIGN rule 3).
     Nowhere,
     /// Its target was not found, and `MissingTarget::Keep` is asked for (DESIGN rule 3).

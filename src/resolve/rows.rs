@@ -4,6 +4,7 @@ use super::archive::{Archive, RowId};
 use super::contested::Contested;
 use super::follow::{self, End, Trail};
 use super::homes::{Homes, Stands};
+use super::mirrored::MirroredFolders;
 use super::places::Places;
 use super::text;
 use super::tree::{Entry, Stopped, Tree};
@@ -91,6 +92,8 @@ impl Linked {
             text::choose(path, author, &targets).map(|(_, text)| text)
         };
 
+        // Only rows that no other is on the trail of pay for it.
+        let mut mirrored = None;
         for (row, trail) in self.links.iter().filter(|(row, _)| may_turn(*row)) {
             let row = *row;
             let author = match tree.entry(homes.of(row).folder, name(archive, row))? {
@@ -98,14 +101,27 @@ impl Linked {
                 _ => continue,
             };
             let mut hops = trail.hops.iter().enumerate();
-            let found = hops.find_map(|(hop, (folder, name))| {
-                Some((hop, target(row, Some(&author), places.at(*folder, name))?))
+            let mut found = hops.find_map(|(hop, (folder, name))| {
+                let text = target(row, Some(&author), places.at(*folder, name))?;
+                Some((text, Reason::Hop(hop)))
             });
+            if found.is_none() {
+                let mirrored = mirrored.get_or_insert_with(|| {
+                    let trails = self.links.iter().map(|(_, trail)| trail);
+                    MirroredFolders::find(archive, homes, trails)
+                });
+                let mut hops = trail.hops.iter().enumerate();
+                found = hops.find_map(|(hop, (folder, name))| {
+                    let folders = mirrored.at(*folder, name);
+                    let (_, text) = text::choose(archive.path(row), Some(&author), &folders)?;
+                    Some((text, Reason::Folder(hop)))
+                });
+            }
             let relative = !author.starts_with(b"/");
             let declared = archive.get(row).1.kind() == Kind::Link;
             let number = row.0 as usize;
-            if let Some((hop, text)) = found {
-                decisions.link(number, text, Reason::Hop(hop));
+            if let Some((text, reason)) = found {
+                decisions.link(number, text, reason);
             } else if declared {
                 decisions.link(number, author, Reason::Declared);
             } else if relative && trail.end == End::Nowhere {

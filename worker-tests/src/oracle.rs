@@ -309,6 +309,13 @@ impl Archive<'_> {
                 return Ok(Decision::Link(text));
             }
         }
+        for location in &trail.locations {
+            let folders = self.folders_at(location);
+            if let Some(text) = self.choose(&row.row.path, folders.iter(), Some(text)) {
+                self.count("rule 2: a folder");
+                return Ok(Decision::Link(text));
+            }
+        }
         let relative = text[0] != b'/';
         if row.is_declared() {
             self.count("rule 4: declared and kept");

@@ -56,6 +56,22 @@ impl Archive<'_> {
         folders.into_iter().map(|(_, folder)| folder).collect()
     }
 
+    /// The folders of the archive below which a row stands as its source stands below the folder at
+    /// `location`. At none of them, nor above, stands anything but a folder.
+    pub fn folders_at(&self, location: &Location) -> Vec<Parts> {
+        let mut folders = self.folders();
+        folders.retain(|folder| {
+            self.rows.iter().any(|row| {
+                let rest = row.row.path.strip_prefix(folder.as_slice());
+                rest.is_some_and(|rest| !rest.is_empty() && mirrors_at(row, rest, location))
+            }) && !self
+                .rows
+                .iter()
+                .any(|row| folder.starts_with(&row.row.path) && !row.row.is_folder())
+        });
+        folders
+    }
+
     /// If the archive mirrors a linked folder at `folder`: the text of that link, and the archive
     /// folders that mirror its first target that any does.
     fn folder_targets<'f>(

@@ -1,61 +1,74 @@
-//! Actions that are recorded by a flag of Bazel's, and replayed when nothing of the build is left.
+//! Builds that record, and what is recorded, on another machine.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::{fs::PermissionsExt, process::CommandExt};
 use std::path::PathBuf;
 use std::process::Command;
-use std::thread;
-use std::time::Duration;
 
-use tempfile::TempDir;
 use worker_tests::program;
 
-use crate::workspace::{Workspace, read};
+use crate::workspace::{Workspace, must};
+
+/// The user that owns nothing.
+const NOBODY: u32 = 65534;
 
 #[test]
 #[ignore = "needs Bazel: worker-tests/bazel"]
-fn actions_of_the_example_are_recorded_by_a_flag_and_replay_when_their_tree_is_gone() {
-    let elsewhere = TempDir::new().expect("a folder can be made");
-    let mut recorded = Vec::new();
-    {
-        let workspace = Workspace::example();
-        let bazel = workspace.bazel("root");
-        for strategy in ["local", "worker"] {
-            let captures = elsewhere.path().join(strategy);
-            let record = format!("--action_env=MTREE_WORKER_RECORD={}", captures.display());
-            let strategy = format!("--strategy=MtreeMutate={strategy}");
-            bazel.build(&["//app:links", &strategy, &record]).succeeded();
-            let output = bazel.output("app/links.mtree");
-            recorded.push((read(&output), capture_in(captures)));
-            fs::remove_file(&output).expect("an output can be removed");
-        }
+fn what_a_build_records_replays_without_the_tree_as_another_user() {
+    let workspace = Workspace::example();
+    let captures = workspace.beside("captures");
+    let bazel = workspace.bazel("root");
+    let record = format!("--action_env=MTREE_WORKER_RECORD={}", captures.display());
+    let writable = format!("--sandbox_writable_path={}", captures.display());
+    fs::create_dir(&captures).expect("a folder can be made");
+    // Built, and nothing recorded: the variable is part of the action, so that the next build runs it again.
+    bazel.build(&["//app:links"]).succeeded();
+    let mut recorded: Vec<(&str, PathBuf)> = Vec::new();
+    let mut spec = None;
+    for (strategy, sign) in [("worker", "1 worker"), ("sandboxed", "1 linux-sandbox")] {
+        let flag = format!("--strategy=MtreeMutate={strategy}");
+        bazel.build(&["//app:links", &flag, &record, &writable]).succeeded().saying(sign);
+        let output = bazel.output("app/links.mtree");
+        let written = fs::read(&output).expect("there is an output");
+        fs::remove_file(&output).expect("an output can be removed");
+        assert!(*spec.get_or_insert_with(|| written.clone()) == written, "{strategy}");
+        let new = fs::read_dir(&captures).expect("the folder is there");
+        let new = new.map(|entry| entry.expect("a folder can be read").path());
+        let new: Vec<_> = new.filter(|path| recorded.iter().all(|(_, old)| old != path)).collect();
+        assert_eq!(new.len(), 1, "{strategy}: {new:?}");
+        recorded.push((strategy, new[0].clone()));
     }
-    for (output, capture) in recorded {
-        let kept = elsewhere.path().join("again.mtree");
-        let done = Command::new(program::binary())
-            .args(["replay".as_ref(), capture.as_os_str(), "--out".as_ref(), kept.as_os_str()])
-            .current_dir("/")
-            .output()
-            .expect("the program starts");
-        let printed = String::from_utf8_lossy(&done.stdout).into_owned();
-        assert!(done.status.success(), "{printed}{}", program::said(&done));
-        assert_eq!(read(&kept), output, "{}", capture.display());
-        print!("{printed}");
-    }
-}
+    // The other variable reaches the worker in the same way.
+    let flags = ["//app:links", "--strategy=MtreeMutate=worker"];
+    bazel.build(&[&flags[..], &["--action_env=MTREE_WORKER_LOG=debug"]].concat()).succeeded();
+    assert!(bazel.worker_logs().iter().any(|log| log.contains("DEBUG")), "no log has more");
+    drop(bazel);
+    must(Command::new("chmod").args(["-R", "u+w"]).arg(workspace.beside("root")));
+    fs::remove_dir_all(workspace.beside("root")).expect("the tree goes");
+    fs::remove_dir_all(workspace.path("")).expect("the workspace goes");
 
-/// The one capture of a folder. A worker writes it when it has answered, and Bazel goes on meanwhile.
-fn capture_in(folder: PathBuf) -> PathBuf {
-    // Far longer than it takes, and not for ever.
-    for _ in 0..2400 {
-        let entries = fs::read_dir(&folder).into_iter().flatten();
-        let found = entries.map(|entry| entry.expect("it can be listed").path());
-        let mut found: Vec<_> =
-            found.filter(|path| path.extension().is_some_and(|end| end == "capture")).collect();
-        if let Some(capture) = found.pop() {
-            assert!(found.is_empty(), "one action makes one capture: {found:?}");
-            return capture;
-        }
-        thread::sleep(Duration::from_millis(50));
+    // The program and an empty folder, where anybody may use them.
+    let binary = workspace.beside("mtree-worker");
+    fs::copy(program::binary(), &binary).expect("the program can be copied");
+    let empty = workspace.beside("empty");
+    fs::create_dir(&empty).expect("a folder can be made");
+    for (folder, mode) in [(&workspace.beside(""), 0o755), (&captures, 0o755), (&empty, 0o777)] {
+        fs::set_permissions(folder, Permissions::from_mode(mode)).expect("it is ours");
     }
-    panic!("{}: nothing was recorded", folder.display());
+    for (strategy, capture) in recorded {
+        let again = empty.join(strategy);
+        let replayed = must(
+            Command::new(&binary)
+                .arg("replay")
+                .arg(capture)
+                .arg("--out")
+                .arg(&again)
+                .current_dir(&empty)
+                .env_clear()
+                .uid(NOBODY)
+                .gid(NOBODY),
+        );
+        println!("{strategy}: {}", String::from_utf8_lossy(&replayed.stdout).trim());
+        assert!(fs::read(&again).ok() == spec, "{strategy}: another spec");
+    }
 }

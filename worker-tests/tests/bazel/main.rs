@@ -4,6 +4,7 @@
 //! They take minutes and a Bazel, so they run only where they are asked for, one after another:
 //! `cargo test -p worker-tests --test bazel -- --ignored --test-threads=1`, or `worker-tests/bazel`.
 
+mod attributes;
 mod caching;
 mod captures;
 mod edit;
@@ -16,4 +17,5 @@ mod server;
 mod strategies;
 mod style;
 mod toolchains;
+mod tree_artifacts;
 mod workspace;

@@ -120,6 +120,34 @@ fn every_name_and_every_kind_of_runfile_reaches_the_layer() {
     assert!(pwned.stdout.is_empty(), "a file's name was run");
 }
 
+const PYTHON: &str = r#"
+load("@mtree_worker//bazel:defs.bzl", "mtree_spec")
+load(":tar.bzl", "tar")
+
+py_binary(name = "program", srcs = ["package/program.py"], main = "package/program.py")
+mtree_spec(name = "spec", srcs = [":program"])
+tar(name = "layer", srcs = [":program"], mtree = ":spec")
+"#;
+
+#[test]
+#[ignore = "needs Bazel: worker-tests/bazel"]
+fn empty_files_and_files_of_other_repositories_are_runfiles_too() {
+    let workspace = Workspace::with_worker("");
+    workspace.write("BUILD.bazel", PYTHON);
+    workspace.write("tar.bzl", &tar_rule());
+    workspace.write("package/program.py", "print(1)\n");
+    let bazel = workspace.bazel("root");
+    bazel.build(&["//:layer"]).succeeded();
+    let layer = workspace.beside("layer");
+    unpack(&bazel.output("layer.tar"), &layer);
+    let runfiles = layer.join("program.runfiles");
+    // Bazel makes a package of each folder of a Python program, with a file that is nowhere on the disk.
+    assert_eq!(read(&runfiles.join("example/package/__init__.py")), "");
+    assert_eq!(read(&runfiles.join("example/package/program.py")), "print(1)\n");
+    let wrapper = runfiles.join("bazel_tools/tools/python/py3wrapper.sh");
+    assert!(read(&wrapper).starts_with("#!"), "{}", wrapper.display());
+}
+
 #[test]
 #[ignore = "needs Bazel: worker-tests/bazel"]
 fn what_tar_bzl_has_and_this_has_not_fails_with_advice() {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::workspace::{Workspace, read};
+use crate::workspace::{Workspace, read, repository};
 
 const SINGLEPLEX: &str = "--modify_execution_info=MtreeMutate=-supports-multiplex-workers";
 
@@ -95,6 +95,33 @@ fn one_process_serves_many_actions_and_reads_its_folders_once() {
     // One listing of each would do. What Bazel makes while it builds is listed again until it is
     // two seconds old.
     assert!(reused > listed && folders > 50, "{requests:?}");
+}
+
+#[test]
+#[ignore = "needs Bazel: worker-tests/bazel"]
+fn the_lines_for_bazelrc_in_the_readme_are_understood() {
+    let readme = read(&repository().join("bazel/README.md"));
+    let lines = readme.split("## .bazelrc").nth(1).and_then(|rest| rest.split("```").nth(1));
+    let lines = lines.expect("the lines are there").trim();
+    // Each line has a comment before it, which says so if an older Bazel has no such flag.
+    let lines: Vec<&str> = lines.lines().collect();
+    let (newer, all): (Vec<_>, Vec<_>) =
+        lines.chunks(2).partition(|line| line[0].starts_with("# With Bazel"));
+    assert!(newer.len() == 1 && all.len() == 3, "{lines:?}");
+    let workspace = Workspace::with_worker("");
+    workspace.write(".bazelrc", &all.concat().join("\n"));
+    workspace.write(
+        "BUILD.bazel",
+        "load(\"@mtree_worker//bazel:defs.bzl\", \"resolve_symlinks\")\n\
+         resolve_symlinks(name = \"links\", mtree = \"layer.spec\", srcs = [\"a.txt\"])\n",
+    );
+    workspace.write("a.txt", "a");
+    workspace.write("layer.spec", "a.txt type=file content=a.txt\n");
+    workspace
+        .bazel("root")
+        .build(&["//:links"])
+        .succeeded()
+        .saying(" sandboxed MtreeMutate multiplex-worker");
 }
 
 /// The folders that a request listed and reused, if the line of the log is about a request.

@@ -16,6 +16,7 @@ fn buildifier_finds_nothing() {
                 "install",
                 "--no-fund",
                 "--no-audit",
+                "--prefer-offline",
                 "--silent",
                 "@bazel/buildifier@8.2.1",
                 "--prefix",

@@ -1,0 +1,102 @@
+//! The attributes of the rules: each reaches the worker.
+
+use crate::workspace::{Workspace, read};
+
+/// All that tar.bzl's `mtree_mutate` takes, in its words, and what is new here.
+const BUILD: &str = r#"
+load("@mtree_worker//bazel:defs.bzl", "mtree_mutate", "resolve_symlinks")
+
+SRCS = glob(["tree/**"])
+
+mtree_mutate(
+    name = "changed",
+    srcs = SRCS,
+    also = ["other.spec"],
+    directory_links = "expand",
+    group = "6",
+    groupname = "staff",
+    missing_target = "keep",
+    mtime = 7,
+    mtree = "layer.spec",
+    owner = "5",
+    ownername = "me",
+    package_dir = "/opt",
+    preserve_symlinks = True,
+    report = "changed.json",
+    strip_prefix = "tree",
+    tags = ["no-cache"],
+    testonly = True,
+    visibility = ["//visibility:private"],
+)
+
+mtree_mutate(
+    name = "untouched",
+    mtree = "layer.spec",
+)
+
+resolve_symlinks(
+    name = "resolved",
+    srcs = SRCS,
+    out = "resolved.txt",
+    also = ["other.spec"],
+    directory_links = "expand",
+    missing_target = "keep",
+    mtree = "layer.spec",
+    report = "resolved.json",
+)
+
+resolve_symlinks(
+    name = "failing",
+    srcs = SRCS,
+    missing_target = "fail",
+    mtree = "layer.spec",
+)
+"#;
+
+const SPEC: &str = "\
+./tree/ type=dir
+./tree/a uid=0 gid=0 uname=root gname=root time=1 type=file content=tree/a
+./tree/b uid=0 gid=0 uname=root gname=root time=1 type=file content=tree/b
+./tree/missing uid=0 gid=0 uname=root gname=root time=1 type=file content=tree/missing
+./tree/other uid=0 gid=0 uname=root gname=root time=1 type=file content=tree/other
+";
+
+#[test]
+#[ignore = "needs Bazel: worker-tests/bazel"]
+fn each_attribute_reaches_the_worker() {
+    let workspace = Workspace::with_worker("");
+    workspace.write("BUILD.bazel", BUILD);
+    workspace.write("layer.spec", SPEC);
+    workspace.write("other.spec", "./elsewhere/c type=file content=tree/c\n");
+    for file in ["tree/a", "tree/c", "tree/d"] {
+        workspace.write(file, file);
+    }
+    for (link, text) in [("b", "a"), ("other", "c"), ("missing", "./d")] {
+        let link = workspace.path("tree").join(link);
+        std::os::unix::fs::symlink(text, link).expect("a link can be made");
+    }
+    let bazel = workspace.bazel("root");
+    bazel.build(&["//:changed", "//:untouched", "//:resolved"]).succeeded();
+
+    let changed = "uid=5 gid=6 uname=me gname=staff time=7";
+    assert_eq!(
+        read(&bazel.output("changed.mtree")),
+        format!(
+            "opt/ type=dir mode=0755 time=7 uid=5 gid=6 uname=me gname=staff\n\
+             ./opt/a {changed} type=file content=tree/a\n\
+             ./opt/b {changed} type=link link=a\n\
+             ./opt/missing {changed} type=link link=./d\n\
+             ./opt/other {changed} type=link link=../elsewhere/c\n"
+        )
+    );
+    assert_eq!(read(&bazel.output("untouched.mtree")), SPEC);
+    let resolved = read(&bazel.output("resolved.txt"));
+    let links: Vec<_> = resolved.lines().filter_map(|row| row.split(" link=").nth(1)).collect();
+    assert_eq!(links, ["a", "./d", "../elsewhere/c"]);
+    for report in ["changed.json", "resolved.json"] {
+        let report: serde_json::Value =
+            serde_json::from_str(&read(&bazel.output(report))).expect("a report is JSON");
+        assert_eq!(report["links"], 3, "{report}");
+    }
+    bazel.build(&["//:failing"]).failed().saying("tree/missing");
+}
