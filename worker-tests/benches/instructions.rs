@@ -1,0 +1,76 @@
+//! The instructions of a cold process and of a warm request, counted by valgrind (Debian's package
+//! `valgrind`): unlike times they hardly change from run to run, whatever else the machine does.
+//!
+//!     cargo bench --bench instructions
+
+use std::error::Error;
+use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use worker_tests::client::{Input, Protocol, WorkRequest, Worker};
+use worker_tests::exec_root::{ExecRoot, resolve};
+use worker_tests::forest::{self, Forest};
+use worker_tests::program;
+
+const FOLDERS: usize = 8_000;
+const FILES: usize = 5;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let exec_root = ExecRoot::new("");
+    let forest = forest::plant(exec_root.path(), FOLDERS, FILES)?;
+    exec_root.write("spec.mtree", forest.spec());
+    // Until then nothing is remembered.
+    thread::sleep(Duration::from_millis(2_100));
+
+    let cold = once(&exec_root)?;
+    let [two, three] = [2, 3].map(|requests| worker(&exec_root, &forest, requests));
+    let warm = three? - two?;
+    println!("{} rows in {} folders", forest.rows(), forest.folders());
+    for (what, counted) in [("a cold process", cold), ("a warm request, inputs listed", warm)] {
+        let of_a_row = counted as f64 / forest.rows() as f64;
+        println!("{what:32} {:7.1} M instructions, {of_a_row:.0} a row", counted as f64 / 1e6);
+    }
+    Ok(())
+}
+
+/// The program under valgrind, which says in the file `counted` what it counted.
+fn counted_program(exec_root: &ExecRoot) -> Command {
+    let mut command = Command::new("valgrind");
+    command.arg(format!("--log-file={}", exec_root.at("counted").display()));
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program::binary());
+    command.current_dir(exec_root.path());
+    command
+}
+
+/// What was counted.
+fn counted(exec_root: &ExecRoot) -> Result<u64, Box<dyn Error>> {
+    let log = fs::read_to_string(exec_root.at("counted"))?;
+    let line = log.lines().find_map(|line| line.split_once("Collected :"));
+    let (_, number) = line.ok_or_else(|| format!("valgrind counted nothing: {log}"))?;
+    Ok(number.trim().parse()?)
+}
+
+fn once(exec_root: &ExecRoot) -> Result<u64, Box<dyn Error>> {
+    let arguments = ["resolve", "--mtree=spec.mtree", "--out=out.mtree"];
+    let status = counted_program(exec_root).args(arguments).status()?;
+    assert!(status.success(), "{status}");
+    counted(exec_root)
+}
+
+/// A worker that answers so many requests.
+fn worker(exec_root: &ExecRoot, forest: &Forest, requests: i32) -> Result<u64, Box<dyn Error>> {
+    let mut command = counted_program(exec_root);
+    command.arg("--persistent_worker");
+    let mut worker = Worker::start(command, Protocol::Proto);
+    for id in 1..=requests {
+        let input = |path| Input { path, digest: vec![b'0'; 64], ..Input::default() };
+        let inputs = forest.sources().map(input).collect();
+        let asked = resolve(id, "spec.mtree", "out.mtree");
+        let answer = worker.ask(&WorkRequest { inputs, ..asked });
+        assert_eq!((answer.exit_code, &answer.output[..]), (0, ""));
+    }
+    assert_eq!(worker.end().code(), 0);
+    counted(exec_root)
+}
