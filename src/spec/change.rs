@@ -159,9 +159,26 @@ impl Changer<'_> {
         let line = self.spec.line(row);
         let old = field::fields(line).next().unwrap_or(&line[..0]);
         let start = old.as_ptr().addr() - line.as_ptr().addr();
+        let from = self.out.len();
         self.out.extend_from_slice(&line[..start]);
         self.out.extend_from_slice(name);
         self.values(&line[start + old.len()..]);
+        self.keep_apart(from);
+    }
+
+    /// Keeps the row or `/set` written from `from` on from joining the next line: one with a `#` in it
+    /// joins none, whatever it ends with, and that `#` may be gone.
+    fn keep_apart(&mut self, from: usize) {
+        if !self.out.ends_with(b"\\\n") {
+            return;
+        }
+        let end = self.out.len();
+        self.out.push(b'#');
+        let joins = parse::line_end(&self.out[from..], 0) > end - from;
+        self.out.truncate(end);
+        if joins {
+            self.out.insert(end - 1, b' ');
+        }
     }
 
     /// A `..` line: where rows move, they all have full paths and no folder is left.
@@ -178,7 +195,11 @@ impl Changer<'_> {
             let (line, behind) = rest.split_at(parse::line_end(rest, 0));
             rest = behind;
             match field::fields(line).next() {
-                Some(b"/set") => self.values(line),
+                Some(b"/set") => {
+                    let from = self.out.len();
+                    self.values(line);
+                    self.keep_apart(from);
+                }
                 _ => self.out.extend_from_slice(line),
             }
         }

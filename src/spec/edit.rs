@@ -93,7 +93,8 @@ impl<'s> Edits<'s> {
         let name = fields.next().unwrap_or_default();
         self.text.extend_from_slice(match name {
             _ if name.starts_with(b"./") => b"./",
-            _ if name.starts_with(b"/") => b"/",
+            // `/set` and `/unset` would be no rows.
+            _ if name.starts_with(b"/") && !matches!(path, b"set" | b"unset") => b"/",
             _ if !path.contains(&b'/') => b"./",
             _ => b"",
         });

@@ -140,6 +140,11 @@ impl Changes {
             written = span.end;
         }
         out.extend_from_slice(&fields.text[written..]);
+        // A `#` that is gone may have kept a `\` from joining the next line.
+        let backslashes = out.iter().rev().skip(1).take_while(|byte| **byte == b'\\').count();
+        if out.ends_with(b"\n") && backslashes % 2 == 1 && !out.contains(&b'#') {
+            out.insert(out.len() - 1, b' ');
+        }
         out
     }
 

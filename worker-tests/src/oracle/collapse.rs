@@ -227,6 +227,8 @@ fn folder_link(folder: &Parts, like: &Row, place: &Row, text: &[u8]) -> Vec<u8> 
     let name = like.fields.get(0).unwrap_or_default();
     let head: &[u8] = match spec::head(name) {
         b"" if folder.len() == 1 => b"./",
+        // These would be no rows.
+        b"/" if matches!(&folder.join(&b'/')[..], b"set" | b"unset") => b"./",
         head => head,
     };
     let mut fields = vec![[head, &spec::escape(&folder.join(&b'/'))].concat()];
