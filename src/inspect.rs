@@ -1,6 +1,6 @@
 //! `mtree-worker inspect`: what a layer of a folder would weigh with copies and with links.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
@@ -40,14 +40,15 @@ struct Found {
 /// What a file weighs.
 struct File {
     size: u64,
-    /// Device and inode of a file with several hard links: tar keeps it once, and the others as links to it.
-    shared: Option<(u64, u64)>,
+    /// Of a file with several hard links: device and inode, and how many there are.
+    shared: Option<((u64, u64), u64)>,
 }
 
 impl File {
     fn new(metadata: &Metadata) -> Self {
-        let shared = metadata.nlink() > 1;
-        Self { size: metadata.len(), shared: shared.then(|| (metadata.dev(), metadata.ino())) }
+        let links = metadata.nlink();
+        let shared = (links > 1).then(|| ((metadata.dev(), metadata.ino()), links));
+        Self { size: metadata.len(), shared }
     }
 }
 
@@ -140,12 +141,25 @@ fn weight(bytes: u64) -> String {
     }
 }
 
-/// What rows take in a tar archive, in order: a header each, and each file once.
+/// What rows take in a tar archive, in order: a header each, and each file once. A file with hard links
+/// is remembered, as libarchive does it, until as many rows had it as it has links: then it is taken
+/// for another.
 fn weigh<'f>(files: impl Iterator<Item = &'f File>) -> Vec<u64> {
-    let mut met = HashSet::new();
-    let weigh = |file: &File| match file.shared {
-        Some(shared) if !met.insert(shared) => HEADER,
-        _ => in_tar(file.size),
+    let mut further: HashMap<(u64, u64), u64> = HashMap::new();
+    let weigh = |file: &File| {
+        let Some((identity, links)) = file.shared else {
+            return in_tar(file.size);
+        };
+        match further.get_mut(&identity) {
+            Some(left @ 1..) => {
+                *left -= 1;
+                HEADER
+            }
+            _ => {
+                further.insert(identity, links - 1);
+                in_tar(file.size)
+            }
+        }
     };
     files.map(weigh).collect()
 }
