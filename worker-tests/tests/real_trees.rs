@@ -252,14 +252,14 @@ fn bsdtar(folder: &Path, arguments: &[&OsStr]) -> Command {
 }
 
 /// `inspect` foretells the sizes of both archives, but for what bsdtar alone knows: the further headers
-/// that long names take.
+/// that long names take, and hard links to them.
 fn says_the_sizes(shown: &str, copies: &Packed, links: &Packed) {
     for (what, packed) in [("with copies", copies), ("with links", links)] {
         let line = shown.lines().find_map(|line| line.strip_prefix(what)).expect(what);
         let said: f64 = line.trim().trim_end_matches(" MB").parse().expect("a number of MB");
         let made = megabytes(packed.size);
         let off = (said - made).abs();
-        assert!(off < 0.1 + 0.01 * made, "inspect says {what} {said} MB, bsdtar makes {made} MB");
+        assert!(off < 0.1 + 0.02 * made, "inspect says {what} {said} MB, bsdtar makes {made} MB");
     }
 }
 
