@@ -28,6 +28,14 @@ pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// `path` and the folders above it, from the bottom up, without the empty path at the top.
+pub fn upwards(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_there = |path: &&[u8]| !path.is_empty();
+    std::iter::successors(Some(path).filter(is_there), move |path| {
+        Some(split(path).0).filter(is_there)
+    })
+}
+
 /// What stands behind `folder` and its slash, if `path` lies below `folder`.
 pub fn below<'p>(path: &'p [u8], folder: &[u8]) -> Option<&'p [u8]> {
     if folder.is_empty() {
@@ -140,6 +148,12 @@ mod tests {
             assert_eq!(climbs_out(b"app/bin", text), climbs, "{}", text.escape_ascii());
         }
         assert!(climbs_out(b"", b"..") && !climbs_out(b"", b"x/.."));
+    }
+
+    #[test]
+    fn upwards_ends_before_the_top() {
+        assert!(upwards(b"a/bc/d").eq([&b"a/bc/d"[..], b"a/bc", b"a"]));
+        assert_eq!(upwards(b"").next(), None);
     }
 
     #[test]

@@ -5,8 +5,12 @@
 //! reached through more linked folders than the folder's is refused, since rule 1 would link those
 //! rows back.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::rc::Rc;
 
+use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 
 use super::Facts;
@@ -15,7 +19,7 @@ use super::contested;
 use super::follow::{self, Trail};
 use super::homes::{Homes, LinkedFolder};
 use super::places::Places;
-use super::text;
+use super::targets::Targets;
 use super::tree::{Entry, Folder, Stopped, Tree};
 use crate::path;
 use crate::spec::Kind;
@@ -114,14 +118,10 @@ impl<'s> Candidates<'s> {
         }
         let Facts { archive, homes, places } = facts;
         let by_path = ByPath::new(archive);
-        let mut collapse = Collapse { archive, homes, places, by_path, mirrors: HashMap::new() };
+        let collapse = Collapse { archive, homes, places, by_path, mirrors: RefCell::default() };
         let mut linked: HashSet<&[u8]> = HashSet::new();
         for candidate in &self.outermost_first {
-            let mut above = path::split(candidate.path).0;
-            while !above.is_empty() && !linked.contains(above) {
-                above = path::split(above).0;
-            }
-            if above.is_empty()
+            if !path::upwards(candidate.path).any(|above| linked.contains(above))
                 && let Some(link) = collapse.folder(candidate)
             {
                 linked.insert(candidate.path);
@@ -138,7 +138,7 @@ struct Collapse<'a, 's> {
     places: &'a Places,
     by_path: ByPath,
     /// Many folders may be links to one: what stands for that one is looked up once.
-    mirrors: HashMap<Mirrored<'s>, Rc<[&'s [u8]]>>,
+    mirrors: RefCell<HashMap<Mirrored<'s>, Rc<Mirrors<'s>>>>,
 }
 
 /// A folder of the tree, by its location, as far as one row below it tells.
@@ -150,6 +150,16 @@ struct Mirrored<'s> {
     remainder: &'s [u8],
 }
 
+/// The archive folders that may stand for a folder of the tree.
+enum Mirrors<'s> {
+    Few(Targets<'s>),
+    /// By a hash of what stands below them, so that a candidate meets those alone that may be its like.
+    Many(HashMap<u64, Targets<'s>>),
+}
+
+/// So many mirrors are compared with a candidate one by one.
+const FEW: usize = 4;
+
 /// What stands below an archive folder: its files and its folders, by what they are called there.
 struct Below<'a> {
     files: Vec<(&'a [u8], RowId)>,
@@ -158,7 +168,7 @@ struct Below<'a> {
 }
 
 impl<'a, 's: 'a> Collapse<'a, 's> {
-    fn folder(&mut self, candidate: &Candidate<'s>) -> Option<FolderLink<'s>> {
+    fn folder(&self, candidate: &Candidate<'s>) -> Option<FolderLink<'s>> {
         let at = self.by_path.at(self.archive, candidate.path);
         let rows_below = self.by_path.below(self.archive, candidate.path);
         let own = |row: &RowId| self.archive.is_own(*row);
@@ -182,7 +192,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
 
     /// The text that leads a candidate to its target at one location of its trail.
     fn text(
-        &mut self,
+        &self,
         candidate: &Candidate<'s>,
         below: &Below<'_>,
         folder: Folder,
@@ -194,45 +204,62 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
                 && path::below(candidate.path, target).is_none()
         };
         let mirrors = self.mirrors(candidate, folder, name);
-        let mut mirrors: Vec<_> = mirrors.iter().copied().filter(|mirror| apart(mirror)).collect();
-        while !mirrors.is_empty() {
-            let (best, text) = text::choose(candidate.path, Some(&candidate.author), &mirrors)?;
-            let mirror = mirrors.swap_remove(best);
-            if self.shows_the_same(below, mirror, folder, name) {
-                return Some(text);
-            }
-        }
-        None
+        let mirrors = match &*mirrors {
+            Mirrors::Few(mirrors) => mirrors,
+            Mirrors::Many(alike) => alike.get(&self.contents(below))?,
+        };
+        mirrors.choose(candidate.path, Some(&candidate.author), |mirror| {
+            apart(mirror) && self.shows_the_same(below, mirror, folder, name)
+        })
     }
 
     /// The archive folders that may stand for the folder at one location: where the home of the
     /// candidate's first row stands again, with the same remainder, and the source is below it.
-    fn mirrors(
-        &mut self,
-        candidate: &Candidate<'s>,
-        folder: Folder,
-        name: &[u8],
-    ) -> Rc<[&'s [u8]]> {
+    fn mirrors(&self, candidate: &Candidate<'s>, folder: Folder, name: &[u8]) -> Rc<Mirrors<'s>> {
         let home_of_row = self.homes.of(candidate.first).folder;
         let remainder = candidate.remainder;
         let key = Mirrored { folder, name: name.into(), home_of_row, remainder };
-        let (archive, homes, places) = (self.archive, self.homes, self.places);
-        let found = self.mirrors.entry(key).or_insert_with(|| {
-            let up = memchr::memchr_iter(b'/', remainder).count();
-            let mut seen = HashSet::new();
-            let mut mirrors = Vec::new();
-            for &row in places.at(home_of_row, path::split(remainder).1) {
-                if let Some(path) = path::without(archive.path(row), remainder)
-                    && !path.is_empty()
-                    && homes.folder_known_at(row, up, folder, name)
-                    && seen.insert(path)
-                {
-                    mirrors.push(path);
+        if let Some(known) = self.mirrors.borrow().get(&key) {
+            return known.clone();
+        }
+        let up = memchr::memchr_iter(b'/', remainder).count();
+        let rows = self.places.at(home_of_row, path::split(remainder).1).iter();
+        let mirrors: HashSet<_> = rows
+            .filter(|row| self.homes.folder_known_at(**row, up, folder, name))
+            .filter_map(|row| path::without(self.archive.path(*row), remainder))
+            .filter(|mirror| !mirror.is_empty())
+            .collect();
+        let found = if mirrors.len() <= FEW {
+            Mirrors::Few(Targets::new(mirrors.into_iter().collect()))
+        } else {
+            let mut alike: HashMap<_, Vec<_>> = HashMap::new();
+            for mirror in mirrors {
+                if let Some(below) = self.shown_by(mirror, folder, name) {
+                    alike.entry(self.contents(&below)).or_default().push(mirror);
                 }
             }
-            mirrors.into()
-        });
-        found.clone()
+            let alike = alike.into_iter();
+            Mirrors::Many(alike.map(|(below, mirrors)| (below, Targets::new(mirrors))).collect())
+        };
+        self.mirrors.borrow_mut().entry(key).or_insert(Rc::new(found)).clone()
+    }
+
+    /// A hash of what stands below an archive folder, the same for folders that show the same.
+    fn contents(&self, below: &Below<'_>) -> u64 {
+        let mut hasher = FixedState::default().build_hasher();
+        for (remainder, row) in &below.files {
+            (remainder, self.homes.of(*row).folder).hash(&mut hasher);
+            let (spec, row) = self.archive.get(*row);
+            spec.hash_keywords(row, &mut hasher);
+        }
+        // A folder without a row is there all the same, if something stands below it.
+        let above_files = below.files.iter().map(|(file, _)| path::split(file).0);
+        let folders: BTreeSet<_> = above_files
+            .chain(below.folders.iter().map(|(folder, _)| *folder))
+            .flat_map(path::upwards)
+            .collect();
+        folders.hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Whether the archive shows at and below `mirror`, which stands for the folder at a location,
@@ -244,8 +271,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         folder: Folder,
         name: &[u8],
     ) -> bool {
-        let is_there = |row, up| self.homes.folder_known_at(row, up, folder, name);
-        let Some(there) = self.mirrored(mirror, is_there) else {
+        let Some(there) = self.shown_by(mirror, folder, name) else {
             return false;
         };
         self.by_path.is_folder(self.archive, mirror)
@@ -258,6 +284,11 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
                     && self.same_keywords(here.1, there.1)
             })
             && self.same_folders(below, &there)
+    }
+
+    /// What stands below `mirror`, if that stands for the folder at a location.
+    fn shown_by(&self, mirror: &'s [u8], folder: Folder, name: &[u8]) -> Option<Below<'s>> {
+        self.mirrored(mirror, |row, up| self.homes.folder_known_at(row, up, folder, name))
     }
 
     fn same_folders(&self, here: &Below<'_>, there: &Below<'_>) -> bool {
@@ -280,6 +311,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
                         holds(other, name)
                             || other.folders[start..]
                                 .iter()
+                                .take_while(|(known, _)| known.starts_with(name))
                                 .any(|(known, _)| path::below(known, name).is_some())
                     }
                 }

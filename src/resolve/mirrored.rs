@@ -8,12 +8,14 @@ use hashbrown::{HashMap, HashSet};
 use super::archive::{Archive, ByPath};
 use super::follow::Trail;
 use super::homes::Homes;
+use super::places::{Asked, Location};
+use super::targets::Targets;
 use super::tree::Folder;
 use crate::path;
 
 /// The archive folders at which a row stands as its source stands below a folder of the tree.
 pub struct MirroredFolders<'s> {
-    paths: HashMap<(Folder, &'s [u8]), HashSet<&'s [u8]>>,
+    targets: HashMap<Location, Targets<'s>>,
 }
 
 impl<'s> MirroredFolders<'s> {
@@ -27,7 +29,7 @@ impl<'s> MirroredFolders<'s> {
         for (folder, name) in trails.flat_map(|trail| &trail.hops) {
             wanted.entry(name).or_default().insert(*folder);
         }
-        let mut paths: HashMap<_, HashSet<&[u8]>> = HashMap::new();
+        let mut paths: HashMap<(Folder, &[u8]), HashSet<&[u8]>> = HashMap::new();
         for row in archive.all().filter(|&row| homes.of(row).is_known()) {
             let (mut path, mut source) = (archive.path(row), archive.source(row));
             for up in 0.. {
@@ -48,19 +50,18 @@ impl<'s> MirroredFolders<'s> {
         }
         if !paths.is_empty() {
             let by_path = ByPath::new(archive);
-            let is_folder = |mut path| {
-                while !path::split(path).0.is_empty() && by_path.is_folder(archive, path) {
-                    path = path::split(path).0;
-                }
-                by_path.is_folder(archive, path)
-            };
-            paths.values_mut().for_each(|paths| paths.retain(|path| is_folder(*path)));
+            let is_folder =
+                |path: &&[u8]| path::upwards(path).all(|folder| by_path.is_folder(archive, folder));
+            paths.values_mut().for_each(|paths| paths.retain(is_folder));
         }
-        Self { paths }
+        let targets = |((folder, name), paths): ((_, &[u8]), HashSet<_>)| {
+            (Location(folder, name.into()), Targets::new(paths.into_iter().collect()))
+        };
+        Self { targets: paths.into_iter().map(targets).collect() }
     }
 
-    /// The archive folders that mirror the folder at a location, in no order.
-    pub fn at(&self, folder: Folder, name: &[u8]) -> Vec<&'s [u8]> {
-        self.paths.get(&(folder, name)).into_iter().flatten().copied().collect()
+    /// The archive folders that mirror the folder at a location.
+    pub fn at(&self, folder: Folder, name: &[u8]) -> Option<&Targets<'s>> {
+        self.targets.get(&Asked(folder, name))
     }
 }

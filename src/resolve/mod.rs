@@ -14,9 +14,9 @@ mod mirrored;
 mod places;
 mod rows;
 mod sources;
+mod targets;
 #[cfg(test)]
 mod tests;
-mod text;
 mod tree;
 
 pub use explain::{Becomes, Chosen, FolderStory, Hop, Staying, Story, Tale, explain};

@@ -11,16 +11,20 @@ use crate::path;
 /// are gone through once: most rows are at no location that a link leads to.
 #[derive(Default)]
 pub struct Places {
-    rows: HashMap<Location, Vec<RowId>>,
+    numbers: HashMap<Location, usize>,
+    /// By the number of a location.
+    rows: Vec<Vec<RowId>>,
     /// By folder: whether a location in it is noted.
     folders: Vec<bool>,
 }
 
+/// A location, as the key of a map.
 #[derive(PartialEq, Eq, Hash)]
-struct Location(Folder, Box<[u8]>);
+pub struct Location(pub Folder, pub Box<[u8]>);
 
+/// A location that a map is asked for.
 #[derive(Hash)]
-struct Asked<'n>(Folder, &'n [u8]);
+pub struct Asked<'n>(pub Folder, pub &'n [u8]);
 
 impl Equivalent<Location> for Asked<'_> {
     fn equivalent(&self, location: &Location) -> bool {
@@ -36,8 +40,9 @@ impl Places {
             self.folders.resize(number + 1, false);
         }
         self.folders[number] = true;
-        if !self.rows.contains_key(&Asked(folder, name)) {
-            self.rows.insert(Location(folder, name.into()), Vec::new());
+        if !self.numbers.contains_key(&Asked(folder, name)) {
+            self.numbers.insert(Location(folder, name.into()), self.rows.len());
+            self.rows.push(Vec::new());
         }
     }
 
@@ -64,18 +69,33 @@ impl Places {
             return;
         }
         let name = path::split(archive.source(row)).1;
-        if let Some(rows) = self.rows.get_mut(&Asked(folder, name)) {
-            rows.push(row);
+        if let Some(number) = self.number(folder, name) {
+            self.rows[number].push(row);
         }
+    }
+
+    /// How many locations were noted.
+    pub fn count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The number of a location, if it was noted: they are counted from 0.
+    pub fn number(&self, folder: Folder, name: &[u8]) -> Option<usize> {
+        self.numbers.get(&Asked(folder, name)).copied()
     }
 
     /// The rows at all locations that were noted.
     pub fn rows(&self) -> impl Iterator<Item = RowId> + '_ {
-        self.rows.values().flatten().copied()
+        self.rows.iter().flatten().copied()
     }
 
-    /// The rows at a location that was noted.
+    /// The rows at the location with a number.
+    pub fn rows_at(&self, number: usize) -> &[RowId] {
+        &self.rows[number]
+    }
+
+    /// The rows at a location.
     pub fn at(&self, folder: Folder, name: &[u8]) -> &[RowId] {
-        self.rows.get(&Asked(folder, name)).map_or(&[], |rows| rows)
+        self.number(folder, name).map_or(&[], |number| self.rows_at(number))
     }
 }

@@ -1,13 +1,17 @@
 //! Rows that are reached through links, or are links (DESIGN rules 1 to 4).
 
+use std::cell::OnceCell;
+
+use hashbrown::HashMap;
+
 use super::archive::{Archive, RowId};
 use super::contested::Contested;
 use super::follow::{self, End, Trail};
 use super::homes::{Homes, Stands};
 use super::mirrored::MirroredFolders;
 use super::places::Places;
-use super::text;
-use super::tree::{Entry, Stopped, Tree};
+use super::targets::Targets;
+use super::tree::{Entry, Folder, Stopped, Tree};
 use super::{Decisions, Facts, MissingTarget, Options, Reason, ResolveError};
 use crate::path;
 use crate::spec::Kind;
@@ -80,17 +84,7 @@ impl Linked {
         let rows = self.links.iter().map(|(row, _)| *row).chain(self.roundabout.iter().copied());
         let contested = Contested::find(archive, homes, rows.chain(places.rows()));
         let may_turn = |row: RowId| !gone(row) && contested.can_be_link(archive, row);
-        let target = |row: RowId, author: Option<&[u8]>, candidates: &[RowId]| {
-            let path = archive.path(row);
-            let targets: Vec<_> = candidates
-                .iter()
-                .filter(|&&target| {
-                    archive.path(target) != path && contested.can_be_target(archive, target)
-                })
-                .map(|&target| archive.path(target))
-                .collect();
-            text::choose(path, author, &targets).map(|(_, text)| text)
-        };
+        let known = Known::new(facts, &contested);
 
         // Only rows that no other is on the trail of pay for it.
         let mut mirrored = None;
@@ -102,8 +96,7 @@ impl Linked {
             };
             let mut hops = trail.hops.iter().enumerate();
             let mut found = hops.find_map(|(hop, (folder, name))| {
-                let text = target(row, Some(&author), places.at(*folder, name))?;
-                Some((text, Reason::Hop(hop)))
+                Some((known.link(row, &author, *folder, name)?, Reason::Hop(hop)))
             });
             if found.is_none() {
                 let mirrored = mirrored.get_or_insert_with(|| {
@@ -112,8 +105,8 @@ impl Linked {
                 });
                 let mut hops = trail.hops.iter().enumerate();
                 found = hops.find_map(|(hop, (folder, name))| {
-                    let folders = mirrored.at(*folder, name);
-                    let (_, text) = text::choose(archive.path(row), Some(&author), &folders)?;
+                    let folders = mirrored.at(*folder, name)?;
+                    let text = folders.choose(archive.path(row), Some(&author), |_| true)?;
                     Some((text, Reason::Folder(hop)))
                 });
             }
@@ -149,29 +142,71 @@ impl Linked {
             }
         }
 
+        let mut straightest = HashMap::new();
         for &row in self.roundabout.iter().filter(|row| may_turn(**row)) {
-            let at_home = places.at(homes.of(row).folder, name(archive, row));
-            let mut fewest = homes.of(row).linked;
-            let mut candidates = Vec::new();
-            for &other in at_home {
-                let home = homes.of(other);
-                // One that is only staged there has another home.
-                if home.folder != homes.of(row).folder || !contested.can_be_target(archive, other) {
-                    continue;
-                }
-                if home.linked < fewest {
-                    fewest = home.linked;
-                    candidates.clear();
-                }
-                if home.linked == fewest && fewest < homes.of(row).linked {
-                    candidates.push(other);
-                }
-            }
-            if let Some(text) = target(row, None, &candidates) {
+            let home = homes.of(row);
+            let Some(number) = places.number(home.folder, name(archive, row)) else {
+                continue;
+            };
+            let (fewest, targets) =
+                straightest.entry(number).or_insert_with(|| known.straightest(number, home.folder));
+            let path = archive.path(row);
+            if *fewest < home.linked
+                && let Some(text) = targets.choose(path, None, |target| target != path)
+            {
                 decisions.link(row.0 as usize, text, Reason::Roundabout);
             }
         }
         Ok(())
+    }
+}
+
+/// Where links may lead. Thousands of them may lead to one location with thousands of rows: what may
+/// be said for all of them is found out once.
+struct Known<'a, 's> {
+    facts: Facts<'a, 's>,
+    contested: &'a Contested<'s>,
+    /// By the number of a location: the rows there.
+    targets: Vec<OnceCell<Targets<'s>>>,
+}
+
+impl<'a, 's> Known<'a, 's> {
+    fn new(facts: Facts<'a, 's>, contested: &'a Contested<'s>) -> Self {
+        let count = facts.places.count();
+        let targets = std::iter::repeat_with(OnceCell::new).take(count).collect();
+        Self { facts, contested, targets }
+    }
+
+    /// The text that leads the link `row` to a row at a location on its trail (DESIGN rule 2).
+    fn link(&self, row: RowId, author: &[u8], folder: Folder, name: &[u8]) -> Option<Vec<u8>> {
+        let Facts { archive, places, .. } = self.facts;
+        let number = places.number(folder, name)?;
+        let targets = self.targets[number].get_or_init(|| {
+            let rows = self.may_be_led_to(number);
+            Targets::new(rows.map(|row| archive.path(row)).collect())
+        });
+        let path = archive.path(row);
+        targets.choose(path, Some(author), |target| target != path)
+    }
+
+    /// Through how few linked folders a row at the location with this number, which is in `folder`,
+    /// was reached, and the rows that were reached so (DESIGN rule 1).
+    fn straightest(&self, number: usize, folder: Folder) -> (u32, Targets<'s>) {
+        let Facts { archive, homes, .. } = self.facts;
+        // One that is only staged there has another home.
+        let at_home = |row: &RowId| homes.of(*row).folder == folder;
+        let rows: Vec<_> = self.may_be_led_to(number).filter(at_home).collect();
+        let linked = rows.iter().map(|row| homes.of(*row).linked);
+        let fewest = linked.min().unwrap_or(u32::MAX);
+        let straight = rows.into_iter().filter(|row| homes.of(*row).linked == fewest);
+        (fewest, Targets::new(straight.map(|row| archive.path(row)).collect()))
+    }
+
+    /// The rows at the location with this number that links may lead to.
+    fn may_be_led_to(&self, number: usize) -> impl Iterator<Item = RowId> + '_ {
+        let Facts { archive, places, .. } = self.facts;
+        let rows = places.rows_at(number).iter().copied();
+        rows.filter(move |row| self.contested.can_be_target(archive, *row))
     }
 }
 

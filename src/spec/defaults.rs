@@ -1,6 +1,7 @@
 //! What `/set` and `/unset` say of the rows below them.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 use super::field::{self, Kind};
 
@@ -110,6 +111,11 @@ impl Defaults {
             *keyword != b"type" && *keyword != b"link" && !field::is_source(keyword)
         });
         keywords
+    }
+
+    /// Hashes those keywords: rows of which `same_keywords` is true have one hash.
+    pub fn hash_keywords(&self, line: &[u8], number: u32, hasher: &mut impl Hasher) {
+        self.effective(line, number).hash(hasher);
     }
 
     /// Fields to add to a row with `line` that moves from the defaults `from` to the defaults `to`,

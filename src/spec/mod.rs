@@ -15,6 +15,8 @@ pub use escape::{escape, unescape};
 pub use field::Kind;
 pub use parse::{SpecError, What};
 
+use std::hash::Hasher;
+
 use bytes::Bytes;
 use defaults::Defaults;
 
@@ -106,6 +108,11 @@ impl Spec {
             (self.line(row), &self.defaults, row.defaults),
             (other.line(other_row), &other.defaults, other_row.defaults),
         )
+    }
+
+    /// Hashes what `same_keywords` compares.
+    pub fn hash_keywords(&self, row: &Row, hasher: &mut impl Hasher) {
+        self.defaults.hash_keywords(self.line(row), row.defaults, hasher);
     }
 
     /// What `size=` of `row` says, in bytes.

@@ -1,0 +1,139 @@
+//! What a request takes grows with its spec and tree, whatever leads to what: where each of thousands
+//! of links may lead to each of thousands of rows, they are not looked at pair by pair.
+//!
+//! No time is asked for here, only how it grows: four times the rows may take ten times what the
+//! processor spends on one time. Pair by pair they would take sixteen.
+
+use std::process::Command;
+
+use worker_tests::exec_root::{ExecRoot, file_row};
+use worker_tests::program::binary;
+
+const FEW: usize = 4_000;
+
+/// Milliseconds that processors spend on resolving `spec.mtree`, of three runs the fewest.
+fn spent(exec_root: &ExecRoot) -> u64 {
+    let run = || -> u64 {
+        let mut command = Command::new("bash");
+        command.args(["-c", "TIMEFORMAT='%3U %3S'; time \"$@\"", "bash"]).arg(binary());
+        command.args(["resolve", "--mtree=spec.mtree", "--out=out.mtree"]);
+        let done = command.current_dir(exec_root.path()).output().expect("there is bash");
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{said}");
+        let times = said.lines().last().unwrap_or_default().split(' ');
+        times.map(|seconds| seconds.replace('.', "").parse::<u64>().expect("a time")).sum()
+    };
+    (0..3).map(|_| run()).min().expect("there are three")
+}
+
+/// `shape` adds to a tree and returns rows, as many as it is told. A row in the output for each
+/// number has `turned`.
+fn grows_with_its_rows(shape: fn(&mut String, usize) -> String, turned: &str) {
+    let take = |count| {
+        let mut tree = "file t/real\nfile t/other\nlink u -> t\n".to_owned();
+        let rows = shape(&mut tree, count);
+        let exec_root = ExecRoot::new(&tree);
+        exec_root.write("spec.mtree", rows);
+        let spent = spent(&exec_root);
+        assert_eq!(exec_root.read("out.mtree").matches(turned).count(), count, "{turned}");
+        spent
+    };
+    let (few, many) = (take(FEW), take(4 * FEW));
+    assert!(many < 10 * few.max(10), "{few} ms, and {many} ms for four times the rows");
+}
+
+fn each(count: usize, text: impl Fn(usize) -> String) -> String {
+    (0..count).map(text).collect()
+}
+
+/// Rows for `t/real` in folders of their own.
+fn rows_of_one_file(count: usize) -> String {
+    each(count, |at| file_row(&format!("{at}/t/real"), "t/real"))
+}
+
+#[test]
+fn links_to_one_file_that_has_many_rows() {
+    grows_with_its_rows(
+        |tree, count| {
+            *tree += &each(count, |at| format!("link t/l{at} -> real\n"));
+            rows_of_one_file(count)
+                + &each(count, |at| file_row(&format!("{at}/l"), &format!("t/l{at}")))
+        },
+        "type=link link=t/real",
+    );
+}
+
+#[test]
+fn rows_of_one_file_by_two_ways() {
+    grows_with_its_rows(
+        |_, count| {
+            let other = |at| file_row(&format!("{at}/u/real"), "u/real");
+            let blocks = |at| file_row(&format!("{at}/u/other"), "t/other");
+            rows_of_one_file(count) + &each(count, other) + &each(count, blocks)
+        },
+        "type=link link=../t/real",
+    );
+}
+
+#[test]
+fn linked_folders_with_a_mirror_each() {
+    grows_with_its_rows(
+        |tree, count| {
+            *tree += &each(count, |at| format!("link l{at} -> t\n"));
+            let linked = |at| file_row(&format!("{at}/l/real"), &format!("l{at}/real"));
+            rows_of_one_file(count) + &each(count, linked)
+        },
+        "type=link link=t\n",
+    );
+}
+
+#[test]
+fn linked_folders_none_of_which_has_its_like() {
+    grows_with_its_rows(
+        |_, count| {
+            let other = |at| file_row(&format!("{at}/t/other"), "t/other");
+            let linked = |at| file_row(&format!("{at}/u/real"), "u/real");
+            rows_of_one_file(count) + &each(count, other) + &each(count, linked)
+        },
+        "type=link link=../t/real",
+    );
+}
+
+#[test]
+fn linked_folders_that_differ_from_their_like_by_a_folder_row() {
+    grows_with_its_rows(
+        |_, count| {
+            let folder = |path: String| format!("./app/{path} type=dir\n");
+            let linked = |at| file_row(&format!("{at}/u/real"), "u/real");
+            each(count, |at| folder(format!("{at}/t/one")) + &folder(format!("{at}/u/other")))
+                + &rows_of_one_file(count)
+                + &each(count, linked)
+        },
+        "type=link link=../t/real",
+    );
+}
+
+#[test]
+fn links_to_a_folder_that_is_mirrored_many_times() {
+    grows_with_its_rows(
+        |tree, count| {
+            *tree += &each(count, |at| format!("link l{at} -> t\n"));
+            rows_of_one_file(count)
+                + &each(count, |at| file_row(&format!("{at}/l"), &format!("l{at}")))
+        },
+        "type=link link=t\n",
+    );
+}
+
+#[test]
+fn links_to_a_path_that_many_rows_contest() {
+    grows_with_its_rows(
+        |tree, count| {
+            *tree += &each(count, |at| format!("link t/l{at} -> real\n"));
+            let sources = ["t/real", "t/other"];
+            each(count, |at| file_row("same", sources[at % 2]))
+                + &each(count, |at| file_row(&format!("l{at}"), &format!("t/l{at}")))
+        },
+        "type=file content=t/l",
+    );
+}
