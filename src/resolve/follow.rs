@@ -51,6 +51,10 @@ fn walk(
     met: &mut u32,
     follow_last: bool,
 ) -> Result<Landing, Stopped> {
+    // Most links lead to a name beside them.
+    if !follow_last && !text.is_empty() && !text.contains(&b'/') && !matches!(text, b"." | b"..") {
+        return Ok(Landing::Location(from, text.to_vec()));
+    }
     let mut links = 0;
     let mut folder = from;
     // The parts still to go, the next one last.

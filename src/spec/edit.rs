@@ -15,6 +15,17 @@ pub struct Edits<'s> {
     text: Vec<u8>,
     /// By row: whether it goes. Empty while none does.
     gone: Vec<bool>,
+    turned: Option<Turned>,
+}
+
+/// What became of what stood between the name and the source of a row, if nothing stood behind them.
+/// The next row mostly says the same there, and need not be read field by field.
+struct Turned {
+    kind: Kind,
+    /// The stretch of the spec from behind the name up to the source.
+    between: Range<usize>,
+    /// The stretch of `Edits::text` that took its place: from behind the name up to the link's text.
+    text: Range<usize>,
 }
 
 /// A stretch of the spec that is replaced by a stretch of `Edits::text`.
@@ -27,23 +38,51 @@ struct Edit {
 impl<'s> Edits<'s> {
     /// No edits to `spec`.
     pub fn new(spec: &'s Spec) -> Self {
-        Self { spec, edits: Vec::new(), text: Vec::new(), gone: Vec::new() }
+        Self { spec, edits: Vec::new(), text: Vec::new(), gone: Vec::new(), turned: None }
     }
 
     /// Turns row number `row` into a link with the text `link` (DESIGN rule 7).
     pub fn link(&mut self, row: usize, link: &[u8]) {
-        let Row { start, end, kind, .. } = self.spec.rows[row];
-        let line = self.spec.line(&self.spec.rows[row]);
+        let row = &self.spec.rows[row];
+        let line = self.spec.line(row);
         let from = self.text.len();
+        if !self.push_like_the_last(row, line, link) {
+            self.push_link_row(row, line, link);
+        }
+        self.text.extend_from_slice(ending(line));
+        self.edits.push(Edit { start: row.start, end: row.end, text: from..self.text.len() });
+    }
+
+    /// Writes a row as a link, if the last one was like it but for name and source.
+    fn push_like_the_last(&mut self, row: &Row, line: &[u8], link: &[u8]) -> bool {
+        let mut fields = field::fields(line);
+        let (Some(name), Some(rest), Some(last)) = (fields.next(), fields.rest(), &self.turned)
+        else {
+            return false;
+        };
+        let source = rest.strip_prefix(&self.spec.text[last.between.clone()]);
+        if last.kind != row.kind || !source.is_some_and(field::is_one) {
+            return false;
+        }
+        self.text.extend_from_slice(name);
+        self.text.extend_from_within(last.text.clone());
+        escape(link, &mut self.text);
+        true
+    }
+
+    fn push_link_row(&mut self, row: &Row, line: &[u8], link: &[u8]) {
+        let mut fields = field::fields(line);
+        self.text.extend_from_slice(fields.next().unwrap_or_default());
+        let behind_name = self.text.len();
+        let rest = fields.rest();
         let typed = field::fields(line).skip(1).any(|item| field::keyword(item).0 == b"type");
-        let mut written_type = typed || kind == Kind::Link;
+        let mut written_type = typed || row.kind == Kind::Link;
         let mut written_link = false;
         let mut said_type = false;
-        for (number, item) in field::fields(line).enumerate() {
-            let keyword = field::keyword(item).0;
-            if number == 0 {
-                self.text.extend_from_slice(item);
-            } else if keyword == b"type" {
+        self.turned = None;
+        for item in fields {
+            let (keyword, value) = field::keyword(item);
+            if keyword == b"type" {
                 if !std::mem::replace(&mut said_type, true) {
                     self.text.extend_from_slice(b" type=link");
                 }
@@ -54,7 +93,18 @@ impl<'s> Edits<'s> {
                 if !std::mem::replace(&mut written_type, true) {
                     self.text.extend_from_slice(b" type=link");
                 }
-                self.push_link(link);
+                self.text.extend_from_slice(b" link=");
+                if let (Some(rest), Some(source)) = (rest, value)
+                    && rest.as_ptr_range().end == source.as_ptr_range().end
+                {
+                    let start = rest.as_ptr().addr() - self.spec.text.as_ptr().addr();
+                    self.turned = Some(Turned {
+                        kind: row.kind,
+                        between: start..start + rest.len() - source.len(),
+                        text: behind_name..self.text.len(),
+                    });
+                }
+                escape(link, &mut self.text);
             } else if !field::describes_bytes(keyword) {
                 self.text.push(b' ');
                 self.text.extend_from_slice(item);
@@ -64,8 +114,6 @@ impl<'s> Edits<'s> {
         if self.text.ends_with(b"\\") {
             self.text.push(b' ');
         }
-        self.text.extend_from_slice(ending(line));
-        self.edits.push(Edit { start, end, text: from..self.text.len() });
     }
 
     /// Puts one link at the archive path `path` for the rows `rows`, which all go, in the place of
@@ -121,13 +169,9 @@ impl<'s> Edits<'s> {
         if !written_type {
             self.text.extend_from_slice(b" type=link");
         }
-        self.push_link(link);
-        self.text.extend_from_slice(ending(self.spec.line(first)));
-    }
-
-    fn push_link(&mut self, link: &[u8]) {
         self.text.extend_from_slice(b" link=");
         escape(link, &mut self.text);
+        self.text.extend_from_slice(ending(self.spec.line(first)));
     }
 
     /// Writes the spec with the edits.
@@ -232,6 +276,32 @@ mod tests {
             linked(b"  x/y size=3\tuid=0  type=file contents=s optional\n"),
             "x/y uid=0 type=link link=a\\040b optional\n"
         );
+    }
+
+    #[test]
+    fn a_row_like_the_one_before_is_turned_as_if_it_stood_alone() {
+        let rows = [
+            "x/y size=3  uid=0 type=file content=s\n",
+            "x/z size=3  uid=0 type=file content=s/t\n",
+            "x/z size=3  uid=0 type=file content=s/t optional\n",
+            "x/z size=3  uid=0 type=file content=s/t\r\n",
+            "x/z size=3  uid=0 type=link content=s/t\n",
+            "x/z size=3  uid=0 type=file content=s link=t\n",
+            "/set type=link\n  x/z uid=0 content=s",
+        ];
+        for one in rows {
+            for other in rows {
+                let both = [one.trim_end(), "\n", other].concat();
+                let spec = Spec::parse(both.clone().into_bytes(), false).unwrap();
+                let mut edits = Edits::new(&spec);
+                (0..2).for_each(|row| edits.link(row, b"a b"));
+                let mut out = Vec::new();
+                edits.write_to(&mut out).unwrap();
+                let alone =
+                    linked([one.trim_end(), "\n"].concat().as_bytes()) + &linked(other.as_bytes());
+                assert_eq!(String::from_utf8(out).unwrap(), alone, "{both}");
+            }
+        }
     }
 
     #[test]

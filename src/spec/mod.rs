@@ -5,15 +5,17 @@
 mod change;
 mod defaults;
 mod edit;
+mod error;
 mod escape;
 mod field;
 mod parse;
+mod told;
 
 pub use change::{Change, Owner};
 pub use edit::{Edits, Patch};
+pub use error::{SpecError, What};
 pub use escape::{escape, unescape};
 pub use field::Kind;
-pub use parse::{SpecError, What};
 
 use std::hash::Hasher;
 

@@ -1,81 +1,16 @@
 //! Reading a spec: lines into rows.
 
-use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
 use memchr::{memchr, memchr_iter};
 use rayon::prelude::*;
 
-use super::escape::{self, Stray};
+use super::error::{DEEPEST, SpecError, What};
 use super::field::{self, Fields, Kind};
+use super::told::{Between, Told, kind_of, told, told_keyword, unescaped};
 use super::{Closing, Row, Spec, Text};
 use crate::path;
-
-/// A spec that cannot be read: the line, counted from 1, and what is wrong with it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct SpecError {
-    /// The first line of the row, counted from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub what: What,
-}
-
-/// What is wrong with a row.
-#[derive(Debug, PartialEq, Eq)]
-pub enum What {
-    /// A `type` that mtree(5) does not have.
-    UnknownType(Vec<u8>),
-    /// A keyword that wants a value and has none.
-    MissingEquals(Vec<u8>),
-    /// A backslash that begins no escape.
-    StrayEscape(Vec<u8>),
-    /// A name or source with a NUL byte.
-    Nul,
-    /// A slash-less row so deep in folders that its path has more than `DEEPEST` bytes.
-    TooDeep,
-    /// 2 GiB or more of text.
-    TooLarge,
-}
-
-impl fmt::Display for What {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quoted = |bytes: &[u8]| format!("\"{}\"", bytes.escape_ascii());
-        match self {
-            Self::UnknownType(name) => write!(
-                f,
-                "unknown type {}: it is one of block, char, dir, fifo, file, link, socket",
-                quoted(name)
-            ),
-            Self::MissingEquals(keyword) => write!(
-                f,
-                "missing \"=\" after {}: write a keyword as KEYWORD=VALUE",
-                quoted(keyword)
-            ),
-            Self::StrayEscape(text) => write!(
-                f,
-                "stray escape \"{}\": write a backslash as \\134",
-                String::from_utf8_lossy(text)
-            ),
-            Self::Nul => write!(f, "a path with a NUL byte (\\000): no file has such a name"),
-            Self::TooDeep => write!(
-                f,
-                "a path of more than {DEEPEST} bytes below the folders entered: leave them with \"..\""
-            ),
-            Self::TooLarge => write!(f, "the spec is 2 GiB or larger: split it"),
-        }
-    }
-}
-
-impl From<Stray> for What {
-    fn from(stray: Stray) -> Self {
-        Self::StrayEscape(stray.0)
-    }
-}
-
-/// The longest path of a slash-less row, in bytes, as `PATH_MAX` has it: each is spelled out, so that
-/// a short spec of folders in folders would become a long one.
-const DEEPEST: usize = 4096;
 
 /// The longest spec that is read, in bytes.
 const LIMIT: usize = Text::UNESCAPED as usize;
@@ -171,37 +106,6 @@ struct Parser<'t> {
     /// The archive path of the folder entered last.
     folder: Vec<u8>,
     between: Option<Between<'t>>,
-}
-
-/// What stood between the name and the source of a row, if nothing stood behind them. The next row
-/// mostly says the same there, and need not be read field by field.
-struct Between<'t> {
-    /// From behind the name up to the source.
-    text: &'t [u8],
-    kind: Option<Kind>,
-}
-
-impl<'t> Between<'t> {
-    /// What stands between in a row with `rest` behind its name, which says `told`.
-    fn new(rest: &'t [u8], told: &Told<'t>) -> Option<Self> {
-        let content = told.content.filter(|_| told.link.is_none())?;
-        let is_last = rest.as_ptr_range().end == content.as_ptr_range().end;
-        is_last.then(|| Self { text: &rest[..rest.len() - content.len()], kind: told.kind })
-    }
-
-    /// What a row says that has `rest` behind its name, if it says the same but for the source.
-    fn told<'l>(&self, rest: &'l [u8]) -> Option<Told<'l>> {
-        let content = rest.strip_prefix(self.text).filter(|content| field::is_one(content))?;
-        Some(Told { kind: self.kind, content: Some(content), link: None })
-    }
-}
-
-/// What the fields of a row say.
-#[derive(Default)]
-struct Told<'l> {
-    kind: Option<Kind>,
-    content: Option<&'l [u8]>,
-    link: Option<&'l [u8]>,
 }
 
 impl<'t> Parser<'t> {
@@ -390,15 +294,6 @@ fn is_simple(path: &[u8]) -> bool {
     !odd && !matches!(first, b'.' | b'/') && !matches!(last, b'/' | b'\\' | 0)
 }
 
-fn unescaped(text: &[u8]) -> Result<Vec<u8>, What> {
-    let mut bytes = Vec::with_capacity(text.len());
-    escape::unescape(text, &mut bytes)?;
-    match memchr(0, &bytes) {
-        Some(_) => Err(What::Nul),
-        None => Ok(bytes),
-    }
-}
-
 /// Appends a path of `parts` to `to`.
 fn push_normal<'p>(
     to: &mut Vec<u8>,
@@ -419,38 +314,6 @@ fn push_normal<'p>(
         return Err(What::TooLarge);
     }
     Ok(Text { at: at as u32 | Text::UNESCAPED, len: (to.len() - at) as u32 })
-}
-
-fn told<'l>(fields: impl Iterator<Item = &'l [u8]>) -> Result<Told<'l>, What> {
-    let mut told = Told::default();
-    for item in fields {
-        match told_keyword(item)? {
-            (b"type", Some(value)) => told.kind = Some(kind_of(value)?),
-            (b"content" | b"contents", Some(value)) => told.content = Some(value),
-            (b"link", Some(value)) => told.link = Some(value),
-            _ => {}
-        }
-    }
-    Ok(told)
-}
-
-#[inline]
-fn told_keyword(item: &[u8]) -> Result<(&[u8], Option<&[u8]>), What> {
-    let (keyword, value) = field::keyword(item);
-    if value.is_none() && !field::stands_alone(keyword) {
-        return Err(What::MissingEquals(keyword.to_vec()));
-    }
-    Ok((keyword, value))
-}
-
-fn kind_of(value: &[u8]) -> Result<Kind, What> {
-    match Kind::named(value) {
-        Some(kind) => Ok(kind),
-        None => {
-            let name = unescaped(value)?;
-            Kind::named(&name).ok_or(What::UnknownType(name))
-        }
-    }
 }
 
 #[cfg(test)]

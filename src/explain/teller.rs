@@ -1,0 +1,231 @@
+//! Stories of rows and folders, put into words.
+
+use crate::cli::How;
+use crate::error::Error;
+use crate::path;
+use crate::resolve::{
+    Becomes, FolderStory, Hop, MOST_LINKS, MissingTarget, Reason, Staying, Story,
+};
+use crate::show::Shown;
+use crate::site::Watched;
+use crate::spec::{Kind, Spec};
+
+use super::told::{Told, ToldHop};
+
+/// Puts stories into words.
+pub struct Teller<'t, T> {
+    pub spec: &'t Spec,
+    pub how: &'t How,
+    pub tree: &'t T,
+}
+
+impl<T: Watched> Teller<'_, T> {
+    /// What is told of a row.
+    pub fn row(&self, story: Story) -> Told {
+        let row = &self.spec.rows()[story.row];
+        let name = path::split(self.spec.source(row)).1;
+        let mut told = of_row(self.spec, story.row);
+        let staging = story.stagings.iter();
+        told.staging = staging.map(|folder| shown(&self.tree.path(*folder, name))).collect();
+        if let Some((folder, linked)) = story.home {
+            told.home = Some(shown(&self.tree.path(folder, name)));
+            told.linked_folders = linked;
+        }
+        told.link = story.author.as_deref().map(shown);
+        told.trail = story.trail.iter().map(|hop| self.hop(hop)).collect();
+        let mut rule = |number: u8, because: String| {
+            told.rules.push(number);
+            told.because.push(because);
+        };
+        let declared = row.kind() == Kind::Link;
+        match &story.becomes {
+            Becomes::Link(text, reason) => {
+                if declared {
+                    rule(4, "the build declared it a link: it is never inlined".to_owned());
+                }
+                match reason {
+                    Reason::Roundabout => rule(
+                        1,
+                        "its home is no symlink, and another row with that home was reached \
+                         through fewer linked folders"
+                            .to_owned(),
+                    ),
+                    Reason::Hop(hop) => rule(
+                        2,
+                        format!("hop {} is the first on its trail that is another row", hop + 1),
+                    ),
+                    Reason::Folder(hop) => rule(
+                        2,
+                        format!(
+                            "hop {} is the first on its trail that is a folder of the archive, and \
+                             none is another row",
+                            hop + 1
+                        ),
+                    ),
+                    Reason::Nowhere => rule(
+                        3,
+                        "its relative link leads nowhere at all: there is nothing to inline, so \
+                         it is kept as written"
+                            .to_owned(),
+                    ),
+                    Reason::Kept => rule(
+                        3,
+                        "nothing on its trail is in the archive, and --missing-target=keep keeps \
+                         what is relative"
+                            .to_owned(),
+                    ),
+                    Reason::Declared => rule(
+                        4,
+                        "nothing on its trail is in the archive: it keeps its declared target"
+                            .to_owned(),
+                    ),
+                }
+                if matches!(reason, Reason::Hop(_) | Reason::Folder(_) | Reason::Roundabout) {
+                    rule(5, text_rule(text, story.author.as_deref()));
+                }
+                told.becomes = format!("a link to {}", shown(text));
+            }
+            Becomes::PartOf(folder) => {
+                rule(6, format!("{} is one link in the tree, and becomes one", shown(folder)));
+                told.becomes = "nothing: it goes with its folder".to_owned();
+            }
+            Becomes::Itself(staying) => {
+                let (number, because) = self.staying(*staying, &story);
+                if number > 0 {
+                    told.rules.push(number);
+                }
+                told.because.push(because.to_owned());
+                told.becomes = "itself".to_owned();
+            }
+        }
+        told
+    }
+
+    fn staying(&self, staying: Staying, story: &Story) -> (u8, &'static str) {
+        match staying {
+            Staying::Apart => (0, "it takes no part: it is no file or link with a source"),
+            Staying::Finished => (4, "it is a finished link, and passes through"),
+            Staying::Plain => (1, "its home is no symlink"),
+            Staying::KeptInside => (
+                3,
+                "its link leads nowhere in the tree, and would climb out of the archive, which only \
+                 a link that the build declared may do",
+            ),
+            Staying::Absent => {
+                (8, "its source is not there, or not among the inputs: add it to srcs")
+            }
+            Staying::Unknown => (8, "a folder on the way cannot be read: nothing is known of it"),
+            Staying::Contested => {
+                (0, "its archive path stands more than once, for different things")
+            }
+            Staying::Inlined => match self.how.options().missing_target {
+                MissingTarget::Keep => (
+                    3,
+                    "nothing on its trail is in the archive, and --missing-target=keep has no \
+                     relative target inside the archive to keep: its bytes go in",
+                ),
+                _ if story.trail.iter().any(|hop| !hop.rows.is_empty()) => (
+                    3,
+                    "no row on its trail can be a target: its archive path is this row's, or \
+                     stands for several things: its bytes go in",
+                ),
+                _ if story.trail.is_empty() => {
+                    (3, "its link leads to no location: its bytes go in")
+                }
+                _ => (3, "nothing on its trail is in the archive: its bytes go in"),
+            },
+        }
+    }
+
+    /// What is told of a folder that became a link.
+    pub fn folder(&self, story: FolderStory) -> Told {
+        let home = story.home.as_ref();
+        Told {
+            path: shown(&story.path),
+            of: "folder",
+            source: String::new(),
+            staging: Vec::new(),
+            home: home.map(|(folder, name)| shown(&self.tree.path(*folder, name))),
+            linked_folders: 0,
+            link: story.author.as_deref().map(shown),
+            trail: story.trail.iter().map(|hop| self.hop(hop)).collect(),
+            becomes: match story.rows {
+                1 => format!("a link to {}, in the place of 1 row", shown(&story.text)),
+                rows => format!("a link to {}, in the place of {rows} rows", shown(&story.text)),
+            },
+            rules: vec![6, 5],
+            because: vec![
+                "it is one symlink in the tree, and what it leads to stands in the archive with \
+                 the same rows"
+                    .to_owned(),
+                text_rule(&story.text, story.author.as_deref()),
+            ],
+        }
+    }
+
+    fn hop(&self, hop: &Hop) -> ToldHop {
+        ToldHop {
+            location: shown(&self.tree.path(hop.folder, &hop.name)),
+            link: hop.text.as_deref().map(shown),
+            rows: hop.rows.iter().map(|row| shown(row)).collect(),
+            more_rows: hop.more,
+            absent: hop.is_absent,
+        }
+    }
+}
+
+fn text_rule(text: &[u8], author: Option<&[u8]>) -> String {
+    match author == Some(text) {
+        true => "the text is the author's, to the letter".to_owned(),
+        false => "the text is the relative path between the two".to_owned(),
+    }
+}
+
+/// What is told of a row that ended the request.
+pub fn failed(path: &str, error: &Error) -> Told {
+    let (rule, what) = match error {
+        Error::MissingTarget { .. } => {
+            (3, "nothing on its trail is in the archive, and --missing-target=fail".to_owned())
+        }
+        Error::Circle { .. } => {
+            (9, format!("links that go round, or are more than {MOST_LINKS}, are an error"))
+        }
+        _ => (9, "a row that cannot be read is an error".to_owned()),
+    };
+    Told {
+        path: path.to_owned(),
+        of: "row",
+        source: String::new(),
+        staging: Vec::new(),
+        home: None,
+        linked_folders: 0,
+        link: None,
+        trail: Vec::new(),
+        becomes: format!("an error: {}", shown(error.to_string().as_bytes())),
+        rules: vec![rule],
+        because: vec![what],
+    }
+}
+
+/// What is told of any row.
+pub fn of_row(spec: &Spec, number: usize) -> Told {
+    let row = &spec.rows()[number];
+    Told {
+        path: shown(spec.path(row)),
+        of: "row",
+        source: shown(spec.source(row)),
+        staging: Vec::new(),
+        home: None,
+        linked_folders: 0,
+        link: None,
+        trail: Vec::new(),
+        becomes: String::new(),
+        rules: Vec::new(),
+        because: Vec::new(),
+    }
+}
+
+/// Bytes as they are shown: see `Shown`.
+pub fn shown(bytes: &[u8]) -> String {
+    Shown(bytes).to_string()
+}
