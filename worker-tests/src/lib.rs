@@ -1,6 +1,6 @@
 //! What the black-box tests of mtree-worker share: the case format, trees on the disk, the oracle
 //! of the rules, random trees and specs, large trees to measure on, exec roots, captures, the program
-//! under test, and the other side of the worker protocol.
+//! under test, and the other side of the worker protocol, ended in the middle too.
 
 pub mod capture;
 pub mod case;
@@ -9,6 +9,7 @@ pub mod client;
 pub mod difference;
 pub mod exec_root;
 pub mod forest;
+pub mod interrupted;
 pub mod oracle;
 pub mod plant;
 pub mod program;

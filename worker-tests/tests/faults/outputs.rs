@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::thread;
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::process::{Pid, Signal, kill_process};
 use worker_tests::client::{Protocol, Worker};
 use worker_tests::exec_root::{ExecRoot, resolve};
 use worker_tests::forest;
+use worker_tests::interrupted::Interrupted;
 
 use crate::assert_one_sentence;
 
@@ -86,42 +86,14 @@ fn a_worker_whose_stdout_is_closed_ends_with_a_sentence_and_leaves_nothing_half_
 
 #[test]
 fn after_sigkill_in_the_middle_outputs_are_whole_or_none_and_a_new_process_writes_them_all() {
-    let (exec_root, want) = planted(1_000);
-    let out = |id: i32| format!("out/{id}.mtree");
-    let mut in_the_middle = 0;
-    while in_the_middle < 10 {
-        fs::create_dir(exec_root.at("out")).unwrap();
-        let mut worker = exec_root.worker(&["--jobs=4", "--cache-limit=0"]);
-        for id in 1..=8 {
-            worker.send(&resolve(id, "spec.mtree", &out(id)));
-        }
-        while fs::read_dir(exec_root.at("out")).unwrap().next().is_none() {
-            thread::yield_now();
-        }
+    let kill = |worker: &Worker| {
         let pid = Pid::from_raw(worker.id() as i32).expect("a process has an id");
         kill_process(pid, Signal::KILL).unwrap();
-        let end = worker.wait();
+    };
+    Interrupted::by(kill, |interrupted, end| {
         assert_eq!(end.status.code(), None, "SIGKILL lets nobody exit");
-        let written: Vec<i32> = (1..=8).filter(|&id| exec_root.has(out(id))).collect();
-        for &id in &written {
-            assert_eq!(exec_root.read(out(id)), want);
-        }
-        for answer in end.answers {
-            assert!(written.contains(&answer.request_id), "{answer} and there is no output");
-        }
-        in_the_middle += i32::from(written.len() < 8);
-
-        let mut worker = exec_root.worker(&["--jobs=4"]);
-        for id in 1..=8 {
-            worker.send(&resolve(id, "spec.mtree", &out(id)));
-        }
-        for answer in worker.answers(8) {
-            assert_eq!((answer.exit_code, &answer.output[..]), (0, ""));
-            assert_eq!(exec_root.read(out(answer.request_id)), want);
-        }
-        assert_eq!(worker.end().code(), 0);
-        fs::remove_dir_all(exec_root.at("out")).unwrap();
-    }
+        interrupted.write_all();
+    });
 }
 
 #[test]

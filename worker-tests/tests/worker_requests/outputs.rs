@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use worker_tests::client::request;
+use worker_tests::client::{Worker, request};
 use worker_tests::exec_root::{ExecRoot, resolve, spec};
 use worker_tests::forest;
+use worker_tests::interrupted::Interrupted;
 
 use crate::assert_done;
 
@@ -66,37 +67,10 @@ fn an_output_that_was_there_stays_as_it_was_when_a_request_fails() {
 
 #[test]
 fn sigterm_in_the_middle_leaves_no_half_written_output_and_no_temporary_file() {
-    let exec_root = ExecRoot::new("");
-    let forest = forest::plant(exec_root.path(), 1_000, 3).unwrap();
-    exec_root.write("spec.mtree", forest.spec());
-    let want = exec_root.once_resolved(&["--mtree", "spec.mtree"]).unwrap();
-    let out = |id: i32| format!("out/{id}.mtree");
-    let mut in_the_middle = 0;
-    while in_the_middle < 10 {
-        fs::create_dir(exec_root.at("out")).unwrap();
-        // Without a cache every request reads the whole tree.
-        let mut worker = exec_root.worker(&["--jobs=4", "--cache-limit=0"]);
-        for id in 1..=8 {
-            worker.send(&resolve(id, "spec.mtree", &out(id)));
-        }
-        let is_writing = || fs::read_dir(exec_root.at("out")).unwrap().next().is_some();
-        while !is_writing() {
-            thread::yield_now();
-        }
-        worker.terminate();
-        let end = worker.wait();
+    Interrupted::by(Worker::terminate, |interrupted, end| {
         assert_eq!(end.code(), 143, "{}", end.log);
-        let written = (1..=8).filter(|&id| exec_root.has(out(id)));
-        let written: Vec<_> =
-            written.inspect(|&id| assert_eq!(exec_root.read(out(id)), want)).collect();
-        in_the_middle += i32::from(written.len() < 8);
-        for answer in end.answers {
-            assert_done(&answer, answer.request_id);
-            assert!(written.contains(&answer.request_id), "{answer}");
-        }
-        assert_eq!(exec_root.temporary_files(), Vec::<PathBuf>::new());
-        fs::remove_dir_all(exec_root.at("out")).unwrap();
-    }
+        assert_eq!(interrupted.exec_root.temporary_files(), Vec::<PathBuf>::new());
+    });
 }
 
 #[test]

@@ -1,0 +1,83 @@
+//! Workers that are ended in the middle of their work.
+
+use std::fs;
+use std::thread;
+
+use crate::client::{End, Worker};
+use crate::exec_root::{ExecRoot, resolve};
+use crate::forest;
+
+/// How many requests run when a worker is ended.
+const REQUESTS: i32 = 8;
+
+/// How often one is ended before it has written all its outputs.
+const TIMES: usize = 10;
+
+/// An exec root in which workers are ended.
+pub struct Interrupted {
+    pub exec_root: ExecRoot,
+    /// What each output is to be.
+    pub want: String,
+}
+
+impl Interrupted {
+    /// Starts workers that write several outputs at once, and has `end` end each as soon as anything
+    /// stands in the folder of outputs. What stands there in the end must be whole, and what was
+    /// answered must stand there. Then `after` looks at the worker's end.
+    pub fn by(end: impl Fn(&Worker), after: impl Fn(&Interrupted, End)) {
+        let exec_root = ExecRoot::new("");
+        let forest = forest::plant(exec_root.path(), 1_000, 3).expect("a forest can be planted");
+        exec_root.write("spec.mtree", forest.spec());
+        let want = exec_root.once_resolved(&["--mtree", "spec.mtree"]).expect("it is resolved");
+        let this = Interrupted { exec_root, want };
+        let mut in_the_middle = 0;
+        while in_the_middle < TIMES {
+            let folder = this.exec_root.at("out");
+            fs::create_dir(&folder).expect("a folder");
+            let mut worker = this.begin();
+            while fs::read_dir(&folder).expect("a folder").next().is_none() {
+                thread::yield_now();
+            }
+            end(&worker);
+            let end = worker.wait();
+            let written: Vec<i32> =
+                (1..=REQUESTS).filter(|id| this.exec_root.has(output(*id))).collect();
+            written.iter().for_each(|id| this.assert_written(*id));
+            for answer in &end.answers {
+                assert_eq!((answer.exit_code, &answer.output[..]), (0, ""), "{answer}");
+                assert!(written.contains(&answer.request_id), "{answer} and there is no output");
+            }
+            in_the_middle += usize::from(written.len() < REQUESTS as usize);
+            after(&this, end);
+            fs::remove_dir_all(&folder).expect("a folder");
+        }
+    }
+
+    /// Has a new worker write every output.
+    pub fn write_all(&self) {
+        let mut worker = self.begin();
+        for answer in worker.answers(REQUESTS as usize) {
+            assert_eq!((answer.exit_code, &answer.output[..]), (0, ""), "{answer}");
+            self.assert_written(answer.request_id);
+        }
+        assert_eq!(worker.end().code(), 0);
+    }
+
+    /// A worker that has been asked for every output.
+    fn begin(&self) -> Worker {
+        // Without a cache every request reads the whole tree.
+        let mut worker = self.exec_root.worker(&["--jobs=4", "--cache-limit=0"]);
+        for id in 1..=REQUESTS {
+            worker.send(&resolve(id, "spec.mtree", &output(id)));
+        }
+        worker
+    }
+
+    fn assert_written(&self, id: i32) {
+        assert_eq!(self.exec_root.read(output(id)), self.want);
+    }
+}
+
+fn output(id: i32) -> String {
+    format!("out/{id}.mtree")
+}
