@@ -2,9 +2,11 @@
 //! `valgrind`): unlike times they hardly change from run to run, whatever else the machine does.
 //!
 //!     cargo bench --bench instructions
+//!     cargo bench --bench instructions -- OTHER...   and of other builds of mtree-worker, on the same tree
 
 use std::error::Error;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -24,22 +26,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Until then nothing is remembered.
     thread::sleep(Duration::from_millis(2_100));
 
-    let cold = once(&exec_root)?;
-    let [two, three] = [2, 3].map(|requests| worker(&exec_root, &forest, requests));
-    let warm = three? - two?;
     println!("{} rows in {} folders", forest.rows(), forest.folders());
-    for (what, counted) in [("a cold process", cold), ("a warm request, inputs listed", warm)] {
-        let of_a_row = counted as f64 / forest.rows() as f64;
-        println!("{what:32} {:7.1} M instructions, {of_a_row:.0} a row", counted as f64 / 1e6);
+    let is_flag = |argument: &PathBuf| argument.as_os_str().as_encoded_bytes().starts_with(b"-");
+    let others = std::env::args_os().skip(1).map(PathBuf::from).filter(|path| !is_flag(path));
+    for program in [program::binary().to_owned()].into_iter().chain(others) {
+        let program = program.canonicalize()?;
+        println!("{}", program.display());
+        let cold = once(&program, &exec_root)?;
+        let [two, three] = [2, 3].map(|requests| worker(&program, &exec_root, &forest, requests));
+        let warm = three? - two?;
+        for (what, counted) in [("a cold process", cold), ("a warm request, inputs listed", warm)] {
+            let of_a_row = counted as f64 / forest.rows() as f64;
+            println!("{what:32} {:7.1} M instructions, {of_a_row:.0} a row", counted as f64 / 1e6);
+        }
     }
     Ok(())
 }
 
-/// The program under valgrind, which says in the file `counted` what it counted.
-fn counted_program(exec_root: &ExecRoot) -> Command {
+/// A program under valgrind, which says in the file `counted` what it counted.
+fn counted_program(program: &Path, exec_root: &ExecRoot) -> Command {
     let mut command = Command::new("valgrind");
     command.arg(format!("--log-file={}", exec_root.at("counted").display()));
-    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program::binary());
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program);
     command.current_dir(exec_root.path());
     command
 }
@@ -52,16 +60,21 @@ fn counted(exec_root: &ExecRoot) -> Result<u64, Box<dyn Error>> {
     Ok(number.trim().parse()?)
 }
 
-fn once(exec_root: &ExecRoot) -> Result<u64, Box<dyn Error>> {
+fn once(program: &Path, exec_root: &ExecRoot) -> Result<u64, Box<dyn Error>> {
     let arguments = ["resolve", "--mtree=spec.mtree", "--out=out.mtree"];
-    let status = counted_program(exec_root).args(arguments).status()?;
+    let status = counted_program(program, exec_root).args(arguments).status()?;
     assert!(status.success(), "{status}");
     counted(exec_root)
 }
 
 /// A worker that answers so many requests.
-fn worker(exec_root: &ExecRoot, forest: &Forest, requests: i32) -> Result<u64, Box<dyn Error>> {
-    let mut command = counted_program(exec_root);
+fn worker(
+    program: &Path,
+    exec_root: &ExecRoot,
+    forest: &Forest,
+    requests: i32,
+) -> Result<u64, Box<dyn Error>> {
+    let mut command = counted_program(program, exec_root);
     command.arg("--persistent_worker");
     let mut worker = Worker::start(command, Protocol::Proto);
     for id in 1..=requests {

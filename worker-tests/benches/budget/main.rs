@@ -1,7 +1,7 @@
 //! The Budget of DESIGN: what a run takes, as a ratio to what a program takes that does only what
 //! cannot be avoided (`floor`), both measured in turn on one tree.
 //!
-//!     cargo bench --bench budget              the whole table: minutes, and 1.5 GB of small files
+//!     cargo bench --bench budget              the whole table: minutes, and 4,000,000 small files
 //!     cargo bench --bench budget -- warm cold  the rows that are named so
 //!
 //! Other work on the machine makes both slower, and not always alike: the minima are what to go by,
