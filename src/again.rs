@@ -1,4 +1,7 @@
 //! A request that is met again: from a capture, or from a file that holds it bare.
+//!
+//! Knows what `replay`, `explain` and `report` have in common: reading such a file, and turning it into
+//! arguments and inputs. Must not know what is done with them.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

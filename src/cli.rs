@@ -1,4 +1,7 @@
 //! The command line: what can be said, and how it is answered.
+//!
+//! Knows every flag, and which part of the program each command is; must not know how any of them does
+//! its work.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Write};

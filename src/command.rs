@@ -1,4 +1,7 @@
 //! Commands: arguments in, files and a report out. One run of `resolve` is one request.
+//!
+//! Knows the order of things, from reading specs to putting outputs in their places. Must not know
+//! whether a worker asks, nor which world it runs in: that is a [`Site`]'s business.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,6 @@
 //! What can go wrong, each said in one sentence: what, where, and what to do.
+//!
+//! Knows the words; must not know who is told.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;

@@ -1,5 +1,7 @@
 //! Arguments from files: `@FILE` and `--flagfile=FILE` stand for the lines of FILE (DESIGN, "The
 //! worker").
+//!
+//! Knows lines and `@@`; must not know what an argument means.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

@@ -1,4 +1,7 @@
 //! `mtree-worker inspect`: what a layer of a folder would weigh with copies and with links.
+//!
+//! Knows how `glob` lists a folder and how tar weighs a file. Must not know how rows are resolved: it
+//! asks [`crate::resolve`], as a request does.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;

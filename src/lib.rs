@@ -10,6 +10,8 @@
 //! - [`capture`]: requests as they were met, kept in files, and played again.
 //! - [`server`]: frames, requests and cancellation of Bazel's worker protocol. Knows no mtree.
 //! - `worker`: runs requests of the server as commands.
+//! - `replay`, `explain`, `page` and `inspect`: the other commands. They ask [`command`] and [`resolve`],
+//!   and decide nothing of their own.
 //! - [`cli`]: what can be said on the command line.
 
 #[cfg(not(unix))]

@@ -1,4 +1,6 @@
 //! The log, on stderr: Bazel keeps it as the worker's log.
+//!
+//! Knows what is shown, and how; must not know what is worth saying.
 
 use std::io;
 

@@ -1,4 +1,7 @@
 //! Files that are written whole or not at all: beside their place first, then renamed.
+//!
+//! Knows temporary files, and how none is left behind when the process ends; must not know what is
+//! written.
 
 use std::collections::BTreeSet;
 use std::fs::Permissions;

@@ -1,4 +1,7 @@
 //! `mtree-worker replay`: a request once more, and what differs.
+//!
+//! Knows how two outputs and two answers are compared, and what is said of that; must not know how
+//! rows are resolved.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,4 +1,6 @@
 //! What a run came to, in numbers.
+//!
+//! Knows what `--report` holds; must not know how any of it was found out.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,6 @@
 //! Names in messages: as they are where a terminal can show them, else as vis(3) has them.
+//!
+//! Knows bytes and what a terminal does with them; must not know what a name stands for.
 
 use std::fmt;
 

@@ -1,4 +1,6 @@
 //! Which facts have changed since they were taken down.
+//!
+//! Knows facts, and a tree to ask again; must not know what was made of them.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,7 @@
 //! The disk as it is now, for a request that was made before: nothing is written.
+//!
+//! Knows which parts of the world are asked anew and which come from the capture; must not know what
+//! for.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,6 @@
 //! What is taken down of one request, from its beginning to its answer.
+//!
+//! Knows the order of a request's life; must not know how notes are kept.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

@@ -1,4 +1,6 @@
 //! What a request wrote, kept as what differs from the spec that it read.
+//!
+//! Knows stretches of text; must not know what rows are.
 
 use bytes::Bytes;
 

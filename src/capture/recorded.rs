@@ -1,4 +1,6 @@
 //! A tree that answers from facts alone.
+//!
+//! Knows what was told; where nothing was told it says so, and must not ask anybody else.
 
 use hashbrown::HashMap;
 

@@ -1,4 +1,6 @@
 //! A tree that takes down what another one tells.
+//!
+//! Knows questions and answers; must change none of them, nor know what they are asked for.
 
 use std::cell::RefCell;
 

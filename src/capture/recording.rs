@@ -1,4 +1,6 @@
 //! The disk, with somebody who takes notes.
+//!
+//! Knows what a request reads, writes and is refused; must change none of it.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! The folder that captures are kept in. They are written by a thread of their own, so that a
 //! request does not wait for the disk.
+//!
+//! Knows names, room, and which captures go for want of it; must not know what is in one.
 
 use std::fs;
 use std::io;

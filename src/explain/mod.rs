@@ -1,4 +1,7 @@
 //! `mtree-worker explain`: why rows became what they became, hop by hop.
+//!
+//! Knows which rows are chosen and where their request comes from. Must not know the rules: what
+//! decided is told by [`crate::resolve`].
 
 mod teller;
 mod told;

@@ -1,4 +1,6 @@
 //! Stories of rows and folders, put into words.
+//!
+//! Knows the rules by their numbers and says them in a sentence; must decide nothing.
 
 use crate::cli::How;
 use crate::error::Error;

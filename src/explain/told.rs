@@ -1,4 +1,4 @@
-//! What is told of a row or folder, and how that is written.
+//! What is told of a row or folder, and how that is written: for people, or as JSON.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,6 @@
 //! One layer of the page: a capture that is resolved once more, or the numbers of a report file.
+//!
+//! Knows what a layer weighs; must not know how that is shown.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -1,4 +1,6 @@
 //! The rows of an archive: those of the spec that is resolved, then those of the other layers.
+//!
+//! Knows rows and archive paths; must not know the tree.
 
 use std::cmp::Ordering;
 use std::ops::Range;

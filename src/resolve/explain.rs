@@ -1,4 +1,6 @@
 //! Why rows became what they became: the same facts and decisions, told row by row.
+//!
+//! Knows what was found and decided; must decide nothing itself, nor know any words.
 
 use super::archive::{Archive, RowId};
 use super::follow::End;

@@ -1,4 +1,6 @@
 //! The files that a request lists: what is not among them, nor below one, is not asked for.
+//!
+//! Knows paths as text; must not know how a request lists them.
 
 use std::ffi::OsString;
 use std::hash::BuildHasher;

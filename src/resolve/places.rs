@@ -1,4 +1,6 @@
 //! Which rows are known at a location: those that live there, and those that are staged there.
+//!
+//! Knows locations and rows; must not know what asks for them.
 
 use hashbrown::{Equivalent, HashMap};
 

@@ -1,4 +1,7 @@
 //! Rows that are reached through links, or are links (DESIGN rules 1 to 4).
+//!
+//! Knows homes, trails and what stands where; must not know folders that become one link, but for the
+//! rows that go with them.
 
 use std::cell::OnceCell;
 

@@ -1,4 +1,6 @@
 //! The folders that sources name, as text: each once, with the folder it is in.
+//!
+//! Knows text alone; must not know what the tree has there.
 
 use std::hash::BuildHasher;
 

@@ -1,4 +1,6 @@
 //! What resolving asks of a tree. A file system answers (`crate::tree`), or a test.
+//!
+//! Knows folders by numbers and names by bytes; must not know paths, devices or inodes.
 
 /// A folder of a tree, by the number that the tree gave it: one number for one folder, however it
 /// was reached.

@@ -1,4 +1,6 @@
 //! Changing rows as tar.bzl's `mtree_mutate` does (DESIGN, "Changing rows").
+//!
+//! Knows text alone: rows in, rows out. Must not know what a source is.
 
 use super::escape::{escape, unescape};
 use super::field::{self, Kind};

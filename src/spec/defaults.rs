@@ -1,4 +1,6 @@
 //! What `/set` and `/unset` say of the rows below them.
+//!
+//! Knows keywords and where they hold; must not know rows.
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};

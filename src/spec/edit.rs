@@ -1,4 +1,6 @@
 //! Writing a spec with some of its rows turned into links, and the rest as it came.
+//!
+//! Knows how a turned row is spelled (DESIGN rules 6 and 7); must not know why it is turned.
 
 use std::io::{self, IoSlice, Write};
 use std::ops::Range;

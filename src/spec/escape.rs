@@ -1,4 +1,6 @@
 //! vis(3) as mtree(5) uses it: a backslash and three octal digits for a byte, or a C letter.
+//!
+//! Knows bytes; must not know whether they are a name or a value.
 
 use memchr::memchr;
 

@@ -1,4 +1,6 @@
 //! The fields of a line, and the keywords in them.
+//!
+//! Knows one line; must not know those around it.
 
 use memchr::{memchr, memchr3};
 

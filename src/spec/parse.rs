@@ -1,4 +1,7 @@
 //! Reading a spec: lines into rows.
+//!
+//! Knows the order of lines: folders entered, `/set`, lines joined. Must not know what rows are read
+//! for.
 
 use std::ops::Range;
 

@@ -1,4 +1,6 @@
 //! What the fields of a row say, as far as resolving asks.
+//!
+//! Knows one row, and that the one before mostly looked like it; must not know what `/set` gives.
 
 use memchr::memchr;
 

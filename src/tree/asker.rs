@@ -1,4 +1,7 @@
 //! The system calls: one folder or one name at a time, from any thread.
+//!
+//! Knows what the kernel says, and what may be remembered of it; must not know what a request has
+//! asked before.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -1,4 +1,6 @@
 //! What one reading of a folder tells: which names it has, which are symlinks, and to what.
+//!
+//! Knows one folder; must not know where it lies, nor how long it is remembered.
 
 use std::ffi::CStr;
 use std::hash::BuildHasher;

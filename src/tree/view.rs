@@ -1,4 +1,7 @@
 //! The tree as one request sees it: each folder is asked for its identity and times once, afresh.
+//!
+//! Knows the folders that the request has met, and by which path each is reached; must not know what
+//! is looked for in them.
 
 use std::ffi::CStr;
 use std::hash::BuildHasher;
