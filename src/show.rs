@@ -11,7 +11,7 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             for letter in chunk.valid().chars() {
-                if letter.is_control() {
+                if letter.is_control() || deceives(letter) {
                     let mut bytes = [0; 4];
                     octal(letter.encode_utf8(&mut bytes).as_bytes(), f)?;
                 } else {
@@ -24,6 +24,15 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// Whether a letter is not seen itself, but how others are: it turns the direction in which they are
+/// read, joins or parts them, or takes no room.
+fn deceives(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
+}
+
 fn octal(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "\\{byte:03o}"))
 }
@@ -34,6 +43,7 @@ mod tests {
 
     #[test]
     fn a_name_of_any_byte_is_shown_on_one_line() {
+        assert_eq!(Shown("a\u{202e}b".as_bytes()).to_string(), "a\\342\\200\\256b");
         assert_eq!(Shown(b"caf\xc3\xa9 \xff\n").to_string(), "caf\u{e9} \\377\\012");
     }
 }

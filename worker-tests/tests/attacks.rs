@@ -197,7 +197,8 @@ fn a_capture_is_replayed_without_opening_or_writing_what_it_names() {
 #[test]
 fn names_reach_no_terminal_as_they_are_and_forge_no_line_of_the_log() {
     let exec_root = ExecRoot::new("");
-    let name = "gone\\033[2J\\012mtree-worker:\\040all\\040is\\040well\\177\\302\\233";
+    let name =
+        "gone\\033[2J\\012mtree-worker:\\040all\\040is\\040well\\177\\302\\233\\342\\200\\256";
     exec_root.write("spec.mtree", file_row(name, name));
     let mut worker = exec_root.worker(&[]);
     let answer = worker.ask(&resolve(1, "spec.mtree", "out.mtree"));
@@ -206,6 +207,7 @@ fn names_reach_no_terminal_as_they_are_and_forge_no_line_of_the_log() {
     for text in [answer.output, end.log] {
         assert!(!text.lines().any(|line| line.starts_with("mtree-worker: all is well")), "{text}");
         assert!(!text.chars().any(|letter| letter.is_control() && letter != '\n'), "{text:?}");
+        assert!(!text.contains('\u{202e}'), "{text:?}");
     }
 }
 
