@@ -118,7 +118,14 @@ impl<'s> Candidates<'s> {
         }
         let Facts { archive, homes, places } = facts;
         let by_path = ByPath::new(archive);
-        let collapse = Collapse { archive, homes, places, by_path, mirrors: RefCell::default() };
+        let collapse = Collapse {
+            archive,
+            homes,
+            places,
+            by_path,
+            mirrors: RefCell::default(),
+            files: RefCell::default(),
+        };
         let mut linked: HashSet<&[u8]> = HashSet::new();
         for candidate in &self.outermost_first {
             if !path::upwards(candidate.path).any(|above| linked.contains(above))
@@ -139,15 +146,19 @@ struct Collapse<'a, 's> {
     by_path: ByPath,
     /// Many folders may be links to one: what stands for that one is looked up once.
     mirrors: RefCell<HashMap<Mirrored<'s>, Rc<Mirrors<'s>>>>,
+    /// By archive folder: how many files stand below it. Many candidates of a few files each may have
+    /// a mirror of thousands, which is then not gone through for every one of them.
+    files: RefCell<HashMap<&'s [u8], usize>>,
 }
 
-/// A folder of the tree, by its location, as far as one row below it tells.
+/// A folder of the tree, by its location, as far as one row below it and how many there are tell.
 #[derive(PartialEq, Eq, Hash)]
 struct Mirrored<'s> {
     folder: Folder,
     name: Box<[u8]>,
     home_of_row: Folder,
     remainder: &'s [u8],
+    files: usize,
 }
 
 /// The archive folders that may stand for a folder of the tree.
@@ -203,7 +214,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
                 && path::below(target, candidate.path).is_none()
                 && path::below(candidate.path, target).is_none()
         };
-        let mirrors = self.mirrors(candidate, folder, name);
+        let mirrors = self.mirrors(candidate, below.files.len(), folder, name);
         let mirrors = match &*mirrors {
             Mirrors::Few(mirrors) => mirrors,
             Mirrors::Many(alike) => alike.get(&self.contents(below))?,
@@ -214,11 +225,18 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
     }
 
     /// The archive folders that may stand for the folder at one location: where the home of the
-    /// candidate's first row stands again, with the same remainder, and the source is below it.
-    fn mirrors(&self, candidate: &Candidate<'s>, folder: Folder, name: &[u8]) -> Rc<Mirrors<'s>> {
+    /// candidate's first row stands again, with the same remainder, and the source is below it, among
+    /// as many `files`.
+    fn mirrors(
+        &self,
+        candidate: &Candidate<'s>,
+        files: usize,
+        folder: Folder,
+        name: &[u8],
+    ) -> Rc<Mirrors<'s>> {
         let home_of_row = self.homes.of(candidate.first).folder;
         let remainder = candidate.remainder;
-        let key = Mirrored { folder, name: name.into(), home_of_row, remainder };
+        let key = Mirrored { folder, name: name.into(), home_of_row, remainder, files };
         if let Some(known) = self.mirrors.borrow().get(&key) {
             return known.clone();
         }
@@ -227,7 +245,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         let mirrors: HashSet<_> = rows
             .filter(|row| self.homes.folder_known_at(**row, up, folder, name))
             .filter_map(|row| path::without(self.archive.path(*row), remainder))
-            .filter(|mirror| !mirror.is_empty())
+            .filter(|mirror| !mirror.is_empty() && self.files_below(mirror) == files)
             .collect();
         let found = if mirrors.len() <= FEW {
             Mirrors::Few(Targets::new(mirrors.into_iter().collect()))
@@ -242,6 +260,22 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
             Mirrors::Many(alike.map(|(below, mirrors)| (below, Targets::new(mirrors))).collect())
         };
         self.mirrors.borrow_mut().entry(key).or_insert(Rc::new(found)).clone()
+    }
+
+    /// How many files stand below an archive folder.
+    fn files_below(&self, folder: &'s [u8]) -> usize {
+        *self.files.borrow_mut().entry(folder).or_insert_with(|| {
+            let is_file = |row: &&RowId| {
+                let remainder = path::below(self.archive.path(**row), folder);
+                !remainder.is_some_and(|remainder| self.is_folder_row(**row, remainder))
+            };
+            self.by_path.below(self.archive, folder).iter().filter(is_file).count()
+        })
+    }
+
+    /// Whether a row stands for a folder alone, by its remainder below an archive folder.
+    fn is_folder_row(&self, row: RowId, remainder: &[u8]) -> bool {
+        self.archive.get(row).1.kind() == Kind::Folder && path::is_plain(remainder)
     }
 
     /// A hash of what stands below an archive folder, the same for folders that show the same.
@@ -303,11 +337,10 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         let agree = |one: &Below<'_>, other: &Below<'_>| {
             one.folders.iter().all(|(name, row)| {
                 let start = other.folders.partition_point(|(known, _)| known < name);
-                let mut same =
-                    other.folders[start..].iter().take_while(|(known, _)| known == name).peekable();
-                match same.peek() {
-                    Some(_) => same.all(|(_, known)| self.same_keywords(*row, *known)),
-                    None => {
+                match other.folders.get(start) {
+                    // Each is asked the same of the first of these, so that all of a name agree.
+                    Some((known, there)) if known == name => self.same_keywords(*row, *there),
+                    _ => {
                         holds(other, name)
                             || other.folders[start..]
                                 .iter()
@@ -338,7 +371,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         for &id in self.by_path.below(self.archive, folder) {
             let (spec, row) = self.archive.get(id);
             let remainder = path::below(spec.path(row), folder)?;
-            if row.kind() == Kind::Folder && path::is_plain(remainder) {
+            if self.is_folder_row(id, remainder) {
                 below.folders.push((remainder, id));
                 continue;
             }

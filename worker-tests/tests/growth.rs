@@ -114,6 +114,33 @@ fn linked_folders_that_differ_from_their_like_by_a_folder_row() {
 }
 
 #[test]
+fn linked_folders_with_a_file_each_of_a_folder_that_has_many() {
+    grows_with_its_rows(
+        |tree, count| {
+            *tree += &each(count, |at| format!("file t/{at}\n"));
+            let linked = |at| file_row(&format!("{at}/u/{at}"), &format!("u/{at}"));
+            each(count, |at| file_row(&format!("t/{at}"), &format!("t/{at}")))
+                + &each(count, linked)
+        },
+        "type=link link=../../t/",
+    );
+}
+
+#[test]
+fn a_linked_folder_with_a_folder_row_that_is_said_again_and_again() {
+    grows_with_its_rows(
+        |_, count| {
+            let folder = |path| format!("./app/{path} type=dir\n").repeat(count);
+            folder("t/one")
+                + &file_row("t/real", "t/real")
+                + &folder("u/one")
+                + &file_row("u/real", "u/real")
+        },
+        "app/t/one type=dir",
+    );
+}
+
+#[test]
 fn links_to_a_folder_that_is_mirrored_many_times() {
     grows_with_its_rows(
         |tree, count| {
