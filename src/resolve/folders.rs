@@ -88,9 +88,7 @@ impl<'s> Candidates<'s> {
                 outermost_first.push(Candidate { path, linked, first, remainder, author, trail });
             }
         }
-        outermost_first.sort_unstable_by_key(|candidate| {
-            (memchr::memchr_iter(b'/', candidate.path).count(), candidate.path)
-        });
+        outermost_first.sort_unstable_by_key(|candidate| depth(candidate.path));
         Ok(Self { outermost_first })
     }
 
@@ -104,8 +102,9 @@ impl<'s> Candidates<'s> {
 
     /// The location and the trail of the linked folder that an archive folder stands for.
     pub fn trail(&self, path: &[u8]) -> Option<(Folder, &'s [u8], &Trail)> {
-        let mut candidates = self.outermost_first.iter();
-        let candidate = candidates.find(|candidate| candidate.path == path)?;
+        let candidates = &self.outermost_first;
+        let at = candidates.binary_search_by_key(&depth(path), |one| depth(one.path)).ok()?;
+        let candidate = &candidates[at];
         let LinkedFolder { folder, path } = candidate.linked;
         Some((folder, path::split(path).1, &candidate.trail))
     }
@@ -137,6 +136,11 @@ impl<'s> Candidates<'s> {
         }
         links
     }
+}
+
+/// How deep a folder lies, then its path: the order in which folders become links.
+fn depth(path: &[u8]) -> (usize, &[u8]) {
+    (memchr::memchr_iter(b'/', path).count(), path)
 }
 
 struct Collapse<'a, 's> {
