@@ -4,6 +4,7 @@
 //! for them) or of how a spec is written.
 
 mod archive;
+mod collapse;
 mod contested;
 mod explain;
 mod folders;

@@ -13,7 +13,7 @@ use super::follow::{self, End, Trail};
 use super::homes::{Homes, Stands};
 use super::mirrored::MirroredFolders;
 use super::places::Places;
-use super::targets::Targets;
+use super::targets::{Choice, Targets};
 use super::tree::{Entry, Folder, Stopped, Tree};
 use super::{Decisions, Facts, MissingTarget, Options, Reason, ResolveError};
 use crate::path;
@@ -109,7 +109,8 @@ impl Linked {
                 let mut hops = trail.hops.iter().enumerate();
                 found = hops.find_map(|(hop, (folder, name))| {
                     let folders = mirrored.at(*folder, name)?;
-                    let text = folders.choose(archive.path(row), Some(&author), |_| true)?;
+                    let text =
+                        folders.choose(archive.path(row), Some(&author), |_| Choice::This)?;
                     Some((text, Reason::Folder(hop)))
                 });
             }
@@ -155,7 +156,7 @@ impl Linked {
                 straightest.entry(number).or_insert_with(|| known.straightest(number, home.folder));
             let path = archive.path(row);
             if *fewest < home.linked
-                && let Some(text) = targets.choose(path, None, |target| target != path)
+                && let Some(text) = targets.choose(path, None, |target| (target != path).into())
             {
                 decisions.link(row.0 as usize, text, Reason::Roundabout);
             }
@@ -189,7 +190,7 @@ impl<'a, 's> Known<'a, 's> {
             Targets::new(rows.map(|row| archive.path(row)).collect())
         });
         let path = archive.path(row);
-        targets.choose(path, Some(author), |target| target != path)
+        targets.choose(path, Some(author), |target| (target != path).into())
     }
 
     /// Through how few linked folders a row at the location with this number, which is in `folder`,

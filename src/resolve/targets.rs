@@ -25,6 +25,23 @@ pub struct Targets<'s> {
     orders: RefCell<HashMap<Range<usize>, Rc<[u32]>>>,
 }
 
+/// What is said of a target that a link might lead to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// It is the one.
+    This,
+    /// The next nearest is asked of.
+    Next,
+    /// No further one is asked of: there is none.
+    NoMore,
+}
+
+impl From<bool> for Choice {
+    fn from(is_the_one: bool) -> Self {
+        if is_the_one { Self::This } else { Self::Next }
+    }
+}
+
 /// How many `/` the relative path to a target has, how long it is, and which target it is, in byte
 /// order: the least is the nearest.
 type Distance = (usize, usize, usize);
@@ -47,13 +64,13 @@ impl<'s> Targets<'s> {
         Self { paths, orders: RefCell::default() }
     }
 
-    /// The target that a link at the archive path `link` leads to, of those that it `may` lead to,
-    /// and the link's text. `author` is what the link's author wrote, if anybody did.
+    /// The text that leads a link at the archive path `link` to the first target that is the one, as
+    /// `ask` says of those that come before. `author` is what the link's author wrote, if anybody did.
     pub fn choose(
         &self,
         link: &[u8],
         author: Option<&[u8]>,
-        may: impl Fn(&'s [u8]) -> bool,
+        ask: impl Fn(&'s [u8]) -> Choice,
     ) -> Option<Vec<u8>> {
         let folder = path::split(link).0;
         let mut named = None;
@@ -61,22 +78,26 @@ impl<'s> Targets<'s> {
             && let Some(path) = path::join(folder, text)
             && let Ok(target) = self.paths.binary_search(&&path[..])
         {
-            if may(self.paths[target]) {
-                return Some(text.to_vec());
+            match ask(self.paths[target]) {
+                Choice::This => return Some(text.to_vec()),
+                Choice::Next => named = Some(target),
+                Choice::NoMore => return None,
             }
-            named = Some(target);
         }
-        let may = |target: usize| Some(target) != named && may(self.paths[target]);
+        let ask = |target: usize| match Some(target) == named {
+            true => Choice::Next,
+            false => ask(self.paths[target]),
+        };
         let target = match self.paths.len() {
             // Nearly always.
-            1 => may(0).then_some(0),
-            _ => self.nearest(folder, may),
+            1 => (ask(0) == Choice::This).then_some(0),
+            _ => self.nearest(folder, ask),
         };
         Some(path::relative(folder, self.paths[target?]))
     }
 
-    /// The target nearest to `folder`, of those that `may` be chosen.
-    fn nearest(&self, folder: &[u8], may: impl Fn(usize) -> bool) -> Option<usize> {
+    /// The target nearest to `folder` that is the one.
+    fn nearest(&self, folder: &[u8], ask: impl Fn(usize) -> Choice) -> Option<usize> {
         let (above, at) = self.above(folder);
         let orders: Vec<_> = above.iter().map(|above| self.order(above)).collect();
         let by_way_of = |number: usize, place: usize| {
@@ -87,8 +108,8 @@ impl<'s> Targets<'s> {
         };
         // What is nearest by way of each folder above, with the number of that folder and the place
         // in its order.
-        let mut next: BinaryHeap<_> =
-            at.into_iter().map(|at| Reverse((at, above.len(), 0))).collect();
+        let at = at.into_iter().map(|at| Reverse((at, above.len(), 0)));
+        let mut next: BinaryHeap<_> = at.collect();
         next.extend((0..above.len()).filter_map(|number| by_way_of(number, 0)));
         while let Some(Reverse(((.., target), number, place))) = next.pop() {
             if number < above.len() {
@@ -96,9 +117,13 @@ impl<'s> Targets<'s> {
             }
             // Those of a folder further down were nearer by way of that.
             let inner = above.get(number + 1);
-            let is_known = inner.is_some_and(|inner| inner.below.contains(&target));
-            if !is_known && may(target) {
-                return Some(target);
+            if inner.is_some_and(|inner| inner.below.contains(&target)) {
+                continue;
+            }
+            match ask(target) {
+                Choice::This => return Some(target),
+                Choice::Next => {}
+                Choice::NoMore => return None,
             }
         }
         None
@@ -173,7 +198,7 @@ mod tests {
     use super::*;
 
     fn chosen(link: &[u8], author: Option<&[u8]>, targets: &[&[u8]]) -> Option<Vec<u8>> {
-        Targets::new(targets.to_vec()).choose(link, author, |_| true)
+        Targets::new(targets.to_vec()).choose(link, author, |_| Choice::This)
     }
 
     #[test]
@@ -187,6 +212,19 @@ mod tests {
         let targets: [&[u8]; 4] = [b"b/bin/y", b"a/c/yy", b"a/d/y", b"a/c/y"];
         assert_eq!(chosen(b"a/l", Some(b"/abs"), &targets), Some(b"c/y".to_vec()));
         assert_eq!(chosen(b"a/l", None, &[]), None);
+    }
+
+    #[test]
+    fn where_no_more_are_asked_of_there_is_none() {
+        let targets = Targets::new(vec![b"a/x", b"a/y", b"a/z"]);
+        let ask = |path: &[u8]| match path {
+            b"a/x" => Choice::Next,
+            b"a/y" => Choice::NoMore,
+            _ => Choice::This,
+        };
+        assert_eq!(targets.choose(b"a/l", None, ask), None);
+        assert_eq!(targets.choose(b"a/l", Some(b"y"), ask), None);
+        assert_eq!(targets.choose(b"a/l", Some(b"z"), ask), Some(b"z".to_vec()));
     }
 
     #[test]
@@ -230,7 +268,7 @@ mod tests {
                     (&all[below(all.len() as u64) as usize], 1 + below(9) as usize);
                 let may = |path: &[u8]| path != &link[..] && path.len() % 9 != refused;
                 assert_eq!(
-                    targets.choose(link, None, may).unwrap_or_default(),
+                    targets.choose(link, None, |path| may(path).into()).unwrap_or_default(),
                     by_looking_at_all(link, may, &paths),
                     "{} of {paths:?}",
                     link.escape_ascii()

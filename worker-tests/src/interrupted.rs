@@ -10,6 +10,9 @@ use crate::forest;
 /// How many requests run when a worker is ended.
 const REQUESTS: i32 = 8;
 
+/// So many workers are ended at the most.
+const PATIENCE: usize = 1_000;
+
 /// How often one is ended before it has written all its outputs.
 const TIMES: usize = 10;
 
@@ -30,11 +33,14 @@ impl Interrupted {
         exec_root.write("spec.mtree", forest.spec());
         let want = exec_root.once_resolved(&["--mtree", "spec.mtree"]).expect("it is resolved");
         let this = Interrupted { exec_root, want };
-        let mut in_the_middle = 0;
+        let (mut ended, mut in_the_middle) = (0, 0);
         while in_the_middle < TIMES {
+            ended += 1;
+            assert!(ended <= PATIENCE, "only {in_the_middle} workers were ended in the middle");
             let folder = this.exec_root.at("out");
             fs::create_dir(&folder).expect("a folder");
-            let mut worker = this.begin();
+            // Without a cache every request reads the whole tree.
+            let mut worker = this.begin(&["--jobs=4", "--cache-limit=0"]);
             while fs::read_dir(&folder).expect("a folder").next().is_none() {
                 thread::yield_now();
             }
@@ -55,7 +61,7 @@ impl Interrupted {
 
     /// Has a new worker write every output.
     pub fn write_all(&self) {
-        let mut worker = self.begin();
+        let mut worker = self.begin(&["--jobs=4"]);
         for answer in worker.answers(REQUESTS as usize) {
             assert_eq!((answer.exit_code, &answer.output[..]), (0, ""), "{answer}");
             self.assert_written(answer.request_id);
@@ -64,9 +70,8 @@ impl Interrupted {
     }
 
     /// A worker that has been asked for every output.
-    fn begin(&self) -> Worker {
-        // Without a cache every request reads the whole tree.
-        let mut worker = self.exec_root.worker(&["--jobs=4", "--cache-limit=0"]);
+    fn begin(&self, flags: &[&str]) -> Worker {
+        let mut worker = self.exec_root.worker(flags);
         for id in 1..=REQUESTS {
             worker.send(&resolve(id, "spec.mtree", &output(id)));
         }

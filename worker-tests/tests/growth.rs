@@ -1,5 +1,5 @@
-//! What a request takes grows with its spec and tree, whatever leads to what: where each of thousands
-//! of links may lead to each of thousands of rows, they are not looked at pair by pair.
+//! What a request takes grows with its spec and tree: where each of thousands of links may lead to each of
+//! thousands of rows, they are not looked at pair by pair.
 //!
 //! No time is asked for here, only how it grows: four times the rows may take ten times what the
 //! processor spends on one time. Pair by pair they would take sixteen.
@@ -137,6 +137,32 @@ fn a_linked_folder_with_a_folder_row_that_is_said_again_and_again() {
                 + &file_row("u/real", "u/real")
         },
         "app/t/one type=dir",
+    );
+}
+
+#[test]
+fn linked_folders_that_differ_from_their_like_by_the_keywords_of_a_folder_row() {
+    grows_with_its_rows(
+        |_, count| {
+            let folder = |path, mode| format!("./app/{path} mode={mode} type=dir\n");
+            let linked = |at| file_row(&format!("{at}/u/real"), "u/real");
+            each(count, |at| folder(format!("{at}/t/d"), 755) + &folder(format!("{at}/u/d"), 700))
+                + &rows_of_one_file(count)
+                + &each(count, linked)
+        },
+        "type=link link=../t/real",
+    );
+}
+
+#[test]
+fn linked_folders_whose_like_was_reached_through_more_links() {
+    grows_with_its_rows(
+        |tree, count| {
+            *tree += "link x -> .\n";
+            each(count, |at| file_row(&format!("{at}/t/real"), "x/x/t/real"))
+                + &each(count, |at| file_row(&format!("{at}/u/real"), "u/real"))
+        },
+        "type=link link=../u/real",
     );
 }
 

@@ -1,0 +1,301 @@
+//! Which archive folder, if any, a folder that is one symlink becomes a link to (DESIGN rule 6).
+//!
+//! Knows what stands below archive folders, and what of it is the same. Must not know how candidates
+//! were found, nor which of them lie in others that became links.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::rc::Rc;
+
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashSet};
+
+use super::Facts;
+use super::archive::{Archive, ByPath, RowId};
+use super::contested;
+use super::folders::{Candidate, FolderLink};
+use super::homes::Homes;
+use super::places::Places;
+use super::targets::{Choice, Targets};
+use super::tree::Folder;
+use crate::path;
+use crate::spec::Kind;
+
+/// What decides which folders become links.
+pub struct Collapse<'a, 's> {
+    archive: &'a Archive<'s>,
+    homes: &'a Homes<'s>,
+    places: &'a Places,
+    by_path: ByPath,
+    /// Many folders may be links to one: what stands for that one is looked up once.
+    mirrors: RefCell<HashMap<Mirrored<'s>, Rc<Mirrors<'s>>>>,
+    /// By archive folder: how many files stand below it. Many candidates of a few files each may have
+    /// a mirror of thousands, which is then not gone through for every one of them.
+    files: RefCell<HashMap<&'s [u8], usize>>,
+}
+
+/// A folder of the tree, by its location, as far as one row below it and how many there are tell.
+#[derive(PartialEq, Eq, Hash)]
+struct Mirrored<'s> {
+    folder: Folder,
+    name: Box<[u8]>,
+    home_of_row: Folder,
+    remainder: &'s [u8],
+    files: usize,
+}
+
+/// The archive folders that may stand for a folder of the tree.
+enum Mirrors<'s> {
+    Few(Targets<'s>),
+    /// By a hash of what stands below them, so that a candidate meets those alone that may be its like.
+    Many(HashMap<u64, Targets<'s>>),
+}
+
+/// So many mirrors are compared with a candidate one by one.
+const FEW: usize = 4;
+
+/// After so many mirrors that have the same files and keywords as a candidate and still do not show the
+/// same, it is left a folder of links. A spec can be made so that thousands of folders differ from
+/// thousands of others in nothing but the keywords of a folder row, and comparing all never ends.
+const MOST_REFUSED: usize = 16;
+
+/// What stands below an archive folder: its files and its folders, by what they are called there.
+struct Below<'a> {
+    files: Vec<(&'a [u8], RowId)>,
+    /// Folders that have a row, in the order of their names.
+    folders: Vec<(&'a [u8], RowId)>,
+}
+
+impl<'a, 's: 'a> Collapse<'a, 's> {
+    /// Nothing is looked at before it is asked for.
+    pub fn new(facts: Facts<'a, 's>) -> Self {
+        let Facts { archive, homes, places } = facts;
+        Self {
+            archive,
+            homes,
+            places,
+            by_path: ByPath::new(archive),
+            mirrors: RefCell::default(),
+            files: RefCell::default(),
+        }
+    }
+
+    /// The link that a candidate becomes, if it becomes one.
+    pub fn folder(&self, candidate: &Candidate<'s>) -> Option<FolderLink<'s>> {
+        let at = self.by_path.at(self.archive, candidate.path);
+        let rows_below = self.by_path.below(self.archive, candidate.path);
+        let own = |row: &RowId| self.archive.is_own(*row);
+        if !self.by_path.is_folder(self.archive, candidate.path)
+            || !at.iter().chain(rows_below).all(own)
+        {
+            return None;
+        }
+        let mut rows: Vec<_> = at.iter().chain(rows_below).copied().collect();
+        rows.sort_unstable();
+        let keywords = at.iter().min().or(rows.first()).copied()?;
+        let home = (candidate.linked.folder, path::split(candidate.linked.path).1);
+        let is_there = |row, up| self.homes.folder_home(row, up) == Some(home);
+        let below = self.mirrored(candidate.path, is_there)?;
+        let mut hops = candidate.trail.hops.iter().enumerate();
+        let (hop, text) = hops.find_map(|(hop, (folder, name))| {
+            Some((hop, self.text(candidate, &below, *folder, name)?))
+        })?;
+        Some(FolderLink { path: candidate.path, text, rows, keywords, hop })
+    }
+
+    /// The text that leads a candidate to its target at one location of its trail.
+    fn text(
+        &self,
+        candidate: &Candidate<'s>,
+        below: &Below<'_>,
+        folder: Folder,
+        name: &[u8],
+    ) -> Option<Vec<u8>> {
+        let apart = |target: &[u8]| {
+            target != candidate.path
+                && path::below(target, candidate.path).is_none()
+                && path::below(candidate.path, target).is_none()
+        };
+        let mirrors = self.mirrors(candidate, below.files.len(), folder, name);
+        let mirrors = match &*mirrors {
+            Mirrors::Few(mirrors) => mirrors,
+            Mirrors::Many(alike) => alike.get(&self.contents(below))?,
+        };
+        let refused = Cell::new(0);
+        mirrors.choose(candidate.path, Some(&candidate.author), |mirror| {
+            if !apart(mirror) {
+                return Choice::Next;
+            }
+            if self.shows_the_same(below, mirror, folder, name) {
+                return Choice::This;
+            }
+            refused.set(refused.get() + 1);
+            if refused.get() < MOST_REFUSED { Choice::Next } else { Choice::NoMore }
+        })
+    }
+
+    /// The archive folders that may stand for the folder at one location: where the home of the
+    /// candidate's first row stands again, with the same remainder, and the source is below it, among
+    /// as many `files`.
+    fn mirrors(
+        &self,
+        candidate: &Candidate<'s>,
+        files: usize,
+        folder: Folder,
+        name: &[u8],
+    ) -> Rc<Mirrors<'s>> {
+        let home_of_row = self.homes.of(candidate.first).folder;
+        let remainder = candidate.remainder;
+        let key = Mirrored { folder, name: name.into(), home_of_row, remainder, files };
+        if let Some(known) = self.mirrors.borrow().get(&key) {
+            return known.clone();
+        }
+        let up = memchr::memchr_iter(b'/', remainder).count();
+        let rows = self.places.at(home_of_row, path::split(remainder).1).iter();
+        let mirrors: HashSet<_> = rows
+            .filter(|row| self.homes.folder_known_at(**row, up, folder, name))
+            .filter_map(|row| path::without(self.archive.path(*row), remainder))
+            .filter(|mirror| !mirror.is_empty() && self.files_below(mirror) == files)
+            .collect();
+        let found = if mirrors.len() <= FEW {
+            Mirrors::Few(Targets::new(mirrors.into_iter().collect()))
+        } else {
+            let mut alike: HashMap<_, Vec<_>> = HashMap::new();
+            for mirror in mirrors {
+                if let Some(below) = self.shown_by(mirror, folder, name) {
+                    alike.entry(self.contents(&below)).or_default().push(mirror);
+                }
+            }
+            let alike = alike.into_iter();
+            Mirrors::Many(alike.map(|(below, mirrors)| (below, Targets::new(mirrors))).collect())
+        };
+        self.mirrors.borrow_mut().entry(key).or_insert(Rc::new(found)).clone()
+    }
+
+    /// How many files stand below an archive folder.
+    fn files_below(&self, folder: &'s [u8]) -> usize {
+        *self.files.borrow_mut().entry(folder).or_insert_with(|| {
+            let is_file = |row: &&RowId| {
+                let remainder = path::below(self.archive.path(**row), folder);
+                !remainder.is_some_and(|remainder| self.is_folder_row(**row, remainder))
+            };
+            self.by_path.below(self.archive, folder).iter().filter(is_file).count()
+        })
+    }
+
+    /// Whether a row stands for a folder alone, by its remainder below an archive folder.
+    fn is_folder_row(&self, row: RowId, remainder: &[u8]) -> bool {
+        self.archive.get(row).1.kind() == Kind::Folder && path::is_plain(remainder)
+    }
+
+    /// A hash of what stands below an archive folder, the same for folders that show the same.
+    fn contents(&self, below: &Below<'_>) -> u64 {
+        let mut hasher = FixedState::default().build_hasher();
+        for (remainder, row) in &below.files {
+            (remainder, self.homes.of(*row).folder).hash(&mut hasher);
+            let (spec, row) = self.archive.get(*row);
+            spec.hash_keywords(row, &mut hasher);
+        }
+        // A folder without a row is there all the same, if something stands below it.
+        let above_files = below.files.iter().map(|(file, _)| path::split(file).0);
+        let folders: BTreeSet<_> = above_files
+            .chain(below.folders.iter().map(|(folder, _)| *folder))
+            .flat_map(path::upwards)
+            .collect();
+        folders.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Whether the archive shows at and below `mirror`, which stands for the folder at a location,
+    /// just what `below` holds.
+    fn shows_the_same(
+        &self,
+        below: &Below<'_>,
+        mirror: &'s [u8],
+        folder: Folder,
+        name: &[u8],
+    ) -> bool {
+        let Some(there) = self.shown_by(mirror, folder, name) else {
+            return false;
+        };
+        self.by_path.is_folder(self.archive, mirror)
+            && below.files.len() == there.files.len()
+            && below.files.iter().zip(&there.files).all(|(here, there)| {
+                let (one, other) = (self.homes.of(here.1), self.homes.of(there.1));
+                here.0 == there.0
+                    && contested::same(self.archive, self.homes, here.1, there.1)
+                    && other.linked <= one.linked
+                    && self.same_keywords(here.1, there.1)
+            })
+            && self.same_folders(below, &there)
+    }
+
+    /// What stands below `mirror`, if that stands for the folder at a location.
+    fn shown_by(&self, mirror: &'s [u8], folder: Folder, name: &[u8]) -> Option<Below<'s>> {
+        self.mirrored(mirror, |row, up| self.homes.folder_known_at(row, up, folder, name))
+    }
+
+    fn same_folders(&self, here: &Below<'_>, there: &Below<'_>) -> bool {
+        let holds = |below: &Below<'_>, folder: &[u8]| {
+            let at = below.files.partition_point(|(name, _)| *name < folder);
+            // What lies below `folder` comes behind it, but `folder-x` comes between.
+            below.files[at..]
+                .iter()
+                .take_while(|(name, _)| name.starts_with(folder))
+                .any(|(name, _)| path::below(name, folder).is_some())
+        };
+        let agree = |one: &Below<'_>, other: &Below<'_>| {
+            one.folders.iter().all(|(name, row)| {
+                let start = other.folders.partition_point(|(known, _)| known < name);
+                match other.folders.get(start) {
+                    // Each is asked the same of the first of these, so that all of a name agree.
+                    Some((known, there)) if known == name => self.same_keywords(*row, *there),
+                    _ => {
+                        holds(other, name)
+                            || other.folders[start..]
+                                .iter()
+                                .take_while(|(known, _)| known.starts_with(name))
+                                .any(|(known, _)| path::below(known, name).is_some())
+                    }
+                }
+            })
+        };
+        agree(here, there) && agree(there, here)
+    }
+
+    fn same_keywords(&self, one: RowId, other: RowId) -> bool {
+        let (spec, row) = self.archive.get(one);
+        let (other_spec, other_row) = self.archive.get(other);
+        spec.same_keywords(row, other_spec, other_row)
+    }
+
+    /// What stands below `folder`, if each row there has a source with the same remainder below the
+    /// folder of sources that is `up` folders above the row's own, and that `is_there`, however it
+    /// is spelled.
+    fn mirrored(
+        &self,
+        folder: &'s [u8],
+        is_there: impl Fn(RowId, usize) -> bool,
+    ) -> Option<Below<'s>> {
+        let mut below = Below { files: Vec::new(), folders: Vec::new() };
+        for &id in self.by_path.below(self.archive, folder) {
+            let (spec, row) = self.archive.get(id);
+            let remainder = path::below(spec.path(row), folder)?;
+            if self.is_folder_row(id, remainder) {
+                below.folders.push((remainder, id));
+                continue;
+            }
+            let up = memchr::memchr_iter(b'/', remainder).count();
+            let mirrors = row.takes_part()
+                && self.homes.of(id).is_known()
+                && path::without(spec.source(row), remainder).is_some()
+                && is_there(id, up);
+            if !mirrors {
+                return None;
+            }
+            below.files.push((remainder, id));
+        }
+        Some(below)
+    }
+}
