@@ -8,12 +8,13 @@ use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use crate::error::Error;
+use crate::resolve::MOST_LINKS;
 
 /// The files that are being written, by all requests.
 static UNDER_WAY: Mutex<UnderWay> = Mutex::new(UnderWay { files: BTreeSet::new(), closed: false });
@@ -64,7 +65,7 @@ impl Output {
         }
         let wrong = |source| Error::Write { flag, path: given.to_owned(), source };
         // As where a file is opened for writing, a link is followed, not replaced.
-        let path = if path.is_symlink() { path.canonicalize().unwrap_or(path) } else { path };
+        let path = followed(path).map_err(wrong)?;
         // A rename would put a file in the place of a device or a pipe, such as /dev/stdout.
         if path.metadata().is_ok_and(|there| !there.is_file()) {
             return Err(Error::NoFile { flag, path: given.to_owned() });
@@ -134,6 +135,17 @@ impl Drop for Output {
             drop(file);
         }
     }
+}
+
+/// Where links at `path` lead, be it that nothing stands there yet.
+fn followed(mut path: PathBuf) -> io::Result<PathBuf> {
+    for _ in 0..MOST_LINKS {
+        match path.read_link() {
+            Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(Errno::LOOP.into())
 }
 
 /// Whether two paths are one, or lead to one file.

@@ -125,6 +125,28 @@ fn an_output_that_is_an_input_is_refused_however_it_is_spelled() {
 }
 
 #[test]
+fn a_link_at_an_output_is_followed_be_it_that_nothing_stands_there_yet() {
+    let folder = folder(ROW);
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("real")).expect("a folder can be made");
+    for (link, text) in [("first", "py/second"), ("py/second", "../real/out.mtree")] {
+        symlink(text, at(link)).expect("a link can be made");
+    }
+    for _ in 0..2 {
+        let done = run(folder.path(), &["resolve", "--mtree=spec.mtree", "--out=first"]);
+        assert!(done.status.success(), "{}", said(&done));
+        assert!(at("first").is_symlink() && at("py/second").is_symlink());
+        assert_eq!(names(&at("real")), [at("real/out.mtree")]);
+    }
+    symlink("round", at("round")).expect("a link can be made");
+    let arguments = ["resolve", "--mtree=spec.mtree", "--out=round"];
+    fails(folder.path(), &arguments, &["round", "Too many levels of symbolic links"]);
+    symlink("nowhere/out.mtree", at("lost")).expect("a link can be made");
+    let arguments = ["resolve", "--mtree=spec.mtree", "--out=lost"];
+    fails(folder.path(), &arguments, &["lost", "does not exist"]);
+}
+
+#[test]
 fn an_output_where_no_file_stands_is_refused_and_stays_what_it_is() {
     let folder = folder(ROW);
     for out in ["py", "/dev/full"] {
