@@ -139,7 +139,7 @@ enum Oddity {
 /// Specs of every kind.
 pub fn spec() -> impl Strategy<Value = SpecPlan> {
     (
-        vec(layout(), 1..4),
+        prop_oneof![4 => vec(layout(), 1..4), 1 => copies()],
         prop_oneof![3 => Just(0..1usize), 2 => Just(0..4usize)]
             .prop_flat_map(|count| vec(any::<Index>(), count)),
         prop_oneof![1 => Just(0..1usize), 1 => Just(0..5usize)]
@@ -204,6 +204,34 @@ fn layout() -> impl Strategy<Value = Layout> {
             links,
             also,
         })
+}
+
+/// One folder many times, as a layer with many programs holds their interpreter: what a folder link may
+/// lead to stands at many archive paths, not all of them alike.
+fn copies() -> impl Strategy<Value = Vec<Layout>> {
+    let to = select(vec![
+        "app",
+        "app/one",
+        "app/two",
+        "app/two/one",
+        "app/v1",
+        "layer",
+        "opt/one",
+        "opt/py",
+        "usr",
+        "usr/one",
+    ]);
+    let owner = prop_oneof![4 => Just("0"), 1 => Just("7")];
+    let folder_rows = prop_oneof![4 => Just(true), 1 => Just(false)];
+    (layout(), vec((to, owner, folder_rows), 5..10)).prop_map(|(layout, copies)| {
+        let copies = copies.into_iter();
+        copies
+            .map(|(to, owner, folder_rows)| {
+                let folder_rows = layout.folder_rows && folder_rows;
+                Layout { to, owner, folder_rows, ..layout.clone() }
+            })
+            .collect()
+    })
 }
 
 fn extra() -> impl Strategy<Value = Extra> {
