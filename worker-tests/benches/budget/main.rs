@@ -138,8 +138,10 @@ fn write_lines(exec_root: &ExecRoot, file: &str, lines: impl Iterator<Item = Str
     exec_root.write(file, lines.map(|line| line + "\n").collect::<String>());
 }
 
-/// Waits until what was planted may be remembered.
+/// Waits until what was planted is on the disk, which would be written to meanwhile, and may be
+/// remembered.
 fn settle() {
+    rustix::fs::sync();
     thread::sleep(Duration::from_millis(2_100));
 }
 
@@ -211,6 +213,7 @@ fn sandbox(exec_root: &ExecRoot, forest: &Forest, usual: Duration) -> Outcome {
         forest.stage(exec_root.path(), &staged(number))?;
         fs::copy(exec_root.at("spec.mtree"), staged(number).join("spec.mtree"))?;
     }
+    settle();
     let asked = listing(resolve(1, "spec.mtree", "out.mtree"), forest);
     let outside = asked.sent(Protocol::Proto);
     let inside = WorkRequest { sandbox_dir: BOX.to_owned(), ..asked }.sent(Protocol::Proto);
