@@ -139,7 +139,7 @@ impl Drop for Output {
 
 /// Where links at `path` lead, be it that nothing stands there yet.
 fn followed(mut path: PathBuf) -> io::Result<PathBuf> {
-    for _ in 0..MOST_LINKS {
+    for _ in 0..=MOST_LINKS {
         match path.read_link() {
             Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
             Err(_) => return Ok(path),

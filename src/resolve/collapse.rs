@@ -3,7 +3,7 @@
 //! Knows what stands below archive folders, and what of it is the same. Must not know how candidates
 //! were found, nor which of them lie in others that became links.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::rc::Rc;
@@ -122,7 +122,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
             Mirrors::Few(mirrors) => mirrors,
             Mirrors::Many(alike) => alike.get(&self.contents(below))?,
         };
-        let refused = Cell::new(0);
+        let mut refused = 0;
         mirrors.choose(candidate.path, Some(&candidate.author), |mirror| {
             if !apart(mirror) {
                 return Choice::Next;
@@ -130,8 +130,8 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
             if self.shows_the_same(below, mirror, folder, name) {
                 return Choice::This;
             }
-            refused.set(refused.get() + 1);
-            if refused.get() < MOST_REFUSED { Choice::Next } else { Choice::NoMore }
+            refused += 1;
+            if refused < MOST_REFUSED { Choice::Next } else { Choice::NoMore }
         })
     }
 

@@ -70,7 +70,7 @@ impl<'s> Targets<'s> {
         &self,
         link: &[u8],
         author: Option<&[u8]>,
-        ask: impl Fn(&'s [u8]) -> Choice,
+        mut ask: impl FnMut(&'s [u8]) -> Choice,
     ) -> Option<Vec<u8>> {
         let folder = path::split(link).0;
         let mut named = None;
@@ -84,7 +84,7 @@ impl<'s> Targets<'s> {
                 Choice::NoMore => return None,
             }
         }
-        let ask = |target: usize| match Some(target) == named {
+        let mut ask = |target: usize| match Some(target) == named {
             true => Choice::Next,
             false => ask(self.paths[target]),
         };
@@ -97,7 +97,7 @@ impl<'s> Targets<'s> {
     }
 
     /// The target nearest to `folder` that is the one.
-    fn nearest(&self, folder: &[u8], ask: impl Fn(usize) -> Choice) -> Option<usize> {
+    fn nearest(&self, folder: &[u8], mut ask: impl FnMut(usize) -> Choice) -> Option<usize> {
         let (above, at) = self.above(folder);
         let orders: Vec<_> = above.iter().map(|above| self.order(above)).collect();
         let by_way_of = |number: usize, place: usize| {

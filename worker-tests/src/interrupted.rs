@@ -20,7 +20,7 @@ const TIMES: usize = 10;
 pub struct Interrupted {
     pub exec_root: ExecRoot,
     /// What each output is to be.
-    pub want: String,
+    want: String,
 }
 
 impl Interrupted {
