@@ -23,6 +23,8 @@ use crate::tree::{Cache, Noticed};
 pub struct Context<'c> {
     /// The folder that every path of the request is relative to.
     pub root: &'c Path,
+    /// Whether that folder was made for this request alone.
+    pub is_sandbox: bool,
     /// What earlier requests have read.
     pub cache: &'c Cache,
     /// What the request may look at, if it says so (DESIGN rule 8).
@@ -35,7 +37,7 @@ pub struct Context<'c> {
 impl<'c> Context<'c> {
     /// A request that nobody cancels.
     pub fn new(root: &'c Path, cache: &'c Cache) -> Self {
-        Self { root, cache, inputs: None, cancelled: &|| false }
+        Self { root, is_sandbox: false, cache, inputs: None, cancelled: &|| false }
     }
 }
 

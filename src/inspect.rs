@@ -70,7 +70,7 @@ pub fn inspect(args: &InspectArgs, cache: &Cache, terminal: bool) -> Result<Stri
 
     let of_spec = |wrong| Error::Spec { path: args.dir.clone(), wrong };
     let spec = Spec::parse(found.spec, false).map_err(of_spec)?;
-    let mut view = View::new(Path::new("/"), cache, &|| false).map_err(wrong)?;
+    let mut view = View::new(Path::new("/"), false, cache, &|| false).map_err(wrong)?;
     let decisions = resolve::resolve(&spec, &[], Options::default(), None, &mut view)?;
     if let Some(path) = &args.spec {
         let edits = command::edits(&spec, &decisions);

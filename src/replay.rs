@@ -208,7 +208,7 @@ fn tree(capture: &Capture, root: &Path) -> Result<Changes, Error> {
         return Ok(Changes::default());
     };
     let never = || false;
-    let mut view = View::new(root, &cache, &never)
+    let mut view = View::new(root, false, &cache, &never)
         .map_err(|source| Error::Root { path: root.to_owned(), source })?;
     changes(&recorded, &mut view)
         .map_err(|stopped| Error::from(crate::resolve::ResolveError::from(stopped)))

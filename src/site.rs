@@ -170,8 +170,8 @@ impl<'c> Site for Disk<'c> {
     }
 
     fn tree(&mut self) -> Result<View<'c>, Error> {
-        let Context { root, cache, cancelled, .. } = self.context;
-        View::new(root, cache, cancelled)
+        let Context { root, is_sandbox, cache, cancelled, .. } = *self.context;
+        View::new(root, is_sandbox, cache, cancelled)
             .map_err(|source| Error::Root { path: root.to_path_buf(), source })
     }
 

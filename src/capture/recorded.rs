@@ -8,7 +8,7 @@ use super::bounds::MOST_FACTS;
 use super::facts::{self, Fact};
 use super::proto::{Facts, Kind};
 use super::replaying::shown;
-use crate::resolve::{Entered, Entry, Folder, Stopped, Tree, Wanted};
+use crate::resolve::{Entered, Entry, Folder, Stopped, Tree};
 use crate::site::Watched;
 use crate::tree::{Counts, Identity, Noticed, Stamp, Unreadable};
 
@@ -291,14 +291,6 @@ impl Tree for Recorded {
     fn enter(&mut self, folder: Folder, name: &[u8]) -> Result<Entered, Stopped> {
         let known = self.entered.get(&Asked(folder, name)).copied();
         known.ok_or_else(|| self.unasked(folder, name))
-    }
-
-    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Entered>, Stopped> {
-        wanted.iter().map(|wanted| self.enter(wanted.parent, wanted.name)).collect()
-    }
-
-    fn read_all(&mut self, _: &[(Folder, u32)]) -> Result<(), Stopped> {
-        Ok(())
     }
 }
 

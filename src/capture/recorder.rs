@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use tracing::trace;
 
 use super::facts::Log;
-use crate::resolve::{Entered, Entry, Folder, Stopped, Tree, Wanted};
+use crate::resolve::{Entered, Entry, Folder, Met, Stopped, Tree, Wanted};
 use crate::show::Shown;
 use crate::site::Watched;
 use crate::tree::{Noticed, Stamp};
@@ -57,9 +57,24 @@ fn heard<A>(log: &mut Log, answer: Result<A, Stopped>) -> Result<A, Stopped> {
     })
 }
 
+/// Takes down what stands at a location.
+fn told(log: &mut Log, folder: Folder, name: &[u8], entry: Entry<'_>) {
+    match entry {
+        Entry::Link(text) => {
+            trace!(folder = folder.0, name = %Shown(name), text = %Shown(text), "link");
+        }
+        _ => trace!(folder = folder.0, name = %Shown(name), ?entry, "entry"),
+    }
+    log.entry(folder, name, entry);
+}
+
 impl<T: Watched> Tree for Recorder<'_, T> {
     fn root(&self) -> Folder {
         self.tree.root()
+    }
+
+    fn takes_names(&self) -> bool {
+        self.tree.takes_names()
     }
 
     fn top(&mut self) -> Result<Entered, Stopped> {
@@ -93,13 +108,7 @@ impl<T: Watched> Tree for Recorder<'_, T> {
     fn entry(&mut self, folder: Folder, name: &[u8]) -> Result<Entry<'_>, Stopped> {
         let log = self.log.get_mut();
         let entry = heard(log, self.tree.entry(folder, name))?;
-        match entry {
-            Entry::Link(text) => {
-                trace!(folder = folder.0, name = %Shown(name), text = %Shown(text), "link");
-            }
-            _ => trace!(folder = folder.0, name = %Shown(name), ?entry, "entry"),
-        }
-        log.entry(folder, name, entry);
+        told(log, folder, name, entry);
         Ok(entry)
     }
 
@@ -111,15 +120,23 @@ impl<T: Watched> Tree for Recorder<'_, T> {
         Ok(entered)
     }
 
-    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Entered>, Stopped> {
+    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Met>, Stopped> {
         let log = self.log.get_mut();
-        let entered = heard(log, self.tree.enter_all(wanted))?;
-        for (wanted, entered) in wanted.iter().zip(&entered) {
-            let Wanted { parent, name, .. } = wanted;
-            trace!(folder = parent.0, name = %Shown(name), ?entered, "enter");
-            log.entered(*parent, name, *entered);
+        let all_met = heard(log, self.tree.enter_all(wanted))?;
+        for (&Wanted { parent, name, .. }, met) in wanted.iter().zip(&all_met) {
+            let entry = match met {
+                Met::Absent => Entry::Absent,
+                Met::Unknown => Entry::Unknown,
+                Met::Plain(_) => Entry::Plain,
+                Met::Link(text) => Entry::Link(text),
+            };
+            told(log, parent, name, entry);
+            if let Met::Plain(entered) = met {
+                trace!(folder = parent.0, name = %Shown(name), ?entered, "enter");
+                log.entered(parent, name, *entered);
+            }
         }
-        Ok(entered)
+        Ok(all_met)
     }
 
     fn read_all(&mut self, folders: &[(Folder, u32)]) -> Result<(), Stopped> {

@@ -14,7 +14,7 @@ use super::archive::{Archive, RowId};
 use super::follow::{self, Landing, MOST_LINKS};
 use super::inputs::Inputs;
 use super::sources::{SourceFolder, Sources};
-use super::tree::{Entered, Entry, Folder, Stopped, Tree, Wanted};
+use super::tree::{Entered, Entry, Folder, Met, Stopped, Tree, Wanted};
 use crate::path;
 
 /// Where a row lives. Its name there is always the last part of its source.
@@ -119,6 +119,9 @@ impl<'s> Homes<'s> {
             by_text: HashMap::default(),
             stagings: Vec::new(),
         };
+        if tree.takes_names() {
+            homes.sources.gather_names(archive);
+        }
         let mut first = Root { steps: HashMap::default() };
         let root = tree.root();
         first
@@ -307,46 +310,50 @@ impl<'s> Homes<'s> {
         rows: &[RowId],
     ) -> Result<(), Stopped> {
         for level in self.not_walked(root, rows) {
-            let mut wanted = Vec::with_capacity(level.len());
             let mut waiting = Vec::with_capacity(level.len());
             let mut followed = Vec::new();
             for source in level {
-                let asked = self.sources.asked(source);
                 let parent = self.sources.parent(source).and_then(|parent| self.step(root, parent));
                 let step = match parent {
                     Some(Step::Folder { folder, linked, link }) => {
-                        let name = self.sources.name(source);
-                        if name == b".." {
-                            entered(tree.above(folder)?, linked, link)
-                        } else {
-                            match tree.entry(folder, name)? {
-                                Entry::Absent => Step::Absent,
-                                Entry::Unknown => Step::Unknown,
-                                Entry::Plain => {
-                                    wanted.push(Wanted { parent: folder, name, asked });
-                                    waiting.push((source, linked, link));
-                                    continue;
-                                }
-                                Entry::Link(text) => {
-                                    let text = text.to_vec();
-                                    self.follow(tree, source, folder, &text, linked)?
-                                }
-                            }
+                        if self.sources.name(source) != b".." {
+                            waiting.push((source, folder, linked, link));
+                            continue;
                         }
+                        entered(tree.above(folder)?, linked, link)
                     }
                     Some(other) => other,
                     None => Step::Absent,
                 };
                 if let Step::Folder { folder, .. } = step {
-                    followed.push((folder, asked));
+                    followed.push((folder, self.sources.asked(source)));
                 }
                 self.roots[root.0 as usize].steps.insert(source, step);
             }
-            tree.read_all(&followed)?;
-            let found = tree.enter_all(&wanted)?;
-            for ((source, linked, link), found) in waiting.into_iter().zip(found) {
-                self.roots[root.0 as usize].steps.insert(source, entered(found, linked, link));
+            let sources = &self.sources;
+            let wanted = waiting.iter().map(|&(source, parent, ..)| Wanted {
+                parent,
+                name: sources.name(source),
+                asked: sources.asked(source),
+                names: sources.names(source),
+            });
+            let met = tree.enter_all(&wanted.collect::<Vec<_>>())?;
+            for ((source, parent, linked, link), met) in waiting.into_iter().zip(met) {
+                let step = match met {
+                    Met::Absent => Step::Absent,
+                    Met::Unknown => Step::Unknown,
+                    Met::Plain(met) => entered(met, linked, link),
+                    Met::Link(text) => {
+                        let step = self.follow(tree, source, parent, &text, linked)?;
+                        if let Step::Folder { folder, .. } = step {
+                            followed.push((folder, self.sources.asked(source)));
+                        }
+                        step
+                    }
+                };
+                self.roots[root.0 as usize].steps.insert(source, step);
             }
+            tree.read_all(&followed)?;
         }
         Ok(())
     }

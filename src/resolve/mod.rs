@@ -23,7 +23,7 @@ mod tree;
 pub use explain::{Becomes, Chosen, FolderStory, Hop, Staying, Story, Tale, explain};
 pub use follow::MOST_LINKS;
 pub use inputs::Inputs;
-pub use tree::{Entered, Entry, Folder, Stopped, Tree, Wanted};
+pub use tree::{Entered, Entry, Folder, Met, Stopped, Tree, Wanted};
 
 use crate::spec::Spec;
 use archive::{Archive, RowId};

@@ -3,6 +3,7 @@
 //! Knows text alone; must not know what the tree has there.
 
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use hashbrown::HashTable;
 use rayon::prelude::*;
@@ -23,6 +24,8 @@ pub struct Sources<'s> {
     by_name: HashTable<SourceFolder>,
     /// By row: the folder of its source. `NONE` for a row that takes no part, or cannot.
     of_rows: Vec<SourceFolder>,
+    /// The names of rows, those of one folder together, once they are gathered.
+    names: Vec<&'s [u8]>,
     hasher: foldhash::fast::RandomState,
 }
 
@@ -35,9 +38,17 @@ struct Node<'s> {
     path: &'s [u8],
     /// How many rows and folders are in it.
     asked: u32,
+    /// Where `Sources::names` has the names of those rows.
+    names: Range<u32>,
     depth: u32,
     /// It is an input, or below one.
     covered: bool,
+}
+
+impl<'s> Node<'s> {
+    fn new(parent: SourceFolder, path: &'s [u8], depth: u32, covered: bool) -> Self {
+        Self { parent, path, asked: 0, names: 0..0, depth, covered }
+    }
 }
 
 impl SourceFolder {
@@ -51,12 +62,15 @@ impl SourceFolder {
 impl<'s> Sources<'s> {
     /// The folders of the sources of every row that takes part and is covered by `inputs`.
     pub fn new(archive: &Archive<'s>, inputs: Option<&Inputs>) -> Self {
-        let start =
-            |parent, path| Node { parent, path, asked: 0, depth: 0, covered: inputs.is_none() };
+        let covered = inputs.is_none();
         let mut sources = Self {
-            folders: vec![start(SourceFolder::ROOT, b""), start(SourceFolder::TOP, b"/")],
+            folders: vec![
+                Node::new(SourceFolder::ROOT, b"", 0, covered),
+                Node::new(SourceFolder::TOP, b"/", 0, covered),
+            ],
             by_name: HashTable::new(),
             of_rows: Vec::with_capacity(archive.all().count()),
+            names: Vec::new(),
             hasher: Default::default(),
         };
         let listed = inputs.map(|inputs| listed(archive, inputs));
@@ -85,6 +99,30 @@ impl<'s> Sources<'s> {
         sources
     }
 
+    /// Puts the names of the rows of each folder together.
+    pub fn gather_names(&mut self, archive: &Archive<'s>) {
+        let in_a_folder = || {
+            let rows = archive.all().zip(&self.of_rows);
+            rows.filter(|(_, folder)| **folder != SourceFolder::NONE)
+        };
+        // First how many there are in each folder, then where the next folder's begin.
+        for (_, folder) in in_a_folder() {
+            self.folders[folder.0 as usize].names.end += 1;
+        }
+        let mut next = 0;
+        for Node { names, .. } in &mut self.folders {
+            let count = names.end;
+            *names = next..next;
+            next += count;
+        }
+        self.names.resize(next as usize, b"");
+        for (row, folder) in in_a_folder() {
+            let names = &mut self.folders[folder.0 as usize].names;
+            self.names[names.end as usize] = path::split(archive.source(row)).1;
+            names.end += 1;
+        }
+    }
+
     /// The number of the folder `path`, with all that it is in.
     fn intern(&mut self, path: &'s [u8], inputs: Option<&Inputs>) -> SourceFolder {
         if path.is_empty() {
@@ -104,7 +142,7 @@ impl<'s> Sources<'s> {
         let depth = above.depth + 1;
         let covered = above.covered || inputs.is_some_and(|inputs| inputs.contains(path));
         let id = SourceFolder(self.folders.len() as u32);
-        self.folders.push(Node { parent, path, asked: 0, depth, covered });
+        self.folders.push(Node::new(parent, path, depth, covered));
         let (folders, hasher) = (&self.folders, &self.hasher);
         let rehash = |id: &SourceFolder| hasher.hash_one(folders[id.0 as usize].path);
         self.by_name.insert_unique(hash, id, rehash);
@@ -134,9 +172,15 @@ impl<'s> Sources<'s> {
         path::split(self.path(folder)).1
     }
 
-    /// How many names of `folder` are asked for.
+    /// How many names of `folder` are asked for: of rows and of folders.
     pub fn asked(&self, folder: SourceFolder) -> u32 {
         self.folders[folder.0 as usize].asked
+    }
+
+    /// The names of the rows in `folder`, if they were gathered.
+    pub fn names(&self, folder: SourceFolder) -> &[&'s [u8]] {
+        let Range { start, end } = self.folders[folder.0 as usize].names;
+        &self.names[start as usize..end as usize]
     }
 
     /// How many folders `folder` is in.

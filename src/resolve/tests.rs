@@ -95,14 +95,6 @@ impl Tree for Planted {
             _ => Entered::NoFolder,
         })
     }
-
-    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Entered>, Stopped> {
-        wanted.iter().map(|wanted| self.enter(wanted.parent, wanted.name)).collect()
-    }
-
-    fn read_all(&mut self, _: &[(Folder, u32)]) -> Result<(), Stopped> {
-        Ok(())
-    }
 }
 
 fn spec(rows: &[(&str, &str)]) -> Spec {

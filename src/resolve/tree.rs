@@ -31,15 +31,31 @@ pub enum Entered {
     Unknown,
 }
 
-/// A folder that is wanted, and how many of its names will be asked for.
+/// A folder that is wanted, and what will be asked for in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'n> {
     /// The folder that it is in.
     pub parent: Folder,
-    /// Its name there, which is no symlink's.
+    /// Its name there.
     pub name: &'n [u8],
     /// How many of its names will be asked for, or thereabouts.
     pub asked: u32,
+    /// Those names, but for folders that will be wanted, if the tree [takes](Tree::takes_names) them.
+    /// One may stand here twice.
+    pub names: &'n [&'n [u8]],
+}
+
+/// What stands where a folder was wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Met {
+    /// Nothing.
+    Absent,
+    /// No symlink, and what entering it came to.
+    Plain(Entered),
+    /// A symlink, with its text: it was not entered.
+    Link(Vec<u8>),
+    /// The folder that it should be in does not let itself be asked.
+    Unknown,
 }
 
 /// Why a tree gives no more answers.
@@ -61,6 +77,11 @@ pub trait Tree {
     /// The folder that sources are relative to.
     fn root(&self) -> Folder;
 
+    /// Whether it is of use to tell it which names will be asked for: that takes time to find out.
+    fn takes_names(&self) -> bool {
+        false
+    }
+
     /// The folder `/`.
     fn top(&mut self) -> Result<Entered, Stopped>;
 
@@ -76,9 +97,22 @@ pub trait Tree {
     /// Enters `name` in `folder`, which is no symlink.
     fn enter(&mut self, folder: Folder, name: &[u8]) -> Result<Entered, Stopped>;
 
-    /// Enters many folders at once, and reads what will be asked for.
-    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Entered>, Stopped>;
+    /// Enters many folders, and tells what stands where each of them was wanted. A tree that can
+    /// do so reads them at once, with what will be asked for.
+    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Met>, Stopped> {
+        let meet = |&Wanted { parent, name, .. }: &Wanted<'_>| {
+            Ok(match self.entry(parent, name)? {
+                Entry::Absent => Met::Absent,
+                Entry::Unknown => Met::Unknown,
+                Entry::Plain => Met::Plain(self.enter(parent, name)?),
+                Entry::Link(text) => Met::Link(text.to_vec()),
+            })
+        };
+        wanted.iter().map(meet).collect()
+    }
 
     /// Reads folders that were entered otherwise, each with the number of names that will be asked for.
-    fn read_all(&mut self, folders: &[(Folder, u32)]) -> Result<(), Stopped>;
+    fn read_all(&mut self, _folders: &[(Folder, u32)]) -> Result<(), Stopped> {
+        Ok(())
+    }
 }

@@ -7,11 +7,12 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, readlinkat_raw, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 
 use super::cache::{Cache, Identity, Known, Moment, Origin, Seen, Stamp};
 use super::listing::{Listing, Scratch};
+use crate::resolve::Wanted;
 
 /// How folders are opened.
 pub const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -27,6 +28,10 @@ const BESIDE: OFlags = FOLDER;
 const NAMES_PER_LOOK_UP: usize = 8;
 /// A listing of this many names is always worth it.
 const SMALL: usize = 1024;
+/// In a sandbox every name is a link, mostly, so that a listing takes four system calls more than
+/// looking up the names that are asked for. Beyond this many names that is not worth the risk that
+/// they are files after all.
+const FEW: usize = 32;
 /// How much of what `stat` gives as the size of a folder one name takes at most, in bytes.
 const NAME_BYTES: usize = 40;
 
@@ -42,6 +47,25 @@ pub struct Asker<'c> {
     started: Moment,
     /// Nothing was remembered when the request began: asking the cache first would be in vain.
     cold: bool,
+}
+
+/// What is to be expected of a folder that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing.
+    Unknown,
+    /// Nobody has asked for it before: nothing is lost by opening it to find out.
+    New,
+    /// It lies in a sandbox: it was made for this request, and nobody will ask for it again.
+    Sandboxed,
+}
+
+/// What stands at a location.
+pub enum Sighted {
+    /// A folder.
+    Folder(Found),
+    /// Anything else, or nothing.
+    Other(Seen),
 }
 
 /// What asking for a folder gave.
@@ -77,6 +101,16 @@ pub fn reason(errno: Errno) -> String {
     }
 }
 
+/// A folder is listed up to this many names, if `asked` of them will be asked for.
+fn most(asked: u32) -> usize {
+    SMALL + asked as usize * NAMES_PER_LOOK_UP
+}
+
+/// Whether a folder has more names than that by the size that `stat` gives.
+fn is_large(stat: &Stat, asked: u32) -> bool {
+    stat.st_size as usize / NAME_BYTES > most(asked)
+}
+
 impl<'c> Asker<'c> {
     /// Asks below the folder `root`.
     pub fn new(root: OwnedFd, cache: &'c Cache, cancelled: &'c (dyn Fn() -> bool + Sync)) -> Self {
@@ -84,27 +118,78 @@ impl<'c> Asker<'c> {
     }
 
     /// The folder at `path`, of which `asked` names will be asked for: as it is remembered, or read.
-    /// If it is `likely_new`, nothing is lost by opening it to find out.
     pub fn ask(
         &self,
         path: &CStr,
         asked: u32,
-        likely_new: bool,
+        expected: Expected,
         scratch: &mut Scratch,
     ) -> Result<Found, Trouble> {
         if (self.cancelled)() {
             return Err(Trouble::Cancelled);
         }
-        let most = SMALL + asked as usize * NAMES_PER_LOOK_UP;
-        let is_large = |size: i64| size as usize / NAME_BYTES > most;
-        if !self.cold && !likely_new {
+        if !self.cold && expected != Expected::New {
             let stat = statat(&self.root, path, AtFlags::empty())?;
-            let stamp = Stamp::new(&stat);
-            let enough = |known: &Known| known.will_do(most) || is_large(stat.st_size);
-            if let Some(known) = self.cache.get(&stamp, enough) {
-                return Ok(Found { identity: stamp.identity, known, origin: Origin::Memory });
+            if let Some(found) = self.remembered(&stat, asked) {
+                return Ok(found);
             }
         }
+        self.read(path, asked, scratch)
+    }
+
+    /// What stands at the location `path` in a sandbox, of which nothing was told yet.
+    pub fn meet(
+        &self,
+        path: &CStr,
+        wanted: &Wanted<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Sighted, Trouble> {
+        if (self.cancelled)() {
+            return Err(Trouble::Cancelled);
+        }
+        let stat = match statat(&self.root, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => {
+                return Ok(Sighted::Other(Seen::Absent));
+            }
+            Err(other) => return Err(other.into()),
+        };
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => {}
+            FileType::Symlink => {
+                let seen = self.look_up(self.root(), path, &mut Vec::new())?;
+                return Ok(Sighted::Other(seen));
+            }
+            _ => return Ok(Sighted::Other(Seen::Plain)),
+        }
+        if let Some(found) = self.remembered(&stat, wanted.asked) {
+            return Ok(Sighted::Folder(found));
+        }
+        let stamp = Stamp::new(&stat);
+        // A folder that was met before is here to stay, and worth reading.
+        if wanted.names.len() > FEW || self.by_look_ups(stamp).1 == Origin::Memory {
+            return self.read(path, wanted.asked, scratch).map(Sighted::Folder);
+        }
+        // The path may lead elsewhere by now: only this request may believe what is seen there.
+        let names = Listing::of_names(&self.root, path, wanted.names, self.cache.names(), scratch);
+        let known = Arc::new(Known::listed(stamp, names));
+        let found = Found { identity: stamp.identity, known, origin: Origin::FirstReading };
+        Ok(Sighted::Folder(found))
+    }
+
+    /// What is remembered of a folder of which `asked` names will be asked for, if it will do.
+    fn remembered(&self, stat: &Stat, asked: u32) -> Option<Found> {
+        if self.cold {
+            return None;
+        }
+        let stamp = Stamp::new(stat);
+        let enough = |known: &Known| known.will_do(most(asked)) || is_large(stat, asked);
+        let known = self.cache.get(&stamp, enough)?;
+        Some(Found { identity: stamp.identity, known, origin: Origin::Memory })
+    }
+
+    /// The folder at `path`, read unless somebody else does.
+    fn read(&self, path: &CStr, asked: u32, scratch: &mut Scratch) -> Result<Found, Trouble> {
         let folder = match openat(&self.root, path, FOLDER, Mode::empty()) {
             Ok(folder) => folder,
             // It may still let its names be looked up, which takes no descriptor either.
@@ -115,7 +200,7 @@ impl<'c> Asker<'c> {
         };
         let stat = fstat(&folder)?;
         let stamp = Stamp::new(&stat);
-        let is_large = is_large(stat.st_size);
+        let (most, is_large) = (most(asked), is_large(&stat, asked));
         let enough = |known: &Known| known.will_do(most) || is_large;
         let read = || -> Result<Known, Errno> {
             if is_large {

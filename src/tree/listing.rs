@@ -1,6 +1,8 @@
-//! What one reading of a folder tells: which names it has, which are symlinks, and to what.
+//! What one reading of a folder tells: which names it has, which are symlinks, and to what. Or, of
+//! some of its names alone, the same.
 //!
-//! Knows one folder; must not know where it lies, nor how long it is remembered.
+//! Knows one folder, by the descriptor or the path that it is given; must not know where that lies
+//! in the tree, nor how long the folder is remembered.
 
 use std::ffi::CStr;
 use std::hash::BuildHasher;
@@ -21,6 +23,8 @@ pub struct Listing {
     /// The hashes of the names that are no links, in order.
     plain: Box<[u64]>,
     links: Option<Box<Links>>,
+    /// A name that is not here is not in the folder either.
+    is_whole: bool,
 }
 
 /// The links of a folder.
@@ -46,6 +50,7 @@ pub type NameHasher = foldhash::quality::RandomState;
 /// Room to read folders in, used again and again.
 pub struct Scratch {
     entries: Vec<u8>,
+    path: Vec<u8>,
     target: Vec<u8>,
     plain: Vec<u64>,
     table: Vec<Link>,
@@ -56,6 +61,7 @@ impl Default for Scratch {
     fn default() -> Self {
         Self {
             entries: Vec::with_capacity(32 * 1024),
+            path: Vec::new(),
             target: Vec::with_capacity(4096),
             plain: Vec::new(),
             table: Vec::new(),
@@ -72,10 +78,8 @@ impl Listing {
         hasher: &NameHasher,
         scratch: &mut Scratch,
     ) -> Result<Option<Self>, Errno> {
-        let Scratch { entries, target, plain, table, text } = scratch;
-        plain.clear();
-        table.clear();
-        text.clear();
+        scratch.clear();
+        let Scratch { entries, target, plain, table, text, .. } = scratch;
         let mut too_many = false;
         each_name(&descriptor, entries, |name, kind| {
             let bytes = name.to_bytes();
@@ -93,29 +97,47 @@ impl Listing {
             match link {
                 None => {}
                 Some([]) => plain.push(hash),
-                Some(target) => {
-                    let at = text.len() as u32;
-                    table.push(Link {
-                        hash,
-                        at,
-                        name: bytes.len() as u16,
-                        target: target.len() as u16,
-                    });
-                    text.extend_from_slice(bytes);
-                    text.extend_from_slice(target);
-                }
+                Some(target) => push_link(table, text, hash, bytes, target),
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        if too_many {
-            return Ok(None);
+        Ok((!too_many).then(|| scratch.listing(true)))
+    }
+
+    /// Asks for `names` of the folder at `path`, which is relative to `root`, and reads no others.
+    /// What cannot be told of a name is left open.
+    pub fn of_names(
+        root: impl AsFd,
+        path: &CStr,
+        names: &[&[u8]],
+        hasher: &NameHasher,
+        scratch: &mut Scratch,
+    ) -> Self {
+        scratch.clear();
+        let Scratch { path: at, target, plain, table, text, .. } = scratch;
+        at.clear();
+        at.extend_from_slice(path.to_bytes());
+        at.push(b'/');
+        let folder = at.len();
+        for &name in names {
+            at.truncate(folder);
+            at.extend_from_slice(name);
+            at.push(0);
+            // A name with a NUL is no file's.
+            let Ok(path) = CStr::from_bytes_with_nul(at) else { continue };
+            match read_link(&root, path, target.spare_capacity_mut()) {
+                Ok(Some([])) => plain.push(hasher.hash_one(name)),
+                Ok(Some(target)) => push_link(table, text, hasher.hash_one(name), name, target),
+                Ok(None) | Err(_) => {}
+            }
         }
-        plain.sort_unstable();
-        table.sort_unstable_by_key(|link| link.hash);
-        let links = (!table.is_empty()).then(|| {
-            Box::new(Links { table: table.drain(..).collect(), text: text.as_slice().into() })
-        });
-        Ok(Some(Self { plain: plain.as_slice().into(), links }))
+        scratch.listing(false)
+    }
+
+    /// Whether it tells what stands at `name`, which has the hash `hash`: that of some names alone
+    /// tells nothing of others.
+    pub fn tells(&self, name: &[u8], hash: u64) -> bool {
+        self.is_whole || self.entry(name, hash) != Entry::Absent
     }
 
     /// What stands at `name`, which has the hash `hash`.
@@ -142,6 +164,32 @@ impl Listing {
         });
         self.plain.len() * size_of::<u64>() + links
     }
+}
+
+impl Scratch {
+    fn clear(&mut self) {
+        self.plain.clear();
+        self.table.clear();
+        self.text.clear();
+    }
+
+    /// What was put in.
+    fn listing(&mut self, is_whole: bool) -> Listing {
+        let Self { plain, table, text, .. } = self;
+        plain.sort_unstable();
+        table.sort_unstable_by_key(|link| link.hash);
+        let links = (!table.is_empty()).then(|| {
+            Box::new(Links { table: table.drain(..).collect(), text: text.as_slice().into() })
+        });
+        Listing { plain: plain.as_slice().into(), links, is_whole }
+    }
+}
+
+fn push_link(table: &mut Vec<Link>, text: &mut Vec<u8>, hash: u64, name: &[u8], target: &[u8]) {
+    let at = text.len() as u32;
+    table.push(Link { hash, at, name: name.len() as u16, target: target.len() as u16 });
+    text.extend_from_slice(name);
+    text.extend_from_slice(target);
 }
 
 impl Links {

@@ -5,6 +5,7 @@
 mod asker;
 mod cache;
 mod listing;
+mod paths;
 mod view;
 
 pub use cache::{Cache, Identity, Stamp};

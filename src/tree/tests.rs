@@ -9,7 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{Cache, View};
-use crate::resolve::{Entered, Entry, Folder, Tree, Wanted};
+use crate::resolve::{Entered, Entry, Folder, Met, Tree, Wanted};
 
 /// A tree that `plant` made, left alone long enough for it to be remembered.
 fn settled(plant: impl Fn(&Path)) -> TempDir {
@@ -21,7 +21,22 @@ fn settled(plant: impl Fn(&Path)) -> TempDir {
 
 /// The tree as a request sees it that begins now.
 fn request<'c>(root: &TempDir, cache: &'c Cache) -> View<'c> {
-    View::new(root.path(), cache, &|| false).unwrap()
+    View::new(root.path(), false, cache, &|| false).unwrap()
+}
+
+/// The same, for a request whose sandbox it is.
+fn sandboxed<'c>(root: &TempDir, cache: &'c Cache) -> View<'c> {
+    View::new(root.path(), true, cache, &|| false).unwrap()
+}
+
+/// Enters the folder `name`, of which `names` will be asked for.
+fn enter_for(view: &mut View<'_>, name: &str, names: &[&[u8]]) -> Folder {
+    let wanted =
+        Wanted { parent: view.root(), name: name.as_bytes(), asked: names.len() as u32, names };
+    match view.enter_all(&[wanted]).unwrap()[..] {
+        [Met::Plain(Entered::Folder(folder))] => folder,
+        ref other => panic!("{name}: {other:?}"),
+    }
 }
 
 /// Enters the folder at `path`, part by part, without reading any.
@@ -68,12 +83,110 @@ fn a_folder_of_which_few_names_are_asked_for_is_not_read_again_to_find_that_it_i
     let cache = Cache::new(Cache::DEFAULT_LIMIT);
     for reused in [0, 1] {
         let mut view = request(&root, &cache);
-        let wanted = Wanted { parent: view.root(), name: b"large", asked: 1 };
-        let [Entered::Folder(large)] = view.enter_all(&[wanted]).unwrap()[..] else {
-            panic!("it is there");
-        };
+        let large = enter_for(&mut view, "large", &[b"7"]);
         assert_eq!(view.entry(large, b"7").unwrap(), Entry::Link(b"x"));
         assert_eq!(view.entry(large, b"none").unwrap(), Entry::Absent);
         assert_eq!(view.noticed().counts.reused, reused);
+    }
+}
+
+#[test]
+fn a_sandbox_tells_of_every_name_what_another_tree_tells() {
+    let root = settled(|root| {
+        fs::create_dir_all(root.join("folder/inner")).unwrap();
+        fs::write(root.join("folder/file"), "").unwrap();
+        symlink("target", root.join("folder/link")).unwrap();
+        symlink("folder", root.join("linked")).unwrap();
+        fs::write(root.join("file"), "").unwrap();
+    });
+    // Whatever was asked for beforehand.
+    for names in [vec![], vec!["file"], vec!["link", "link", "none"], vec!["inner", "a\0b", ""]] {
+        let names: Vec<_> = names.into_iter().map(str::as_bytes).collect();
+        let cache = Cache::new(Cache::DEFAULT_LIMIT);
+        // In a sandbox that is kept, the second request reads what the first looked up.
+        for mut view in [request, sandboxed, sandboxed, sandboxed].map(|begin| begin(&root, &cache))
+        {
+            let folder = enter_for(&mut view, "folder", &names);
+            for (name, entry) in [
+                ("file", Entry::Plain),
+                ("link", Entry::Link(b"target")),
+                ("inner", Entry::Plain),
+                ("none", Entry::Absent),
+            ] {
+                assert_eq!(view.entry(folder, name.as_bytes()).unwrap(), entry, "{name}");
+            }
+            let met = |name, met| (Wanted { parent: Folder(0), name, asked: 0, names: &[] }, met);
+            let (wanted, met): (Vec<_>, Vec<_>) = [
+                met(b"linked", Met::Link(b"folder".into())),
+                met(b"file", Met::Plain(Entered::NoFolder)),
+                met(b"none", Met::Absent),
+                met(b"folder", Met::Plain(Entered::Folder(folder))),
+            ]
+            .into_iter()
+            .unzip();
+            assert_eq!(view.enter_all(&wanted).unwrap(), met);
+            // Asked once more, it says the same.
+            assert_eq!(view.enter_all(&wanted).unwrap(), met);
+            assert_eq!(view.entry(Folder(0), b"linked").unwrap(), Entry::Link(b"folder"));
+            assert_eq!(view.entry(Folder(0), b"folder").unwrap(), Entry::Plain);
+        }
+    }
+}
+
+#[test]
+fn a_folder_of_a_sandbox_that_is_kept_is_read_the_second_time_and_known_the_third() {
+    let root = settled(|root| {
+        fs::create_dir(root.join("folder")).unwrap();
+        symlink("target", root.join("folder/link")).unwrap();
+    });
+    let cache = Cache::new(Cache::DEFAULT_LIMIT);
+    for reused in [0, 0, 1, 1] {
+        let mut view = sandboxed(&root, &cache);
+        let folder = enter_for(&mut view, "folder", &[b"link"]);
+        assert_eq!(view.entry(folder, b"link").unwrap(), Entry::Link(b"target"));
+        assert_eq!(view.noticed().counts.reused, reused);
+    }
+}
+
+#[test]
+fn names_looked_up_in_a_sandbox_while_it_is_moved_are_not_taken_for_others_later() {
+    let root = settled(|root| {
+        for (folder, target) in [("one/in", "first"), ("two/in", "second")] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+            symlink(target, root.join(folder).join("link")).unwrap();
+        }
+    });
+    let at = |name: &str| root.path().join(name);
+    let swap = || {
+        for (from, to) in [("one", "aside"), ("two", "one"), ("aside", "two")] {
+            fs::rename(at(from), at(to)).unwrap();
+        }
+    };
+    let inside = |cache: &Cache, path: &str| {
+        let mut view = sandboxed(&root, cache);
+        let parent = match view.enter(Folder(0), path.as_bytes()).unwrap() {
+            Entered::Folder(parent) => parent,
+            _ => return None,
+        };
+        let names = [[&b"none"[..]; 30].as_slice(), &[b"link"]].concat();
+        let wanted = Wanted { parent, name: b"in", asked: 31, names: &names };
+        let [Met::Plain(Entered::Folder(folder))] = view.enter_all(&[wanted]).unwrap()[..] else {
+            return None;
+        };
+        match view.entry(folder, b"link").unwrap() {
+            Entry::Link(text) => Some(text.to_vec()),
+            _ => None,
+        }
+    };
+    for _ in 0..100 {
+        let cache = Cache::new(Cache::DEFAULT_LIMIT);
+        // It comes back to where it was, with the times that it had.
+        thread::scope(|scope| {
+            scope.spawn(|| (0..4).for_each(|_| swap()));
+            (0..20).for_each(|_| drop(inside(&cache, "one")));
+        });
+        for (path, text) in [("one", "first"), ("two", "second")] {
+            assert_eq!(inside(&cache, path).as_deref(), Some(text.as_bytes()), "{path}");
+        }
     }
 }

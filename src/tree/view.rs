@@ -3,22 +3,21 @@
 //! Knows the folders that the request has met, and by which path each is reached; must not know what
 //! is looked for in them.
 
-use std::ffi::CStr;
-use std::hash::BuildHasher;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashTable};
+use hashbrown::HashMap;
 use rayon::prelude::*;
 use rustix::fs::{CWD, Mode, fstat, openat};
 use rustix::io::Errno;
 
-use super::asker::{Asker, FOLDER, Found, Trouble, reason};
-use super::cache::{self, Cache, Identity, Known, Origin, Stamp};
+use super::asker::{Asker, Expected, FOLDER, Found, Sighted, Trouble, reason};
+use super::cache::{self, Cache, Identity, Known, Origin, Seen, Stamp};
 use super::listing::Scratch;
-use crate::resolve::{Entered, Entry, Folder, Stopped, Tree, Wanted};
+use super::paths::{LastPath, Paths, Place, ROOT, c_str};
+use crate::resolve::{Entered, Entry, Folder, Met, Stopped, Tree, Wanted};
 
 /// How many folders were listed for a request, and how many were known already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,12 +49,10 @@ pub struct Noticed {
 /// A tree on the file system, during one request.
 pub struct View<'c> {
     asker: Asker<'c>,
-    folders: Vec<Node>,
+    paths: Paths,
+    /// By folder.
+    nodes: Vec<Node>,
     by_identity: HashMap<Identity, Folder, RandomState>,
-    /// Folders that were entered, by the folder that they are in and their name there.
-    by_place: HashTable<Folder>,
-    hasher: RandomState,
-    names: Vec<u8>,
     counts: Counts,
     unreadable: Option<Unreadable>,
     scratch: Option<Scratch>,
@@ -67,37 +64,18 @@ pub struct View<'c> {
 }
 
 struct Node {
-    place: Place,
     known: Arc<Known>,
-    /// Nothing was remembered of it, so that the folders in it are likely to be new too: a sandbox
-    /// is made anew for each request.
-    is_new: bool,
+    /// What is to be expected of the folders in it.
+    below: Expected,
 }
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Root,
-    Top,
-    /// The folder that another is in, where its name is not known.
-    Above(Folder),
-    In(Folder, Name),
-}
-
-/// A stretch of `View::names`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Name {
-    at: u32,
-    len: u32,
-}
-
-/// The first folder of every view.
-const ROOT: Folder = Folder(0);
 
 impl<'c> View<'c> {
-    /// The tree below the folder `root` as it is from now on. `cancelled` is asked before each
-    /// folder that is read.
+    /// The tree below the folder `root` as it is from now on. `is_sandbox` says that it was made for
+    /// this request alone; what its links lead to was not. `cancelled` is asked before each folder
+    /// that is read.
     pub fn new(
         root: &Path,
+        is_sandbox: bool,
         cache: &'c Cache,
         cancelled: &'c (dyn Fn() -> bool + Sync),
     ) -> std::io::Result<Self> {
@@ -105,13 +83,12 @@ impl<'c> View<'c> {
         let stamp = Stamp::new(&fstat(&root)?);
         let asker = Asker::new(root, cache, cancelled);
         let (known, _) = asker.by_look_ups(stamp);
+        let below = if is_sandbox { Expected::Sandboxed } else { Expected::Unknown };
         Ok(Self {
             asker,
             by_identity: HashMap::from_iter([(stamp.identity, ROOT)]),
-            folders: vec![Node { place: Place::Root, known, is_new: false }],
-            by_place: HashTable::new(),
-            hasher: RandomState::default(),
-            names: Vec::new(),
+            paths: Paths::new(),
+            nodes: vec![Node { known, below }],
             counts: Counts::default(),
             unreadable: None,
             scratch: None,
@@ -128,77 +105,47 @@ impl<'c> View<'c> {
 
     /// By folder: which it is, and when it was changed.
     pub fn stamps(&self) -> impl Iterator<Item = Stamp> {
-        self.folders.iter().map(|node| node.known.stamp)
+        self.nodes.iter().map(|node| node.known.stamp)
     }
 
     /// The path of `name` in `folder`: relative to the root, or absolute.
     pub fn path(&self, folder: Folder, name: &[u8]) -> Vec<u8> {
         let mut path = Vec::new();
-        put_path(&self.folders, &self.names, folder, name, &mut path);
+        self.paths.put_name(folder, name, &mut path);
         path.pop();
         path
     }
 
     fn node(&self, folder: Folder) -> &Node {
-        &self.folders[folder.0 as usize]
+        &self.nodes[folder.0 as usize]
     }
 
     /// The folder at `place`, which was found.
     fn add(&mut self, place: Place, found: Found) -> Folder {
         if let Some(&folder) = self.by_identity.get(&found.identity) {
-            let node = &mut self.folders[folder.0 as usize];
+            let node = &mut self.nodes[folder.0 as usize];
             if node.known.listing.is_none() {
                 node.known = found.known;
             }
             return folder;
         }
-        let folder = Folder(self.folders.len() as u32);
-        let is_new = found.origin == Origin::FirstReading && found.known.listing.is_some();
-        self.folders.push(Node { place, known: found.known, is_new });
-        self.by_identity.insert(found.identity, folder);
-        if let Place::In(parent, name) = place {
-            let (hasher, folders, names) = (&self.hasher, &self.folders, &self.names);
-            let hash = hash_place(hasher, parent, text(names, name));
-            self.by_place.insert_unique(hash, folder, |folder| {
-                match folders[folder.0 as usize].place {
-                    Place::In(parent, name) => hash_place(hasher, parent, text(names, name)),
-                    _ => 0,
-                }
-            });
-        }
-        folder
-    }
-
-    /// The folder that was entered as `name` in `parent`.
-    fn at(&self, parent: Folder, name: &[u8]) -> Option<Folder> {
-        let same = |folder: &Folder| match self.node(*folder).place {
-            Place::In(known, at) => known == parent && text(&self.names, at) == name,
-            _ => false,
+        let below = match place {
+            Place::In(parent, _) if self.node(parent).below == Expected::Sandboxed => {
+                Expected::Sandboxed
+            }
+            _ if found.known.listing.is_some() => after(found.origin),
+            _ => Expected::Unknown,
         };
-        self.by_place.find(hash_place(&self.hasher, parent, name), same).copied()
-    }
-
-    fn name(&mut self, name: &[u8]) -> Name {
-        let at = self.names.len() as u32;
-        self.names.extend_from_slice(name);
-        Name { at, len: name.len() as u32 }
+        let folder = self.paths.add(place);
+        self.nodes.push(Node { known: found.known, below });
+        self.by_identity.insert(found.identity, folder);
+        folder
     }
 
     /// The folder at `place` by one `stat`, without reading it.
     fn glance(&mut self, place: Place) -> Result<Entered, Stopped> {
         let mut path = std::mem::take(&mut self.path);
-        match place {
-            Place::Root => put_path(&self.folders, &self.names, ROOT, b"", &mut path),
-            Place::Top => {
-                path.clear();
-                path.extend_from_slice(b"/\0");
-            }
-            Place::Above(folder) => put_path(&self.folders, &self.names, folder, b"..", &mut path),
-            Place::In(folder, name) => {
-                let name = text(&self.names, name);
-                put_path(&self.folders, &self.names, folder, name, &mut path);
-            }
-        }
+        self.paths.put(place, &mut path);
         let found = self.asker.glance(c_str(&path));
         let entered = match found {
             Ok(found) => Ok(Entered::Folder(self.add(place, found))),
@@ -233,7 +180,7 @@ impl<'c> View<'c> {
             return Ok(cache::entry(seen, &mut self.text));
         }
         self.open(folder);
-        put_path(&self.folders, &self.names, folder, name, &mut self.path);
+        self.paths.put_name(folder, name, &mut self.path);
         let (from, path) = match &self.opened {
             Some((opened, descriptor)) if *opened == folder => {
                 (descriptor.as_fd(), &self.path[self.path.len() - name.len() - 1..])
@@ -262,11 +209,11 @@ impl<'c> View<'c> {
     fn open(&mut self, folder: Folder) {
         // The root is open, and `/` is where it was.
         let is_open = self.opened.as_ref().is_some_and(|(opened, _)| *opened == folder);
-        if is_open || matches!(self.node(folder).place, Place::Root | Place::Top) {
+        if is_open || matches!(self.paths.place(folder), Place::Root | Place::Top) {
             return;
         }
-        put_path(&self.folders, &self.names, folder, b"", &mut self.path);
-        let node = &mut self.folders[folder.0 as usize];
+        self.paths.put_name(folder, b"", &mut self.path);
+        let node = &mut self.nodes[folder.0 as usize];
         match self.asker.open(c_str(&self.path), &node.known) {
             Some(descriptor) => self.opened = Some((folder, descriptor)),
             None if Arc::strong_count(&node.known) > 1 => {
@@ -279,6 +226,81 @@ impl<'c> View<'c> {
     fn note_unreadable(&mut self, path: &[u8], errno: Errno) {
         let path = path.to_vec();
         self.unreadable.get_or_insert_with(|| Unreadable { path, reason: reason(errno) });
+    }
+
+    /// What was told before of what stands where a folder is wanted, unless that has to be asked for.
+    fn met(&mut self, wanted: &Wanted<'_>) -> Result<Option<Met>, Stopped> {
+        let &Wanted { parent, name, .. } = wanted;
+        if let Some(folder) = self.paths.at(parent, name) {
+            let is_read = self.node(folder).known.listing.is_some();
+            return Ok(is_read.then_some(Met::Plain(Entered::Folder(folder))));
+        }
+        if self.node(parent).known.listing.is_some() {
+            return Ok(None);
+        }
+        Ok(match self.look_up(parent, name)? {
+            Entry::Plain => None,
+            Entry::Absent => Some(Met::Absent),
+            Entry::Unknown => Some(Met::Unknown),
+            Entry::Link(text) => Some(Met::Link(text.to_vec())),
+        })
+    }
+
+    /// What stands where a folder is wanted: as its parent tells, or as the system does.
+    fn sight(&self, wanted: &Wanted<'_>, room: &mut Room) -> Result<Sighted, Trouble> {
+        match self.told(wanted.parent, wanted.name) {
+            Some(Entry::Absent) => return Ok(Sighted::Other(Seen::Absent)),
+            Some(Entry::Link(text)) => return Ok(Sighted::Other(Seen::Link(text.into()))),
+            Some(Entry::Plain | Entry::Unknown) | None => {}
+        }
+        let path = room.path.of(&self.paths, wanted.parent, wanted.name);
+        let expected = self.node(wanted.parent).below;
+        if expected == Expected::Sandboxed {
+            return self.asker.meet(path, wanted, &mut room.scratch);
+        }
+        let found = self.asker.ask(path, wanted.asked, expected, &mut room.scratch)?;
+        Ok(Sighted::Folder(found))
+    }
+
+    /// What came of it.
+    fn meet(
+        &mut self,
+        wanted: &Wanted<'_>,
+        sighted: Result<Sighted, Trouble>,
+    ) -> Result<Met, Stopped> {
+        let &Wanted { parent, name, .. } = wanted;
+        Ok(match sighted {
+            Ok(Sighted::Folder(found)) => {
+                self.count(&found);
+                let place = Place::In(parent, self.paths.keep(name));
+                Met::Plain(Entered::Folder(self.add(place, found)))
+            }
+            Ok(Sighted::Other(seen)) => {
+                if self.told(parent, name).is_none() {
+                    self.asker.cache.add(&self.node(parent).known, name, seen.clone());
+                }
+                match seen {
+                    Seen::Absent => Met::Absent,
+                    Seen::Plain => Met::Plain(Entered::NoFolder),
+                    Seen::Link(text) => Met::Link(text.to_vec()),
+                }
+            }
+            Err(trouble) => {
+                let mut path = Vec::new();
+                self.paths.put_name(parent, name, &mut path);
+                match self.excuse(&path, trouble)? {
+                    Entered::Unknown if self.told(parent, name).is_none() => Met::Unknown,
+                    entered => Met::Plain(entered),
+                }
+            }
+        })
+    }
+
+    /// What the listing of `folder` tells of `name`, if it was read.
+    fn told(&self, folder: Folder, name: &[u8]) -> Option<Entry<'_>> {
+        let listing = self.node(folder).known.listing.as_ref()?;
+        let hash = self.asker.cache.hash(name);
+        listing.tells(name, hash).then(|| listing.entry(name, hash))
     }
 
     /// Counts a folder that was wanted to be read.
@@ -296,15 +318,19 @@ impl Tree for View<'_> {
         ROOT
     }
 
+    fn takes_names(&self) -> bool {
+        self.node(ROOT).below == Expected::Sandboxed
+    }
+
     fn top(&mut self) -> Result<Entered, Stopped> {
-        match self.folders.iter().position(|node| node.place == Place::Top) {
-            Some(known) => Ok(Entered::Folder(Folder(known as u32))),
+        match self.paths.top() {
+            Some(known) => Ok(Entered::Folder(known)),
             None => self.glance(Place::Top),
         }
     }
 
     fn above(&mut self, folder: Folder) -> Result<Entered, Stopped> {
-        match self.node(folder).place {
+        match self.paths.place(folder) {
             Place::In(parent, _) => Ok(Entered::Folder(parent)),
             Place::Top => Ok(Entered::Folder(folder)),
             Place::Root | Place::Above(_) => self.glance(Place::Above(folder)),
@@ -312,8 +338,8 @@ impl Tree for View<'_> {
     }
 
     fn place(&self, folder: Folder) -> Option<(Folder, &[u8])> {
-        match self.node(folder).place {
-            Place::In(parent, name) => Some((parent, text(&self.names, name))),
+        match self.paths.place(folder) {
+            Place::In(parent, name) => Some((parent, self.paths.text(name))),
             _ => None,
         }
     }
@@ -322,69 +348,54 @@ impl Tree for View<'_> {
         if name == b".." {
             return Ok(Entry::Plain);
         }
-        if self.node(folder).known.listing.is_none() {
-            return self.look_up(folder, name);
-        }
         let hash = self.asker.cache.hash(name);
+        let listing = self.node(folder).known.listing.as_ref();
+        if !listing.is_some_and(|listing| listing.tells(name, hash)) {
+            return match self.paths.at(folder, name) {
+                Some(_) => Ok(Entry::Plain),
+                None => self.look_up(folder, name),
+            };
+        }
         let listing = self.node(folder).known.listing.as_ref();
         Ok(listing.map_or(Entry::Absent, |listing| listing.entry(name, hash)))
     }
 
     fn enter(&mut self, folder: Folder, name: &[u8]) -> Result<Entered, Stopped> {
-        match self.at(folder, name) {
+        match self.paths.at(folder, name) {
             Some(known) => Ok(Entered::Folder(known)),
             None => {
-                let name = self.name(name);
+                let name = self.paths.keep(name);
                 self.glance(Place::In(folder, name))
             }
         }
     }
 
-    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Entered>, Stopped> {
-        let (folders, names) = (&self.folders, &self.names);
-        let known: Vec<_> =
-            wanted.iter().map(|wanted| self.at(wanted.parent, wanted.name)).collect();
-        let asker = &self.asker;
-        let ask = |room: &mut Room, (wanted, known): (&Wanted<'_>, &Option<Folder>)| {
-            if known.is_some_and(|known| folders[known.0 as usize].known.listing.is_some()) {
-                return None;
-            }
-            let path = room.path.of(folders, names, wanted);
-            let likely_new = folders[wanted.parent.0 as usize].is_new;
-            Some(asker.ask(path, wanted.asked, likely_new, &mut room.scratch))
+    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Met>, Stopped> {
+        let mut before = Vec::with_capacity(wanted.len());
+        for wanted in wanted {
+            before.push(self.met(wanted)?);
+        }
+        let scratch = self.scratch.take().unwrap_or_default();
+        let sight = |room: &mut Room, (wanted, before): (&Wanted<'_>, &Option<Met>)| {
+            before.is_none().then(|| self.sight(wanted, room))
         };
-        let found: Vec<_> = if wanted.len() < WORTH_SHARING {
-            let mut room =
-                Room { scratch: self.scratch.take().unwrap_or_default(), ..Room::default() };
-            let found = wanted.iter().zip(&known).map(|one| ask(&mut room, one)).collect();
-            self.scratch = Some(room.scratch);
-            found
+        let mut room = Room { scratch, ..Room::default() };
+        let sighted: Vec<_> = if wanted.len() < WORTH_SHARING {
+            wanted.iter().zip(&before).map(|one| sight(&mut room, one)).collect()
         } else {
-            wanted
-                .par_iter()
-                .zip(&known)
-                .with_min_len(WORTH_SHARING / 2)
-                .map_init(Room::default, ask)
-                .collect()
+            let each = wanted.par_iter().zip(&before).with_min_len(WORTH_SHARING / 2);
+            each.map_init(Room::default, sight).collect()
         };
-        let mut entered = Vec::with_capacity(wanted.len());
-        for ((wanted, known), found) in wanted.iter().zip(known).zip(found) {
-            entered.push(match (found, known) {
-                (None, Some(known)) => Entered::Folder(known),
-                (None, None) => Entered::NoFolder,
-                (Some(Ok(found)), _) => {
-                    self.count(&found);
-                    let place = Place::In(wanted.parent, self.name(wanted.name));
-                    Entered::Folder(self.add(place, found))
-                }
-                (Some(Err(trouble)), _) => {
-                    let mut path = Vec::new();
-                    put_path(&self.folders, &self.names, wanted.parent, wanted.name, &mut path);
-                    self.excuse(&path, trouble)?
-                }
+        self.scratch = Some(room.scratch);
+        let mut all_met = Vec::with_capacity(wanted.len());
+        for ((wanted, before), sighted) in wanted.iter().zip(before).zip(sighted) {
+            all_met.push(match (before, sighted) {
+                (Some(met), _) => met,
+                (None, Some(sighted)) => self.meet(wanted, sighted)?,
+                (None, None) => Met::Absent,
             });
         }
-        Ok(entered)
+        Ok(all_met)
     }
 
     fn read_all(&mut self, folders: &[(Folder, u32)]) -> Result<(), Stopped> {
@@ -393,13 +404,16 @@ impl Tree for View<'_> {
             if self.node(folder).known.listing.is_some() {
                 continue;
             }
-            put_path(&self.folders, &self.names, folder, b"", &mut self.path);
+            self.paths.put_name(folder, b"", &mut self.path);
             // One that is gone by now, or does not let itself be read, is asked name by name.
-            match self.asker.ask(c_str(&self.path), asked, false, &mut scratch) {
+            let path = c_str(&self.path);
+            match self.asker.ask(path, asked, Expected::Unknown, &mut scratch) {
                 Ok(found) => {
                     self.count(&found);
-                    let node = &mut self.folders[folder.0 as usize];
-                    node.is_new = found.origin == Origin::FirstReading;
+                    let node = &mut self.nodes[folder.0 as usize];
+                    if node.below != Expected::Sandboxed {
+                        node.below = after(found.origin);
+                    }
                     node.known = found.known;
                 }
                 Err(Trouble::Cancelled) => return Err(Stopped::Cancelled),
@@ -418,81 +432,14 @@ const WORTH_SHARING: usize = 32;
 #[derive(Default)]
 struct Room {
     scratch: Scratch,
-    path: WantedPath,
+    path: LastPath,
 }
 
-/// The path of the folder wanted last.
-#[derive(Default)]
-struct WantedPath {
-    text: Vec<u8>,
-    /// The folder whose path stands at the head of `text`, and how long it is.
-    parent: Option<(Folder, usize)>,
-}
-
-impl WantedPath {
-    /// The path of a folder that is wanted. Those of one parent mostly stand together.
-    fn of(&mut self, folders: &[Node], names: &[u8], wanted: &Wanted<'_>) -> &CStr {
-        let length = match self.parent {
-            Some((parent, length)) if parent == wanted.parent => length,
-            _ => {
-                put_path(folders, names, wanted.parent, b"", &mut self.text);
-                self.text.len() - 1
-            }
-        };
-        self.parent = Some((wanted.parent, length));
-        self.text.truncate(length);
-        if self.text.last() != Some(&b'/') {
-            self.text.push(b'/');
-        }
-        self.text.extend_from_slice(wanted.name);
-        self.text.push(0);
-        c_str(&self.text)
+/// What is to be expected of the folders in one that was read.
+fn after(origin: Origin) -> Expected {
+    match origin {
+        // A whole tree mostly comes at once.
+        Origin::FirstReading => Expected::New,
+        Origin::Memory | Origin::ReadAgain => Expected::Unknown,
     }
-}
-
-fn text(names: &[u8], name: Name) -> &[u8] {
-    &names[name.at as usize..(name.at + name.len) as usize]
-}
-
-fn hash_place(hasher: &RandomState, parent: Folder, name: &[u8]) -> u64 {
-    hasher.hash_one((parent, name))
-}
-
-/// Puts the path of `name` in `folder` into `path`, with a NUL behind it: relative to the root, or
-/// absolute. An empty name stands for the folder itself.
-fn put_path(folders: &[Node], names: &[u8], folder: Folder, name: &[u8], path: &mut Vec<u8>) {
-    fn put(folders: &[Node], names: &[u8], folder: Folder, path: &mut Vec<u8>) {
-        match folders[folder.0 as usize].place {
-            Place::Root => {}
-            Place::Top => path.push(b'/'),
-            Place::Above(inner) => {
-                put(folders, names, inner, path);
-                push(path, b"..");
-            }
-            Place::In(parent, name) => {
-                put(folders, names, parent, path);
-                push(path, text(names, name));
-            }
-        }
-    }
-    fn push(path: &mut Vec<u8>, part: &[u8]) {
-        if path.last().is_some_and(|&last| last != b'/') {
-            path.push(b'/');
-        }
-        path.extend_from_slice(part);
-    }
-    path.clear();
-    put(folders, names, folder, path);
-    if !name.is_empty() {
-        push(path, name);
-    }
-    if path.is_empty() {
-        path.push(b'.');
-    }
-    path.push(0);
-}
-
-/// A path that `put_path` put: it has a NUL at its end, and none before, since no name has one.
-fn c_str(path: &[u8]) -> &CStr {
-    CStr::from_bytes_until_nul(path).unwrap_or_default()
 }

@@ -44,6 +44,7 @@ impl Worker {
         let cancelled = || cancel.is_cancelled();
         let context = Context {
             root: &root,
+            is_sandbox: !request.sandbox_dir.is_empty(),
             cache: &self.cache,
             inputs: inputs.as_ref(),
             cancelled: &cancelled,
