@@ -1,20 +1,21 @@
-//! The system calls of a worker, counted by strace: of its first request, and of one that finds every
-//! folder known.
+//! The system calls of a worker, counted by strace: of its first request, of one that finds every
+//! folder known, and of one that finds them behind the links of a new sandbox.
 //!
 //!     cargo bench --bench syscalls
 //!
 //! Calls by which threads wait for each other are left out: the machine's load makes them.
 //!
 //! A warm request makes one `stat` a folder and no call a row (DESIGN, "The cache"): that is asserted.
+//! A sandbox adds a `stat` a folder and a `readlink` a row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use worker_tests::client::{Protocol, Worker};
+use worker_tests::client::{Protocol, WorkRequest, Worker};
 use worker_tests::exec_root::{ExecRoot, resolve};
 use worker_tests::forest;
 use worker_tests::program;
@@ -26,8 +27,18 @@ const FILES: usize = 5;
 /// the spec, the output, the pipes, threads.
 const HANDFUL: i64 = 200;
 
+/// The names of `stat` and of `readlink`.
+const STATS: [&str; 2] = ["newfstatat", "statx"];
+const READ_LINKS: [&str; 2] = ["readlink", "readlinkat"];
+
+/// Where the sandbox stands.
+const BOX: &str = "box";
+
 /// Calls by which threads wait for each other: as many as the machine's load makes.
 const WAITING: [&str; 4] = ["futex", "sched_yield", "epoll_wait", "restart_syscall"];
+
+/// Calls by which memory is had: as many as the allocator makes of what the threads want at once.
+const MEMORY: [&str; 5] = ["brk", "madvise", "mmap", "mprotect", "munmap"];
 
 /// How often each system call was made.
 type Counts = BTreeMap<String, i64>;
@@ -39,20 +50,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Until then nothing is remembered.
     thread::sleep(Duration::from_millis(2_100));
 
-    let [nothing, one, two] = [0, 1, 2].map(|requests| count(&exec_root, requests));
-    let (nothing, one, two) = (nothing?, one?, two?);
-    let (cold, warm) = (less(&one, &nothing), less(&two, &one));
+    forest.stage(exec_root.path(), &exec_root.at(BOX))?;
+    fs::copy(exec_root.at("spec.mtree"), exec_root.at(BOX).join("spec.mtree"))?;
+
+    let plain = |id| resolve(id, "spec.mtree", "out.mtree");
+    let boxed = WorkRequest { sandbox_dir: BOX.to_owned(), ..plain(3) };
+    let requests = [plain(1), plain(2), boxed];
+    let counted: Vec<_> =
+        (0..=3).map(|first| count(&exec_root, &requests[..first])).collect::<Result<_, _>>()?;
+    let [cold, warm, sandboxed] =
+        [0, 1, 2].map(|before| less(&counted[before + 1], &counted[before]));
     let (folders, rows) = (forest.folders() as f64, forest.rows() as f64);
     println!("{rows} rows in {folders} folders");
-    println!("{:<16} {:>8} {:>8}", "calls", "cold", "warm");
-    let names: std::collections::BTreeSet<_> = cold.keys().chain(warm.keys()).collect();
+    println!("{:<16} {:>8} {:>8} {:>9}", "calls", "cold", "warm", "sandboxed");
+    let names: BTreeSet<_> =
+        [&cold, &warm, &sandboxed].into_iter().flat_map(Counts::keys).collect();
     for name in names {
         let of = |counts: &Counts| counts.get(name).copied().unwrap_or_default();
-        if of(&cold).max(of(&warm)) > 20 {
-            println!("{name:<16} {:>8} {:>8}", of(&cold), of(&warm));
+        let [cold, warm, sandboxed] = [&cold, &warm, &sandboxed].map(of);
+        if cold.max(warm).max(sandboxed) > 20 {
+            println!("{name:<16} {cold:>8} {warm:>8} {sandboxed:>9}");
         }
     }
-    for (what, counts) in [("cold", &cold), ("warm", &warm)] {
+    for (what, counts) in [("cold", &cold), ("warm", &warm), ("sandboxed", &sandboxed)] {
         let all: i64 = counts.values().sum();
         println!(
             "{what}: {all} calls, {:.3} a folder, {:.3} a row",
@@ -60,22 +80,34 @@ fn main() -> Result<(), Box<dyn Error>> {
             all as f64 / rows
         );
     }
-    let stats = warm.get("newfstatat").or(warm.get("statx")).copied().unwrap_or_default();
-    let others = warm.values().sum::<i64>() - stats;
-    assert!(stats <= forest.folders() as i64 + HANDFUL, "{stats} stats are more than one a folder");
-    assert!(others <= HANDFUL, "{others} other calls are more than a handful");
+    assert_needed("warm", &warm, &[(&STATS, forest.folders())]);
+    let needed = [(&STATS[..], 2 * forest.folders()), (&READ_LINKS, forest.rows())];
+    assert_needed("sandboxed", &sandboxed, &needed);
     Ok(())
 }
 
-/// The calls of a worker that answers so many requests.
-fn count(exec_root: &ExecRoot, requests: i32) -> Result<Counts, Box<dyn Error>> {
+/// Asserts that no more calls were made than are needed of each kind, and a handful of others, but
+/// for those by which memory is had.
+fn assert_needed(what: &str, counts: &Counts, needed: &[(&[&str], usize)]) {
+    let others = counts.iter().filter(|(name, _)| !MEMORY.contains(&&name[..]));
+    let mut others: i64 = others.map(|(_, calls)| calls).sum();
+    for (kind, needed) in needed {
+        let calls: i64 = kind.iter().filter_map(|name| counts.get(*name)).sum();
+        assert!(calls <= *needed as i64 + HANDFUL, "{what}: {calls} of {kind:?}, not {needed}");
+        others -= calls;
+    }
+    assert!(others <= HANDFUL, "{what}: {others} other calls are more than a handful");
+}
+
+/// The calls of a worker that answers `requests`.
+fn count(exec_root: &ExecRoot, requests: &[WorkRequest]) -> Result<Counts, Box<dyn Error>> {
     let summary = exec_root.at("strace");
     let mut command = Command::new("strace");
     command.args(["-f", "-c", "-U", "name,calls", "-o"]).arg(&summary);
     command.arg(program::binary()).arg("--persistent_worker").current_dir(exec_root.path());
     let mut worker = Worker::start(command, Protocol::Proto);
-    for id in 1..=requests {
-        let answer = worker.ask(&resolve(id, "spec.mtree", "out.mtree"));
+    for request in requests {
+        let answer = worker.ask(request);
         assert_eq!((answer.exit_code, &answer.output[..]), (0, ""));
     }
     assert_eq!(worker.end().code(), 0);

@@ -9,6 +9,8 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
+
 /// How many folders stand in one.
 const BRANCHES: usize = 20;
 /// One folder in so many has a link, to its first file.
@@ -98,6 +100,23 @@ impl Forest {
             for file in 0..self.files {
                 symlink(real.join(name(file)), staged.join(name(file)))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Makes a sandbox as if it had been staged just now: nobody has read a link of it since, no
+    /// folder is as it was, and its links are in memory.
+    pub fn renew(&self, sandbox: &Path) -> io::Result<()> {
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        let now = Timestamps { last_access: now, last_modification: now };
+        let touch = |path: &Path| utimensat(CWD, path, &now, AtFlags::SYMLINK_NOFOLLOW);
+        for folder in self.folder_paths().map(|folder| sandbox.join(folder)) {
+            for file in 0..self.files {
+                let link = folder.join(name(file));
+                link.read_link()?;
+                touch(&link)?;
+            }
+            touch(&folder)?;
         }
         Ok(())
     }

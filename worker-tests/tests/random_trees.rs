@@ -46,6 +46,14 @@ fn the_program_writes_what_the_oracle_writes_however_sources_are_staged() {
         agree("the program", &expected, &plain)?;
         let staged = ask_program(&sandbox, &written, &spec.options);
         agree("the program, staged", &expected, &staged)?;
+        for (who, root) in
+            [("a sandboxed request", &sandbox), ("one whose sandbox is none", &planted.exec_root)]
+        {
+            let cache = Cache::new(Cache::DEFAULT_LIMIT);
+            let context = Context { is_sandbox: true, ..Context::new(root, &cache) };
+            let (answer, _) = ask_in_process(&planted, &written, &spec.options, &context);
+            agree(who, &expected, &answer)?;
+        }
         seen.lock().expect("no holder panics").add(&expected, written.rows);
         Ok(())
     });
@@ -102,23 +110,30 @@ fn a_warm_resolve_writes_what_the_tree_says_now() {
         // Folders younger than that are not remembered.
         thread::sleep(Duration::from_millis(2100));
         for (planted, spec, other, changes) in &drawn {
-            let ask = |who: &str, spec: &SpecPlan, cache: &Cache| {
+            let ask = |who: &str, spec: &SpecPlan, cache: &Cache, is_sandbox: bool| {
                 let written = spec.write(planted);
                 let expected = ask_oracle(&planted.exec_root, &written, &spec.options);
-                let (answer, reused) = ask_in_process(planted, &written, &spec.options, cache);
+                let context = Context { is_sandbox, ..Context::new(&planted.exec_root, cache) };
+                let (answer, reused) = ask_in_process(planted, &written, &spec.options, &context);
                 if let Err(wrong) = agree(who, &expected, &answer) {
                     panic!("{wrong}\n\n{}", as_case(planted, &written, &spec.options));
                 }
                 reused
             };
-            ask("a cold process", spec, &Cache::new(Cache::DEFAULT_LIMIT));
-            ask("the first of its tree", spec, &cache);
-            reused += ask("a warm process", spec, &cache);
-            reused += ask("a warm process with another spec", other, &cache);
+            ask("a cold process", spec, &Cache::new(Cache::DEFAULT_LIMIT), false);
+            // A sandbox that is kept is looked up name by name, then read, then remembered.
+            let kept = Cache::new(Cache::DEFAULT_LIMIT);
+            for (cache, is_sandbox) in [(&cache, false), (&kept, true)] {
+                ask("the first of its tree", spec, cache, is_sandbox);
+                ask("the second of its tree", spec, cache, is_sandbox);
+                reused += ask("a warm process", spec, cache, is_sandbox);
+                reused += ask("a warm process with another spec", other, cache, is_sandbox);
+            }
             for change in changes {
                 // A change that is not possible is none.
                 let _ = planted.disturb(change);
-                ask("a warm process after a change", spec, &cache);
+                ask("a warm process after a change", spec, &cache, false);
+                ask("a kept sandbox after a change", spec, &kept, true);
             }
         }
     }
@@ -160,19 +175,19 @@ fn ask_program(folder: &Path, written: &Written, options: &Options) -> Answer {
     Answer { output, fired: Fired::new() }
 }
 
-/// What a process that has `cache` answers, and how many folders it knew.
+/// What a process answers in `context`, and how many folders it knew.
 fn ask_in_process(
     planted: &Planted,
     written: &Written,
     options: &Options,
-    cache: &Cache,
+    context: &Context<'_>,
 ) -> (Answer, usize) {
     // Beside the exec root, so that no spec is a change to it.
     let folder = planted.root.join("specs");
     fs::create_dir_all(&folder).expect("a folder is made");
     let mut arguments = put_specs(&folder, written);
     arguments.extend(options.arguments());
-    let done = command::run(&arguments, &Context::new(&planted.exec_root, cache));
+    let done = command::run(&arguments, context);
     let reused = done.as_ref().map_or(0, |outcome| outcome.report.folders_reused);
     let output = match done {
         Ok(_) => Ok(fs::read(folder.join("out.mtree")).expect("there is an output")),

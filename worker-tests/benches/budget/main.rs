@@ -33,8 +33,6 @@ const FILES: usize = 5;
 const ROUNDS: usize = 15;
 /// How often that which takes seconds is.
 const FEW_ROUNDS: usize = 3;
-/// Each round of the sandbox row takes a sandbox of its own.
-const SANDBOXES: usize = 7;
 /// How many requests are in flight at once.
 const IN_FLIGHT: usize = 200;
 /// How many rows the usual way is timed on.
@@ -208,11 +206,9 @@ fn warm(exec_root: &ExecRoot, forest: &Forest, usual: Duration) {
 }
 
 fn sandbox(exec_root: &ExecRoot, forest: &Forest, usual: Duration) -> Outcome {
-    let staged = |number: usize| exec_root.at(format!("staged_{number}"));
-    for number in 0..SANDBOXES {
-        forest.stage(exec_root.path(), &staged(number))?;
-        fs::copy(exec_root.at("spec.mtree"), staged(number).join("spec.mtree"))?;
-    }
+    let sandbox = exec_root.at(BOX);
+    forest.stage(exec_root.path(), &sandbox)?;
+    fs::copy(exec_root.at("spec.mtree"), sandbox.join("spec.mtree"))?;
     settle();
     let asked = listing(resolve(1, "spec.mtree", "out.mtree"), forest);
     let outside = asked.sent(Protocol::Proto);
@@ -222,15 +218,15 @@ fn sandbox(exec_root: &ExecRoot, forest: &Forest, usual: Duration) -> Outcome {
     let mut floor = floor_worker(exec_root, &arguments);
     // The real tree is known; the sandbox is not.
     time(exec_root.path(), &mut worker, &outside);
+    let take = |worker: &mut Worker, outputs: &Path| {
+        forest.renew(&sandbox).expect("a sandbox as if it were new");
+        rustix::fs::sync();
+        time(outputs, worker, &inside)
+    };
     let mut turns = Turns::default();
-    for number in 0..SANDBOXES {
-        fs::rename(staged(number), exec_root.at(BOX))?;
+    for _ in 0..ROUNDS {
         // The floor writes beside the sandbox.
-        turns.take(
-            || time(&exec_root.at(BOX), &mut worker, &inside),
-            || time(exec_root.path(), &mut floor, &inside),
-        );
-        fs::rename(exec_root.at(BOX), staged(number))?;
+        turns.take(|| take(&mut worker, &sandbox), || take(&mut floor, exec_root.path()));
     }
     let usual = usual * forest.rows() as u32;
     table::print("a request in a fresh sandbox", &turns, Some(1.2), usual);

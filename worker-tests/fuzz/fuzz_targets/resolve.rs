@@ -1,4 +1,5 @@
-//! Resolving: on a tree and a spec that the fuzzer draws, the program writes what the oracle writes.
+//! Resolving: on a tree and a spec that the fuzzer draws, the program writes what the oracle writes,
+//! whether or not it is told that the tree is a sandbox.
 
 #![no_main]
 
@@ -33,17 +34,15 @@ fuzz_target!(|bytes: &[u8]| {
     let written = spec.write(&planted);
     let expected =
         oracle::resolve(&written.spec, &[&written.also], &spec.options, &planted.exec_root);
-    match (expected, ask(&planted, &written, &spec.options)) {
-        (Err(_), Err(_)) => {}
-        (Ok(expected), Ok(answer)) if expected.spec == answer => {}
-        (Ok(expected), Ok(answer)) => fail(
-            &difference(&expected.spec, &answer).to_string(),
-            &planted,
-            &written,
-            &spec.options,
-        ),
-        (Ok(_), Err(said)) => fail(&said, &planted, &written, &spec.options),
-        (Err(wrong), Ok(_)) => fail(&format!("no {wrong:?}"), &planted, &written, &spec.options),
+    for is_sandbox in [false, true] {
+        let wrong = match (&expected, ask(&planted, &written, &spec.options, is_sandbox)) {
+            (Err(_), Err(_)) => continue,
+            (Ok(expected), Ok(answer)) if expected.spec == answer => continue,
+            (Ok(expected), Ok(answer)) => difference(&expected.spec, &answer).to_string(),
+            (Ok(_), Err(said)) => said,
+            (Err(wrong), Ok(_)) => format!("no {wrong:?}"),
+        };
+        fail(&wrong, &planted, &written, &spec.options);
     }
 });
 
@@ -58,7 +57,12 @@ fn draw<S: Strategy>(plans: S, bytes: &[u8]) -> Option<S::Value> {
 }
 
 /// What the program writes.
-fn ask(planted: &Planted, written: &Written, options: &Options) -> Result<Vec<u8>, String> {
+fn ask(
+    planted: &Planted,
+    written: &Written,
+    options: &Options,
+    is_sandbox: bool,
+) -> Result<Vec<u8>, String> {
     // Beside the exec root, so that no spec is a part of it.
     let folder = planted.root.join("specs");
     fs::create_dir_all(&folder).expect("a folder is made");
@@ -75,8 +79,8 @@ fn ask(planted: &Planted, written: &Written, options: &Options) -> Result<Vec<u8
     }
     arguments.extend(options.arguments());
     let cache = Cache::new(Cache::DEFAULT_LIMIT);
-    command::run(&arguments, &Context::new(&planted.exec_root, &cache))
-        .map_err(|error| error.to_string())?;
+    let context = Context { is_sandbox, ..Context::new(&planted.exec_root, &cache) };
+    command::run(&arguments, &context).map_err(|error| error.to_string())?;
     Ok(fs::read(Path::new(&folder).join("out.mtree")).expect("there is an output"))
 }
 
