@@ -174,6 +174,11 @@ impl Worker {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("the worker runs");
     }
 
+    /// Whether the worker has not ended yet.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// The worker's process id.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -42,6 +42,7 @@ impl Interrupted {
             // Without a cache every request reads the whole tree.
             let mut worker = this.begin(&["--jobs=4", "--cache-limit=0"]);
             while fs::read_dir(&folder).expect("a folder").next().is_none() {
+                assert!(worker.runs(), "it ended before it wrote: {}", worker.wait().log);
                 thread::yield_now();
             }
             end(&worker);
