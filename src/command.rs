@@ -23,7 +23,7 @@ use crate::tree::{Cache, Noticed};
 pub struct Context<'c> {
     /// The folder that every path of the request is relative to.
     pub root: &'c Path,
-    /// Whether that folder was made for this request alone.
+    /// Whether that folder is a sandbox: made for this request, and what it has are links.
     pub is_sandbox: bool,
     /// What earlier requests have read.
     pub cache: &'c Cache,

@@ -56,7 +56,8 @@ pub enum Expected {
     Unknown,
     /// Nobody has asked for it before: nothing is lost by opening it to find out.
     New,
-    /// It lies in a sandbox: it was made for this request, and nobody will ask for it again.
+    /// It lies in a sandbox: it was made for this request, most likely, and nobody will ask for it
+    /// again.
     Sandboxed,
 }
 
@@ -66,6 +67,8 @@ pub enum Sighted {
     Folder(Found),
     /// Anything else, or nothing.
     Other(Seen),
+    /// The folder that it is in does not let itself be asked.
+    Unknown(Errno),
 }
 
 /// What asking for a folder gave.
@@ -137,7 +140,7 @@ impl<'c> Asker<'c> {
         self.read(path, asked, scratch)
     }
 
-    /// What stands at the location `path` in a sandbox, of which nothing was told yet.
+    /// What stands at the location `path` in a sandbox.
     pub fn meet(
         &self,
         path: &CStr,
@@ -152,6 +155,7 @@ impl<'c> Asker<'c> {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => {
                 return Ok(Sighted::Other(Seen::Absent));
             }
+            Err(errno @ (Errno::ACCESS | Errno::PERM)) => return Ok(Sighted::Unknown(errno)),
             Err(other) => return Err(other.into()),
         };
         match FileType::from_raw_mode(stat.st_mode) {
@@ -170,8 +174,11 @@ impl<'c> Asker<'c> {
         if wanted.names.len() > FEW || self.by_look_ups(stamp).1 == Origin::Memory {
             return self.read(path, wanted.asked, scratch).map(Sighted::Folder);
         }
-        // The path may lead elsewhere by now: only this request may believe what is seen there.
         let names = Listing::of_names(&self.root, path, wanted.names, self.cache.names(), scratch);
+        let Some(names) = names else {
+            return self.read(path, wanted.asked, scratch).map(Sighted::Folder);
+        };
+        // The path may have led elsewhere: only this request may believe what was seen there.
         let known = Arc::new(Known::listed(stamp, names));
         let found = Found { identity: stamp.identity, known, origin: Origin::FirstReading };
         Ok(Sighted::Folder(found))

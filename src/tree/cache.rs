@@ -81,7 +81,7 @@ impl Moment {
 pub struct Known {
     /// Which folder it is, and in which state it was read.
     pub stamp: Stamp,
-    /// All its names, if it was read.
+    /// Its names, if it was read. Of what the cache holds that is all of them.
     pub listing: Option<Listing>,
     /// It has more names than this, if it was read no further.
     more_than: Option<usize>,
@@ -103,7 +103,7 @@ pub enum Seen {
 }
 
 impl Known {
-    /// A folder that was read.
+    /// A folder that was read, or of which some names were asked for.
     pub fn listed(stamp: Stamp, listing: Listing) -> Self {
         Self::new(stamp, Some(listing), None)
     }
@@ -127,7 +127,12 @@ impl Known {
     /// Whether nothing is gained by reading the folder, up to `most` names: that was done, or would
     /// be in vain.
     pub fn will_do(&self, most: usize) -> bool {
-        self.listing.is_some() || self.more_than.is_some_and(|more| more >= most)
+        self.is_whole() || self.more_than.is_some_and(|more| more >= most)
+    }
+
+    /// Whether all its names are known.
+    pub fn is_whole(&self) -> bool {
+        self.listing.as_ref().is_some_and(Listing::is_whole)
     }
 
     /// What was seen at `name`, if it was asked for.

@@ -15,15 +15,15 @@ use rustix::io::Errno;
 
 use crate::resolve::Entry;
 
-/// The names of a folder. Of names that are no links only a hash is kept, since a tree has many:
-/// two names with one hash would at worst make a name that is not there look like a file, whose row
-/// is left alone either way.
+/// The names of a folder, or some of them. Of names that are no links only a hash is kept, since a
+/// tree has many: two names with one hash would at worst make a name that is not there, or was not
+/// asked for, look like a file, whose row is left alone.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// The hashes of the names that are no links, in order.
     plain: Box<[u64]>,
     links: Option<Box<Links>>,
-    /// A name that is not here is not in the folder either.
+    /// Whether all names are here, so that one that is not is not in the folder either.
     is_whole: bool,
 }
 
@@ -104,15 +104,16 @@ impl Listing {
         Ok((!too_many).then(|| scratch.listing(true)))
     }
 
-    /// Asks for `names` of the folder at `path`, which is relative to `root`, and reads no others.
-    /// What cannot be told of a name is left open.
+    /// Asks for `names` of the folder at `path`, which is relative to `root`, one by one, and reads
+    /// no others. The path may lead elsewhere meanwhile. `None` if one of them is not there, or does
+    /// not let itself be asked.
     pub fn of_names(
         root: impl AsFd,
         path: &CStr,
         names: &[&[u8]],
         hasher: &NameHasher,
         scratch: &mut Scratch,
-    ) -> Self {
+    ) -> Option<Self> {
         scratch.clear();
         let Scratch { path: at, target, plain, table, text, .. } = scratch;
         at.clear();
@@ -124,14 +125,18 @@ impl Listing {
             at.extend_from_slice(name);
             at.push(0);
             // A name with a NUL is no file's.
-            let Ok(path) = CStr::from_bytes_with_nul(at) else { continue };
-            match read_link(&root, path, target.spare_capacity_mut()) {
-                Ok(Some([])) => plain.push(hasher.hash_one(name)),
-                Ok(Some(target)) => push_link(table, text, hasher.hash_one(name), name, target),
-                Ok(None) | Err(_) => {}
+            let path = CStr::from_bytes_with_nul(at).ok()?;
+            match read_link(&root, path, target.spare_capacity_mut()).ok()?? {
+                [] => plain.push(hasher.hash_one(name)),
+                target => push_link(table, text, hasher.hash_one(name), name, target),
             }
         }
-        scratch.listing(false)
+        Some(scratch.listing(false))
+    }
+
+    /// Whether all names are here.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// Whether it tells what stands at `name`, which has the hash `hash`: that of some names alone

@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::TempDir;
 
 use super::{Cache, View};
@@ -100,7 +102,8 @@ fn a_sandbox_tells_of_every_name_what_another_tree_tells() {
         fs::write(root.join("file"), "").unwrap();
     });
     // Whatever was asked for beforehand.
-    for names in [vec![], vec!["file"], vec!["link", "link", "none"], vec!["inner", "a\0b", ""]] {
+    let more = [vec!["link", "none"], vec!["file", "a\0b", ""], vec!["file"; 33]];
+    for names in [vec![], vec!["file"], vec!["link", "link"]].into_iter().chain(more) {
         let names: Vec<_> = names.into_iter().map(str::as_bytes).collect();
         let cache = Cache::new(Cache::DEFAULT_LIMIT);
         // In a sandbox that is kept, the second request reads what the first looked up.
@@ -148,45 +151,93 @@ fn a_folder_of_a_sandbox_that_is_kept_is_read_the_second_time_and_known_the_thir
     }
 }
 
+/// Has requests ask for what `ask` finds below the folder `one` of a sandbox, while that folder and
+/// the folder `two` take each other's place, time and again. Then asks for both.
+fn while_folders_are_swapped<A: PartialEq + std::fmt::Debug>(
+    root: &TempDir,
+    ask: impl Fn(&mut View<'_>, Folder) -> Option<A>,
+    [first, second]: [A; 2],
+) {
+    let (one, two) = (root.path().join("one"), root.path().join("two"));
+    let swap = || renameat_with(CWD, &one, CWD, &two, RenameFlags::EXCHANGE).unwrap();
+    let inside = |cache: &Cache, path: &str| {
+        let mut view = sandboxed(root, cache);
+        match view.enter(Folder(0), path.as_bytes()).unwrap() {
+            Entered::Folder(parent) => ask(&mut view, parent),
+            _ => None,
+        }
+    };
+    let caches: Vec<_> = (0..500).map(|_| Cache::new(Cache::DEFAULT_LIMIT)).collect();
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // They come back to where they were, and what is in them has the times that it had.
+            while !is_done.load(Ordering::Relaxed) {
+                (0..2).for_each(|_| swap());
+            }
+        });
+        for _ in 0..3 {
+            caches.iter().for_each(|cache| drop(inside(cache, "one")));
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
+    for cache in &caches {
+        assert_eq!(inside(cache, "one").as_ref(), Some(&first));
+        assert_eq!(inside(cache, "two").as_ref(), Some(&second));
+    }
+}
+
+/// Enters `in` in `parent`, of which `names` will be asked for.
+fn enter_in(view: &mut View<'_>, parent: Folder, names: &[&[u8]]) -> Option<Folder> {
+    let wanted = Wanted { parent, name: b"in", asked: names.len() as u32, names };
+    match view.enter_all(&[wanted]).unwrap()[..] {
+        [Met::Plain(Entered::Folder(folder))] => Some(folder),
+        _ => None,
+    }
+}
+
 #[test]
 fn names_looked_up_in_a_sandbox_while_it_is_moved_are_not_taken_for_others_later() {
     let root = settled(|root| {
         for (folder, target) in [("one/in", "first"), ("two/in", "second")] {
             fs::create_dir_all(root.join(folder)).unwrap();
+            fs::write(root.join(folder).join("file"), "").unwrap();
             symlink(target, root.join(folder).join("link")).unwrap();
         }
     });
-    let at = |name: &str| root.path().join(name);
-    let swap = || {
-        for (from, to) in [("one", "aside"), ("two", "one"), ("aside", "two")] {
-            fs::rename(at(from), at(to)).unwrap();
-        }
-    };
-    let inside = |cache: &Cache, path: &str| {
-        let mut view = sandboxed(&root, cache);
-        let parent = match view.enter(Folder(0), path.as_bytes()).unwrap() {
-            Entered::Folder(parent) => parent,
-            _ => return None,
-        };
-        let names = [[&b"none"[..]; 30].as_slice(), &[b"link"]].concat();
-        let wanted = Wanted { parent, name: b"in", asked: 31, names: &names };
-        let [Met::Plain(Entered::Folder(folder))] = view.enter_all(&[wanted]).unwrap()[..] else {
-            return None;
-        };
+    let names = [[&b"file"[..]; 30].as_slice(), &[b"link"]].concat();
+    let link = |view: &mut View<'_>, parent| {
+        let folder = enter_in(view, parent, &names)?;
         match view.entry(folder, b"link").unwrap() {
             Entry::Link(text) => Some(text.to_vec()),
             _ => None,
         }
     };
-    for _ in 0..100 {
-        let cache = Cache::new(Cache::DEFAULT_LIMIT);
-        // It comes back to where it was, with the times that it had.
-        thread::scope(|scope| {
-            scope.spawn(|| (0..4).for_each(|_| swap()));
-            (0..20).for_each(|_| drop(inside(&cache, "one")));
-        });
-        for (path, text) in [("one", "first"), ("two", "second")] {
-            assert_eq!(inside(&cache, path).as_deref(), Some(text.as_bytes()), "{path}");
+    while_folders_are_swapped(&root, link, [b"first".to_vec(), b"second".to_vec()]);
+}
+
+#[test]
+fn a_folder_met_in_a_large_one_of_a_sandbox_is_not_taken_for_another_later() {
+    let root = settled(|root| {
+        for folder in ["one/in", "two/in"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+            for name in 0..1_500 {
+                fs::write(root.join(folder).join(format!("{name}")), "").unwrap();
+            }
         }
-    }
+        fs::create_dir(root.join("one/in/x")).unwrap();
+        symlink("1", root.join("two/in/x")).unwrap();
+    });
+    let names = [&b"1"[..]; 40];
+    let is_link = |view: &mut View<'_>, parent| {
+        let folder = enter_in(view, parent, &names)?;
+        let wanted = Wanted { parent: folder, name: b"x", asked: 0, names: &[] };
+        let met = view.enter_all(&[wanted]).unwrap().remove(0);
+        Some(match met {
+            Met::Plain(_) => "a folder",
+            Met::Link(_) => "a link",
+            Met::Absent | Met::Unknown => "nothing",
+        })
+    };
+    while_folders_are_swapped(&root, is_link, ["a folder", "a link"]);
 }

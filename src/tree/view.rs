@@ -22,7 +22,7 @@ use crate::resolve::{Entered, Entry, Folder, Met, Stopped, Tree, Wanted};
 /// How many folders were listed for a request, and how many were known already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Folders that were read.
+    /// Folders that were read, or asked name by name since they lie in a sandbox.
     pub listed: usize,
     /// Folders that were known from an earlier request.
     pub reused: usize,
@@ -71,7 +71,7 @@ struct Node {
 
 impl<'c> View<'c> {
     /// The tree below the folder `root` as it is from now on. `is_sandbox` says that it was made for
-    /// this request alone; what its links lead to was not. `cancelled` is asked before each folder
+    /// this request, most likely; what its links lead to was not. `cancelled` is asked before each folder
     /// that is read.
     pub fn new(
         root: &Path,
@@ -124,7 +124,7 @@ impl<'c> View<'c> {
     fn add(&mut self, place: Place, found: Found) -> Folder {
         if let Some(&folder) = self.by_identity.get(&found.identity) {
             let node = &mut self.nodes[folder.0 as usize];
-            if node.known.listing.is_none() {
+            if node.known.listing.is_none() || found.known.is_whole() && !node.known.is_whole() {
                 node.known = found.known;
             }
             return folder;
@@ -174,7 +174,7 @@ impl<'c> View<'c> {
         }
     }
 
-    /// What stands at `name` in `folder`, which was not read.
+    /// What stands at `name` in `folder`, of which no listing tells it.
     fn look_up(&mut self, folder: Folder, name: &[u8]) -> Result<Entry<'_>, Stopped> {
         if let Some(seen) = self.node(folder).known.looked_up(name) {
             return Ok(cache::entry(seen, &mut self.text));
@@ -232,10 +232,12 @@ impl<'c> View<'c> {
     fn met(&mut self, wanted: &Wanted<'_>) -> Result<Option<Met>, Stopped> {
         let &Wanted { parent, name, .. } = wanted;
         if let Some(folder) = self.paths.at(parent, name) {
-            let is_read = self.node(folder).known.listing.is_some();
+            let is_read = self.node(folder).known.is_whole();
             return Ok(is_read.then_some(Met::Plain(Entered::Folder(folder))));
         }
-        if self.node(parent).known.listing.is_some() {
+        // What a listing tells is found out where many are asked at once.
+        let is_whole = self.node(parent).known.is_whole();
+        if is_whole || self.told(parent, name).is_some() || self.is_open(parent, name) {
             return Ok(None);
         }
         Ok(match self.look_up(parent, name)? {
@@ -248,18 +250,19 @@ impl<'c> View<'c> {
 
     /// What stands where a folder is wanted: as its parent tells, or as the system does.
     fn sight(&self, wanted: &Wanted<'_>, room: &mut Room) -> Result<Sighted, Trouble> {
-        match self.told(wanted.parent, wanted.name) {
+        let &Wanted { parent, name, asked, .. } = wanted;
+        match self.told(parent, name) {
             Some(Entry::Absent) => return Ok(Sighted::Other(Seen::Absent)),
             Some(Entry::Link(text)) => return Ok(Sighted::Other(Seen::Link(text.into()))),
             Some(Entry::Plain | Entry::Unknown) | None => {}
         }
-        let path = room.path.of(&self.paths, wanted.parent, wanted.name);
-        let expected = self.node(wanted.parent).below;
-        if expected == Expected::Sandboxed {
+        let path = room.path.of(&self.paths, parent, name);
+        let expected = self.node(parent).below;
+        // What is wanted again is read, whatever was asked for in it before.
+        if expected == Expected::Sandboxed && self.paths.at(parent, name).is_none() {
             return self.asker.meet(path, wanted, &mut room.scratch);
         }
-        let found = self.asker.ask(path, wanted.asked, expected, &mut room.scratch)?;
-        Ok(Sighted::Folder(found))
+        Ok(Sighted::Folder(self.asker.ask(path, asked, expected, &mut room.scratch)?))
     }
 
     /// What came of it.
@@ -268,16 +271,26 @@ impl<'c> View<'c> {
         wanted: &Wanted<'_>,
         sighted: Result<Sighted, Trouble>,
     ) -> Result<Met, Stopped> {
-        let &Wanted { parent, name, .. } = wanted;
+        let &Wanted { parent, name, asked, .. } = wanted;
+        let mut path = Vec::new();
         Ok(match sighted {
             Ok(Sighted::Folder(found)) => {
                 self.count(&found);
                 let place = Place::In(parent, self.paths.keep(name));
-                Met::Plain(Entered::Folder(self.add(place, found)))
+                let known = found.known.clone();
+                let folder = self.add(place, found);
+                if !Arc::ptr_eq(&known, &self.node(folder).known) {
+                    // It was met at another place, and asked for other names there.
+                    self.read_all(&[(folder, asked)])?;
+                }
+                Met::Plain(Entered::Folder(folder))
             }
             Ok(Sighted::Other(seen)) => {
-                if self.told(parent, name).is_none() {
+                if self.is_open(parent, name) {
                     self.asker.cache.add(&self.node(parent).known, name, seen.clone());
+                } else if self.told(parent, name).is_none_or(|entry| entry == Entry::Plain) {
+                    // It is none any more, since that was told.
+                    return Ok(Met::Plain(Entered::NoFolder));
                 }
                 match seen {
                     Seen::Absent => Met::Absent,
@@ -285,18 +298,28 @@ impl<'c> View<'c> {
                     Seen::Link(text) => Met::Link(text.to_vec()),
                 }
             }
-            Err(trouble) => {
-                let mut path = Vec::new();
+            Ok(Sighted::Unknown(errno)) => {
                 self.paths.put_name(parent, name, &mut path);
-                match self.excuse(&path, trouble)? {
-                    Entered::Unknown if self.told(parent, name).is_none() => Met::Unknown,
-                    entered => Met::Plain(entered),
-                }
+                let entered = self.excuse(&path, errno.into())?;
+                if self.is_open(parent, name) { Met::Unknown } else { Met::Plain(entered) }
+            }
+            Err(trouble) => {
+                self.paths.put_name(parent, name, &mut path);
+                Met::Plain(self.excuse(&path, trouble)?)
             }
         })
     }
 
-    /// What the listing of `folder` tells of `name`, if it was read.
+    /// Whether some names of `folder` were asked for, and `name` is none of them. Nobody but this
+    /// request has what is known of such a folder.
+    fn is_open(&self, folder: Folder, name: &[u8]) -> bool {
+        let known = &self.node(folder).known;
+        known.listing.is_some()
+            && self.told(folder, name).is_none()
+            && known.looked_up(name).is_none()
+    }
+
+    /// What the listing of `folder` tells of `name`, if anything.
     fn told(&self, folder: Folder, name: &[u8]) -> Option<Entry<'_>> {
         let listing = self.node(folder).known.listing.as_ref()?;
         let hash = self.asker.cache.hash(name);
@@ -401,7 +424,7 @@ impl Tree for View<'_> {
     fn read_all(&mut self, folders: &[(Folder, u32)]) -> Result<(), Stopped> {
         let mut scratch = self.scratch.take().unwrap_or_default();
         for &(folder, asked) in folders {
-            if self.node(folder).known.listing.is_some() {
+            if self.node(folder).known.is_whole() {
                 continue;
             }
             self.paths.put_name(folder, b"", &mut self.path);
