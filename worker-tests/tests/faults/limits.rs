@@ -1,16 +1,19 @@
 //! What the system does not allow: EACCES, ELOOP, ENAMETOOLONG, EMFILE.
 
+use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, mkdirat, openat, symlinkat};
 use worker_tests::client::{Protocol, WorkRequest, Worker};
 use worker_tests::exec_root::{ExecRoot, file_row, link_row, resolve, spec};
 use worker_tests::forest;
-use worker_tests::program::{binary, said};
+use worker_tests::program::{binary, run, said};
 
 use crate::{PATIENCE, assert_failed, assert_one_sentence, finished, once, right_or_clean};
 
@@ -21,12 +24,17 @@ fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("root can do that");
 }
 
-/// Runs the program in the exec root as nobody.
-fn as_nobody(exec_root: &ExecRoot, arguments: &[&str]) -> Output {
+/// The program where nobody may run it, who may not where it was built.
+fn for_nobody(exec_root: &ExecRoot) -> PathBuf {
     mode(&exec_root.beside(), 0o755);
-    // Where nobody may run the program that was built, a copy of it will do.
     let program = exec_root.beside().join("mtree-worker");
     fs::copy(binary(), &program).expect("the program can be copied");
+    program
+}
+
+/// Runs the program in the exec root as nobody.
+fn as_nobody(exec_root: &ExecRoot, arguments: &[&str]) -> Output {
+    let program = for_nobody(exec_root);
     let mut command = Command::new("timeout");
     command.arg(PATIENCE).arg(&program).args(arguments).current_dir(exec_root.path());
     command.uid(NOBODY).gid(NOBODY);
@@ -71,6 +79,57 @@ fn a_folder_that_may_be_listed_but_not_entered_leaves_its_rows_alone_and_is_name
         assert!(said(&done).contains(word), "{} does not name {word}", said(&done));
     }
     assert_eq!(exec_root.read("out.mtree"), rows);
+}
+
+#[test]
+fn folders_of_every_mode_answer_a_sandboxed_request_as_another_and_its_capture_replays() {
+    // The second folder has no link; the fourth has more rows than are looked up one by one.
+    let tree = "file box/in/F/a\nlink box/in/F/b -> a\nfile box/in/C/a\nlink box/G/l -> ../in/C/a\n\
+                link box/G/none -> ../in/C/none\nlink box/D -> in/F\nfile box/in/M/0\n\
+                link box/in/M/link -> 0\nlink box/E -> in/M\n";
+    let mut sources = ["in/F/a", "in/F/b", "in/C/a", "G/l", "G/none", "D", "in/C/gone", "E", "D/a"]
+        .map(str::to_owned)
+        .to_vec();
+    sources.extend((0..40).map(|name| format!("in/M/{name}")));
+    for bits in [0o777, 0o744, 0o444, 0o711, 0o000] {
+        let exec_root = ExecRoot::new(tree);
+        exec_root.write("box/spec.mtree", spec(&sources));
+        for folder in [".", "box", "captures"] {
+            fs::create_dir_all(exec_root.at(folder)).unwrap();
+            mode(&exec_root.at(folder), 0o777);
+        }
+        for folder in ["F", "C", "M"] {
+            mode(&exec_root.at("box/in").join(folder), bits);
+        }
+        // Folders younger than that are not remembered.
+        thread::sleep(Duration::from_millis(2_100));
+        let program = for_nobody(&exec_root);
+        let start = |flags: &[&str], folder: PathBuf| {
+            let mut command = Command::new(&program);
+            command.args(flags).arg("--persistent_worker").current_dir(folder);
+            command.uid(NOBODY).gid(NOBODY);
+            Worker::start(command, Protocol::Proto)
+        };
+        let asked = resolve(0, "spec.mtree", "out.mtree");
+        let answer = start(&[], exec_root.at("box")).ask(&asked);
+        assert_eq!(answer.exit_code, 0, "{bits:o}: {answer}");
+        let want = (exec_root.read("box/out.mtree"), answer.output);
+        let mut worker = start(&["--record=captures"], exec_root.path().to_owned());
+        for time in 1..=3 {
+            let asked = WorkRequest { sandbox_dir: "box".to_owned(), ..asked.clone() };
+            let answer = worker.ask(&asked);
+            let have = (exec_root.read("box/out.mtree"), answer.output);
+            assert_eq!(have, want, "{bits:o}, the {time}th time");
+        }
+        assert_eq!(worker.end().code(), 0);
+        let captures: Vec<_> = fs::read_dir(exec_root.at("captures")).unwrap().collect();
+        assert_eq!(captures.len(), 3);
+        for capture in captures {
+            let done =
+                run(exec_root.path(), &[OsStr::new("replay"), capture.unwrap().path().as_os_str()]);
+            assert!(done.status.success(), "{bits:o}: {}", said(&done));
+        }
+    }
 }
 
 #[test]
