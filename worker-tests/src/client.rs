@@ -127,6 +127,11 @@ impl Worker {
         self.stdin.take().expect("stdin is open")
     }
 
+    /// Gives back what was taken.
+    pub fn give_input(&mut self, input: ChildStdin) {
+        self.stdin = Some(input);
+    }
+
     /// Ends the worker's input.
     pub fn close_input(&mut self) {
         self.stdin = None;
