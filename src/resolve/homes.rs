@@ -122,7 +122,8 @@ impl<'s> Homes<'s> {
         if tree.takes_names() {
             homes.sources.gather_names(archive);
         }
-        let mut first = Root { steps: HashMap::default() };
+        // Mostly everything is found below the first root.
+        let mut first = Root { steps: HashMap::with_capacity(homes.sources.count()) };
         let root = tree.root();
         first
             .steps

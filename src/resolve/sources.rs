@@ -183,6 +183,11 @@ impl<'s> Sources<'s> {
         &self.names[start as usize..end as usize]
     }
 
+    /// How many folders there are.
+    pub fn count(&self) -> usize {
+        self.folders.len()
+    }
+
     /// How many folders `folder` is in.
     pub fn depth(&self, folder: SourceFolder) -> usize {
         self.folders[folder.0 as usize].depth as usize

@@ -82,6 +82,16 @@ impl Paths {
         text(&self.names, name)
     }
 
+    /// Makes room for so many more folders.
+    pub fn reserve(&mut self, folders: usize) {
+        let Self { places, names, by_place, hasher } = self;
+        places.reserve(folders);
+        by_place.reserve(folders, |folder| match places[folder.0 as usize] {
+            Place::In(parent, name) => hash(hasher, parent, text(names, name)),
+            _ => 0,
+        });
+    }
+
     /// A folder that was reached for the first time.
     pub fn add(&mut self, place: Place) -> Folder {
         let folder = Folder(self.places.len() as u32);

@@ -410,6 +410,8 @@ impl Tree for View<'_> {
             each.map_init(Room::default, sight).collect()
         };
         self.scratch = Some(room.scratch);
+        self.by_identity.reserve(wanted.len());
+        self.paths.reserve(wanted.len());
         let mut all_met = Vec::with_capacity(wanted.len());
         for ((wanted, before), sighted) in wanted.iter().zip(before).zip(sighted) {
             all_met.push(match (before, sighted) {
