@@ -86,24 +86,18 @@ impl Paths {
     pub fn reserve(&mut self, folders: usize) {
         let Self { places, names, by_place, hasher } = self;
         places.reserve(folders);
-        by_place.reserve(folders, |folder| match places[folder.0 as usize] {
-            Place::In(parent, name) => hash(hasher, parent, text(names, name)),
-            _ => 0,
-        });
+        by_place.reserve(folders, |folder| hash_place(hasher, names, places[folder.0 as usize]));
     }
 
     /// A folder that was reached for the first time.
     pub fn add(&mut self, place: Place) -> Folder {
         let folder = Folder(self.places.len() as u32);
         self.places.push(place);
-        if let Place::In(parent, name) = place {
-            let (places, names, hasher) = (&self.places, &self.names, &self.hasher);
-            let rehash = |folder: &Folder| match places[folder.0 as usize] {
-                Place::In(parent, name) => hash(hasher, parent, text(names, name)),
-                _ => 0,
-            };
-            let hash = hash(hasher, parent, text(names, name));
-            self.by_place.insert_unique(hash, folder, rehash);
+        if let Place::In(..) = place {
+            let Self { places, names, by_place, hasher } = self;
+            by_place.insert_unique(hash_place(hasher, names, place), folder, |folder| {
+                hash_place(hasher, names, places[folder.0 as usize])
+            });
         }
         folder
     }
@@ -161,6 +155,14 @@ fn push(path: &mut Vec<u8>, part: &[u8]) {
 
 fn text(names: &[u8], name: Name) -> &[u8] {
     &names[name.at as usize..(name.at + name.len) as usize]
+}
+
+/// The hash of a place below another folder: there are no others among `Paths::by_place`.
+fn hash_place(hasher: &RandomState, names: &[u8], place: Place) -> u64 {
+    match place {
+        Place::In(parent, name) => hash(hasher, parent, text(names, name)),
+        Place::Root | Place::Top | Place::Above(_) => 0,
+    }
 }
 
 fn hash(hasher: &RandomState, parent: Folder, name: &[u8]) -> u64 {

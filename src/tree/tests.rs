@@ -98,8 +98,6 @@ fn a_sandbox_tells_of_every_name_what_another_tree_tells() {
         fs::create_dir_all(root.join("folder/inner")).unwrap();
         fs::write(root.join("folder/file"), "").unwrap();
         symlink("target", root.join("folder/link")).unwrap();
-        symlink("folder", root.join("linked")).unwrap();
-        fs::write(root.join("file"), "").unwrap();
     });
     // Whatever was asked for beforehand.
     let more = [vec!["link", "none"], vec!["file", "a\0b", ""], vec!["file"; 33]];
@@ -107,8 +105,8 @@ fn a_sandbox_tells_of_every_name_what_another_tree_tells() {
         let names: Vec<_> = names.into_iter().map(str::as_bytes).collect();
         let cache = Cache::new(Cache::DEFAULT_LIMIT);
         // In a sandbox that is kept, the second request reads what the first looked up.
-        for mut view in [request, sandboxed, sandboxed, sandboxed].map(|begin| begin(&root, &cache))
-        {
+        for begin in [sandboxed, sandboxed, sandboxed, request] {
+            let mut view = begin(&root, &cache);
             let folder = enter_for(&mut view, "folder", &names);
             for (name, entry) in [
                 ("file", Entry::Plain),
@@ -118,20 +116,40 @@ fn a_sandbox_tells_of_every_name_what_another_tree_tells() {
             ] {
                 assert_eq!(view.entry(folder, name.as_bytes()).unwrap(), entry, "{name}");
             }
-            let met = |name, met| (Wanted { parent: Folder(0), name, asked: 0, names: &[] }, met);
-            let (wanted, met): (Vec<_>, Vec<_>) = [
-                met(b"linked", Met::Link(b"folder".into())),
-                met(b"file", Met::Plain(Entered::NoFolder)),
-                met(b"none", Met::Absent),
-                met(b"folder", Met::Plain(Entered::Folder(folder))),
-            ]
-            .into_iter()
-            .unzip();
-            assert_eq!(view.enter_all(&wanted).unwrap(), met);
+        }
+    }
+}
+
+#[test]
+fn a_sandbox_tells_what_stands_where_folders_are_wanted() {
+    let root = settled(|root| {
+        fs::create_dir_all(root.join("folder/inner")).unwrap();
+        fs::write(root.join("folder/file"), "").unwrap();
+        symlink("inner", root.join("folder/link")).unwrap();
+    });
+    for names in [None, Some(&b"file"[..]), Some(b"link"), Some(b"none")] {
+        let cache = Cache::new(Cache::DEFAULT_LIMIT);
+        for begin in [sandboxed, sandboxed, sandboxed, request] {
+            let mut view = begin(&root, &cache);
+            let parent = enter_for(&mut view, "folder", names.as_slice());
+            let wanted = [&b"inner"[..], b"file", b"link", b"none"].map(|name| Wanted {
+                parent,
+                name,
+                asked: 0,
+                names: &[],
+            });
             // Asked once more, it says the same.
-            assert_eq!(view.enter_all(&wanted).unwrap(), met);
-            assert_eq!(view.entry(Folder(0), b"linked").unwrap(), Entry::Link(b"folder"));
-            assert_eq!(view.entry(Folder(0), b"folder").unwrap(), Entry::Plain);
+            for _ in 0..2 {
+                let met = view.enter_all(&wanted).unwrap();
+                assert!(matches!(met[0], Met::Plain(Entered::Folder(_))), "{met:?}");
+                let others =
+                    [Met::Plain(Entered::NoFolder), Met::Link(b"inner".into()), Met::Absent];
+                assert_eq!(met[1..], others);
+            }
+            assert_eq!(view.entry(parent, b"inner").unwrap(), Entry::Plain);
+            assert_eq!(view.entry(parent, b"file").unwrap(), Entry::Plain);
+            assert_eq!(view.entry(parent, b"link").unwrap(), Entry::Link(b"inner"));
+            assert_eq!(view.entry(parent, b"none").unwrap(), Entry::Absent);
         }
     }
 }

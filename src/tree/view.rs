@@ -235,9 +235,9 @@ impl<'c> View<'c> {
             let is_read = self.node(folder).known.is_whole();
             return Ok(is_read.then_some(Met::Plain(Entered::Folder(folder))));
         }
-        // What a listing tells is found out where many are asked at once.
-        let is_whole = self.node(parent).known.is_whole();
-        if is_whole || self.told(parent, name).is_some() || self.is_open(parent, name) {
+        // What a listing tells, or nobody was asked, is found out where many are asked at once.
+        let known = &self.node(parent).known;
+        if known.is_whole() || known.listing.is_some() && known.looked_up(name).is_none() {
             return Ok(None);
         }
         Ok(match self.look_up(parent, name)? {
