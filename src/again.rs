@@ -105,20 +105,20 @@ impl Again {
 
 /// The longest `--package-dir` of a capture, in bytes: four times what any system takes for a path. Each
 /// of its parts becomes a row that names all parts before it.
-const LONGEST_FOLDER: usize = 4 * 4096;
+const LONGEST_DIRECTORY: usize = 4 * 4096;
 
 /// Refuses what would take a stranger's word for gigabytes.
 fn bounded(args: Box<ResolveArgs>) -> Result<Box<ResolveArgs>, Error> {
     match args.how.change().package_dir {
-        Some(folder) if folder.len() > LONGEST_FOLDER => Err(Error::AsRecorded(format!(
-            "--package-dir is longer than {LONGEST_FOLDER} bytes: such a request is not run again"
+        Some(directory) if directory.len() > LONGEST_DIRECTORY => Err(Error::AsRecorded(format!(
+            "--package-dir is longer than {LONGEST_DIRECTORY} bytes: such a request is not run again"
         ))),
         _ => Ok(args),
     }
 }
 
-/// The root that a captured request has if its worker runs in `folder`, or where it ran.
-pub fn root(capture: &Capture, folder: Option<&Path>) -> PathBuf {
+/// The root that a captured request has if its worker runs in `directory`, or where it ran.
+pub fn root(capture: &Capture, directory: Option<&Path>) -> PathBuf {
     let ran_in = Path::new(OsStr::from_bytes(&capture.working_directory));
-    folder.unwrap_or(ran_in).join(OsStr::from_bytes(&capture.root))
+    directory.unwrap_or(ran_in).join(OsStr::from_bytes(&capture.root))
 }

@@ -58,16 +58,16 @@ struct Startup {
     /// How many requests may run at once [default: as many as there are cores].
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// The most memory to remember folders in.
+    /// The most memory to remember directories in.
     #[arg(long, value_name = "BYTES", default_value_t = Cache::DEFAULT_LIMIT)]
     cache_limit: usize,
     /// The longest request to accept.
     #[arg(long, value_name = "BYTES", default_value_t = server::Options::default().max_request)]
     max_request: u64,
-    /// Write a capture of each request to this folder [also: the environment's MTREE_WORKER_RECORD].
+    /// Write a capture of each request to this directory [also: the environment's MTREE_WORKER_RECORD].
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
-    /// The most that the captures of that folder may take: the oldest go.
+    /// The most that the captures of that directory may take: the oldest go.
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
     record_limit: u64,
 }
@@ -135,7 +135,7 @@ pub struct How {
     /// What becomes of a link that leads out of the archive.
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     missing_target: MissingTargetArg,
-    /// What becomes of a folder that is one symlink in the tree.
+    /// What becomes of a directory that is one symlink in the tree.
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     directory_links: DirectoryLinksArg,
     /// link= holds the path of the symlink itself, as rules_py writes it.
@@ -144,10 +144,10 @@ pub struct How {
     /// Only change rows, as the flags below say.
     #[arg(long)]
     pub no_resolve: bool,
-    /// Take this folder away from the head of every path; rows elsewhere go.
+    /// Take this directory away from the head of every path; rows elsewhere go.
     #[arg(long, value_name = "P")]
     strip_prefix: Option<OsString>,
-    /// Put every row below this folder, and make the folder rows that are missing.
+    /// Put every row below this directory, and make the directory rows that are missing.
     #[arg(long, value_name = "D")]
     package_dir: Option<OsString>,
     /// The time of every row that has one, in seconds since 1970.
@@ -167,13 +167,13 @@ pub struct How {
     groupname: Option<OsString>,
 }
 
-/// Shows what a layer of a folder would weigh with copies and with links.
+/// Shows what a layer of a directory would weigh with copies and with links.
 ///
-/// The folder is seen as Bazel's glob(["**"]) sees it: linked folders are entered, but never round in
+/// The directory is seen as Bazel's glob(["**"]) sees it: linked directories are entered, but never round in
 /// a circle.
 #[derive(Args)]
 pub struct InspectArgs {
-    /// The folder: a toolchain, a virtual environment, a node_modules.
+    /// The directory: a toolchain, a virtual environment, a node_modules.
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
     /// Write the resolved spec, for `bsdtar -cf layer.tar @FILE`.
@@ -199,7 +199,7 @@ pub struct ReplayArgs {
     /// Keep the output here. Otherwise nothing is written.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Log every question and its answer, and list folders that have other times.
+    /// Log every question and its answer, and list directories that have other times.
     #[arg(long)]
     pub verbose: bool,
 }
@@ -255,7 +255,7 @@ enum DirectoryLinksArg {
     /// It becomes one link.
     #[default]
     Collapse,
-    /// It stays a folder, and its files become links.
+    /// It stays a directory, and its files become links.
     Expand,
 }
 
@@ -372,7 +372,7 @@ fn answer(arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, Error> 
             log::begin_if_asked();
             let shelf = startup.shelf(started_with, say_warning);
             let code = once(&args, &arguments, &context, shelf);
-            // The process ends: thousands of folders need not be given back one by one.
+            // The process ends: thousands of directories need not be given back one by one.
             std::mem::forget(cache);
             return Ok(code);
         }
@@ -449,10 +449,10 @@ fn say_warning(warning: &str) {
 impl Startup {
     /// Where requests are recorded, if they are. That they cannot be is a warning.
     fn shelf(&self, started_with: Vec<OsString>, warn: fn(&str)) -> Option<Arc<Shelf>> {
-        let asked = std::env::var_os(RECORD).filter(|folder| !folder.is_empty());
-        let folder = self.record.clone().or(asked.map(PathBuf::from))?;
+        let asked = std::env::var_os(RECORD).filter(|directory| !directory.is_empty());
+        let directory = self.record.clone().or(asked.map(PathBuf::from))?;
         let started_with = started_with.into_iter().map(OsString::into_vec).collect();
-        match Shelf::open(folder, self.record_limit, started_with, warn) {
+        match Shelf::open(directory, self.record_limit, started_with, warn) {
             Ok(shelf) => Some(Arc::new(shelf)),
             Err(error) => {
                 warn(&format!("requests are not recorded: {error}"));

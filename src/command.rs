@@ -21,15 +21,15 @@ use crate::tree::{Cache, Noticed};
 
 /// What a request runs in.
 pub struct Context<'c> {
-    /// The folder that every path of the request is relative to.
+    /// The directory that every path of the request is relative to.
     pub root: &'c Path,
-    /// Whether that folder is a sandbox: made for this request, and what it has are links.
+    /// Whether that directory is a sandbox: made for this request, and what it has are links.
     pub is_sandbox: bool,
     /// What earlier requests have read.
     pub cache: &'c Cache,
     /// What the request may look at, if it says so (DESIGN rule 8).
     pub inputs: Option<&'c Inputs>,
-    /// Whether the request is to stop: asked before every folder that is read, and
+    /// Whether the request is to stop: asked before every directory that is read, and
     /// before the outputs are put in their places.
     pub cancelled: &'c (dyn Fn() -> bool + Sync),
 }
@@ -139,7 +139,7 @@ pub fn resolve(
     drop(tree);
     debug!(
         links = decisions.links.len(),
-        folder_links = decisions.folder_links.len(),
+        directory_links = decisions.directory_links.len(),
         without_target = decisions.without_target.len(),
         absent = decisions.absent.len(),
         unknown = decisions.unknown.len(),
@@ -169,8 +169,8 @@ pub fn edits<'s>(spec: &'s Spec, decisions: &Decisions) -> Edits<'s> {
     for (row, text) in &decisions.links {
         edits.link(*row, text);
     }
-    for link in &decisions.folder_links {
-        edits.folder_link(&link.rows, link.keywords, &link.path, &link.text);
+    for link in &decisions.directory_links {
+        edits.directory_link(&link.rows, link.keywords, &link.path, &link.text);
     }
     edits
 }
@@ -220,14 +220,14 @@ fn warnings(spec: &Spec, decisions: &Decisions, noticed: &Noticed) -> Vec<String
             first(&decisions.kept_inside)
         ));
     }
-    if let ([first, ..], Some(folder)) = (&decisions.unknown[..], &noticed.unreadable) {
+    if let ([first, ..], Some(directory)) = (&decisions.unknown[..], &noticed.unreadable) {
         warnings.push(format!(
-            "rows left alone, since a folder cannot be read: {}, the first {}; the folder is {}: \
+            "rows left alone, since a directory cannot be read: {}, the first {}; the directory is {}: \
              {}; let it be read, and add it to srcs",
             decisions.unknown.len(),
             named(*first),
-            Shown(&folder.path),
-            folder.reason
+            Shown(&directory.path),
+            directory.reason
         ));
     }
     warnings
@@ -241,18 +241,18 @@ pub fn numbers(spec: &Spec, decisions: &Decisions, noticed: &Noticed) -> Report 
         rows: spec.rows().len(),
         files: spec.rows().iter().filter(|row| row.kind() == Kind::File).count() - turned,
         links: decisions.links.len(),
-        folder_links: decisions.folder_links.len(),
+        directory_links: decisions.directory_links.len(),
         left_for_want_of_a_target: decisions.without_target.len() + decisions.kept_inside.len(),
         unstaged: decisions.absent.len() + decisions.unknown.len(),
         bytes_saved: 0,
-        folders_listed: noticed.counts.listed,
-        folders_reused: noticed.counts.reused,
+        directories_listed: noticed.counts.listed,
+        directories_reused: noticed.counts.reused,
     }
 }
 
-/// The rows that became links, or went since a folder became one.
+/// The rows that became links, or went since a directory became one.
 pub fn turned(decisions: &Decisions) -> impl Iterator<Item = usize> + '_ {
-    let went = decisions.folder_links.iter().flat_map(|link| &link.rows);
+    let went = decisions.directory_links.iter().flat_map(|link| &link.rows);
     decisions.links.iter().map(|(row, _)| row).chain(went).copied()
 }
 

@@ -29,8 +29,8 @@ pub enum Error {
     /// A spec that cannot be understood (DESIGN rule 9).
     #[error("{}:{}: {}", shown(.path), .wrong.line, .wrong.what)]
     Spec { path: PathBuf, wrong: SpecError },
-    /// The folder that sources are relative to.
-    #[error("{}: the folder that sources are relative to cannot be opened: {}", shown(.path), reason(.source))]
+    /// The directory that sources are relative to.
+    #[error("{}: the directory that sources are relative to cannot be opened: {}", shown(.path), reason(.source))]
     Root { path: PathBuf, source: io::Error },
     /// Links that go round (DESIGN rule 9).
     #[error("{}: links go round, or are more than {MOST_LINKS}: {}", Shown(.path), texts(.trail))]
@@ -50,13 +50,13 @@ pub enum Error {
     /// An output where something stands that is no file.
     #[error("{}: {} is no regular file, and would be replaced by one; give another path", shown(.path), .flag)]
     NoFile { flag: &'static str, path: PathBuf },
-    /// An output in a folder that is not there.
-    #[error("{}: {} lies in a folder that does not exist; make it first", shown(.path), .flag)]
-    NoFolder { flag: &'static str, path: PathBuf },
+    /// An output in a directory that is not there.
+    #[error("{}: {} lies in a directory that does not exist; make it first", shown(.path), .flag)]
+    NotADirectory { flag: &'static str, path: PathBuf },
     /// An output that cannot be written.
     #[error("{}: {} cannot be written: {}", shown(.path), .flag, reason(.source))]
     Write { flag: &'static str, path: PathBuf, source: io::Error },
-    /// A folder that cannot be inspected.
+    /// A directory that cannot be inspected.
     #[error("{}: cannot be inspected: {}", shown(.path), reason(.source))]
     Inspect { path: PathBuf, source: io::Error },
     /// A file that was to be replayed or explained.

@@ -1,6 +1,6 @@
-//! `mtree-worker inspect`: what a layer of a folder would weigh with copies and with links.
+//! `mtree-worker inspect`: what a layer of a directory would weigh with copies and with links.
 //!
-//! Knows how `glob` lists a folder and how tar weighs a file. Must not know how rows are resolved: it
+//! Knows how `glob` lists a directory and how tar weighs a file. Must not know how rows are resolved: it
 //! asks [`crate::resolve`], as a request does.
 
 use std::collections::{HashMap, HashSet};
@@ -30,7 +30,7 @@ const SHOWN: usize = 10;
 /// After how long a progress bar appears.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What stands below a folder, as rows.
+/// What stands below a directory, as rows.
 struct Found {
     spec: Vec<u8>,
     /// By row: its file.
@@ -55,7 +55,7 @@ impl File {
     }
 }
 
-/// Inspects a folder, and gives what is to be shown. A progress bar is drawn if `terminal`.
+/// Inspects a directory, and gives what is to be shown. A progress bar is drawn if `terminal`.
 pub fn inspect(args: &InspectArgs, cache: &Cache, terminal: bool) -> Result<String, Error> {
     let started = Instant::now();
     let wrong = |source| Error::Inspect { path: args.dir.clone(), source };
@@ -172,13 +172,13 @@ fn show(dir: &Path, spec: &Spec, files: &[File], decisions: &Decisions) -> Strin
     let weights = weigh(files.iter());
     let turned: HashSet<_> = command::turned(decisions).collect();
     let kept = files.iter().enumerate().filter(|(row, _)| !turned.contains(row));
-    let links = decisions.links.len() + decisions.folder_links.len();
+    let links = decisions.links.len() + decisions.directory_links.len();
     let with_links = weigh(kept.map(|(_, file)| file)).iter().sum::<u64>() + links as u64 * HEADER;
     let mut savings: Vec<(u64, &[u8], &[u8])> = Vec::new();
     for (row, text) in &decisions.links {
         savings.push((weights[*row] - HEADER, spec.path(&rows[*row]), text));
     }
-    for link in &decisions.folder_links {
+    for link in &decisions.directory_links {
         let bytes: u64 = link.rows.iter().map(|row| weights[*row]).sum();
         savings.push((bytes - HEADER, &link.path, &link.text));
     }
@@ -190,7 +190,7 @@ fn show(dir: &Path, spec: &Spec, files: &[File], decisions: &Decisions) -> Strin
     };
     line("rows", rows.len().to_string());
     line("links", decisions.links.len().to_string());
-    line("folder links", decisions.folder_links.len().to_string());
+    line("directory links", decisions.directory_links.len().to_string());
     line("with copies", weight(weights.iter().sum()));
     line("with links", weight(with_links));
     let mut head = format!("{}\n", Shown(dir.as_os_str().as_bytes()));

@@ -4,7 +4,7 @@
 //!
 //! - [`spec`]: mtree(5), read into rows and written back. Knows no files.
 //! - [`resolve`]: rows and a tree in, decisions out. Knows no file system and no Bazel.
-//! - [`tree`]: folders on a file system, and the cache of them. Knows no rows.
+//! - [`tree`]: directories on a file system, and the cache of them. Knows no rows.
 //! - [`command`]: one request, from arguments to a written spec: puts the three together.
 //! - [`site`]: what a request has of the world: the disk, or a capture.
 //! - [`capture`]: requests as they were met, kept in files, and played again.

@@ -70,12 +70,12 @@ impl Output {
         if path.metadata().is_ok_and(|there| !there.is_file()) {
             return Err(Error::NoFile { flag, path: given.to_owned() });
         }
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
+        let directory = match path.parent() {
+            Some(directory) if !directory.as_os_str().is_empty() => directory,
             _ => Path::new("."),
         };
-        if !folder.is_dir() {
-            return Err(Error::NoFolder { flag, path: given.to_owned() });
+        if !directory.is_dir() {
+            return Err(Error::NotADirectory { flag, path: given.to_owned() });
         }
         let mut under_way = under_way();
         if under_way.closed {
@@ -85,7 +85,7 @@ impl Output {
             .prefix(".mtree-worker-")
             .suffix(".tmp")
             .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
+            .tempfile_in(directory)
             .map_err(|error| wrong(without_path(error)))?;
         under_way.files.insert(file.path().to_owned());
         let file = Some(file);

@@ -7,7 +7,7 @@ pub fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     path.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".")
 }
 
-/// Whether every part of `path` is a name: `path` is its own normal form and never leaves its folder.
+/// Whether every part of `path` is a name: `path` is its own normal form and never leaves its directory.
 pub fn is_plain(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/').all(|part| !part.is_empty() && part != b"." && part != b"..")
 }
@@ -20,7 +20,7 @@ pub fn push(path: &mut Vec<u8>, part: &[u8]) {
     path.extend_from_slice(part);
 }
 
-/// The folder of `path` (empty at the top) and its last part.
+/// The directory of `path` (empty at the top) and its last part.
 pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memrchr(b'/', path) {
         Some(slash) => (&path[..slash], &path[slash + 1..]),
@@ -28,7 +28,7 @@ pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// `path` and the folders above it, from the bottom up, without the empty path at the top.
+/// `path` and the directories above it, from the bottom up, without the empty path at the top.
 pub fn upwards(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     let is_there = |path: &&[u8]| !path.is_empty();
     std::iter::successors(Some(path).filter(is_there), move |path| {
@@ -36,12 +36,12 @@ pub fn upwards(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What stands behind `folder` and its slash, if `path` lies below `folder`.
-pub fn below<'p>(path: &'p [u8], folder: &[u8]) -> Option<&'p [u8]> {
-    if folder.is_empty() {
+/// What stands behind `directory` and its slash, if `path` lies below `directory`.
+pub fn below<'p>(path: &'p [u8], directory: &[u8]) -> Option<&'p [u8]> {
+    if directory.is_empty() {
         return (!path.is_empty()).then_some(path);
     }
-    path.strip_prefix(folder)?.strip_prefix(b"/")
+    path.strip_prefix(directory)?.strip_prefix(b"/")
 }
 
 /// What is left of `path` without `/` + `remainder` at its end.
@@ -49,9 +49,9 @@ pub fn without<'p>(path: &'p [u8], remainder: &[u8]) -> Option<&'p [u8]> {
     path.strip_suffix(remainder)?.strip_suffix(b"/")
 }
 
-/// The text of a link in `folder` that leads to `target`.
-pub fn relative(folder: &[u8], target: &[u8]) -> Vec<u8> {
-    let mut from = parts(folder).peekable();
+/// The text of a link in `directory` that leads to `target`.
+pub fn relative(directory: &[u8], target: &[u8]) -> Vec<u8> {
+    let mut from = parts(directory).peekable();
     let mut to = parts(target).peekable();
     while from.peek().is_some() && from.peek() == to.peek() {
         from.next();
@@ -70,13 +70,13 @@ pub fn relative(folder: &[u8], target: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Whether the link text `text` in `folder` leads above the archive's root, if no name in it is a
+/// Whether the link text `text` in `directory` leads above the archive's root, if no name in it is a
 /// link. An absolute text does not: the root of the unpacked archive is its `/`.
-pub fn climbs_out(folder: &[u8], text: &[u8]) -> bool {
+pub fn climbs_out(directory: &[u8], text: &[u8]) -> bool {
     if text.starts_with(b"/") {
         return false;
     }
-    let mut depth = parts(folder).count();
+    let mut depth = parts(directory).count();
     for part in parts(text) {
         if part != b".." {
             depth += 1;
@@ -89,15 +89,15 @@ pub fn climbs_out(folder: &[u8], text: &[u8]) -> bool {
     false
 }
 
-/// The archive path that the link text `text` names in `folder`.
+/// The archive path that the link text `text` names in `directory`.
 ///
 /// `None` where the text alone does not tell (DESIGN rule 5): it is absolute, climbs out of the
-/// archive, or has a `..` behind a name, which would mean another folder once that name is a link.
-pub fn join(folder: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+/// archive, or has a `..` behind a name, which would mean another directory once that name is a link.
+pub fn join(directory: &[u8], text: &[u8]) -> Option<Vec<u8>> {
     if text.starts_with(b"/") {
         return None;
     }
-    let mut base = folder;
+    let mut base = directory;
     let mut joined = None;
     for part in parts(text) {
         if part == b".." {
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_relative_path_climbs_to_the_common_folder_and_no_further() {
+    fn a_relative_path_climbs_to_the_common_directory_and_no_further() {
         assert_eq!(relative(b"app/bin", b"app/bin/python3"), b"python3");
         assert_eq!(relative(b"app/bin", b"app/lib/x/y"), b"../lib/x/y");
         assert_eq!(relative(b"app/bin", b"app/binary"), b"../binary");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_climbs_out_where_it_has_more_dots_than_there_are_folders() {
+    fn a_text_climbs_out_where_it_has_more_dots_than_there_are_directories() {
         for (text, climbs) in [
             (&b"../.."[..], false),
             (b"../../x", false),

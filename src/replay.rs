@@ -124,8 +124,8 @@ fn run_on(capture: &Capture, site: &mut impl Site) -> Result<Outcome, Error> {
 
 /// Runs a bare request with the files and the tree as they are now.
 fn run_bare(args: &ReplayArgs, request: &Request) -> Result<Came, Error> {
-    let folder = args.cwd.as_deref().unwrap_or(Path::new(""));
-    let Understood { root, arguments, inputs } = Understood::new(folder, request);
+    let directory = args.cwd.as_deref().unwrap_or(Path::new(""));
+    let Understood { root, arguments, inputs } = Understood::new(directory, request);
     let cache = Cache::new(Cache::DEFAULT_LIMIT);
     let context = Context::new(&root, &cache);
     let mut site = Live::new(Disk::new(&context), None);
@@ -141,8 +141,8 @@ fn name(path: &Path) -> String {
 fn sum(came: &Came) -> String {
     match &came.outcome {
         Some(Outcome { report, .. }) => format!(
-            "{} rows, {} links, {} folder links",
-            report.rows, report.links, report.folder_links
+            "{} rows, {} links, {} directory links",
+            report.rows, report.links, report.directory_links
         ),
         None => format!("exit code {}", came.exit_code),
     }
@@ -256,12 +256,12 @@ fn tell_changes(shown: &mut String, files: &[Change], changes: &Changes, verbose
         tell(shown, change);
     }
     if !changes.touched.is_empty() {
-        let folders = match changes.touched.len() {
-            1 => "1 folder has".to_owned(),
-            more => format!("{more} folders have"),
+        let directories = match changes.touched.len() {
+            1 => "1 directory has".to_owned(),
+            more => format!("{more} directories have"),
         };
         let end = if verbose { ":" } else { "; --verbose lists them" };
-        let _ = writeln!(shown, "{folders} other times, or another identity{end}");
+        let _ = writeln!(shown, "{directories} other times, or another identity{end}");
         if verbose {
             changes.touched.iter().for_each(|change| tell(shown, change));
         }

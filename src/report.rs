@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The numbers of one run of `resolve`.
+/// The numbers of one run of `resolve`. The names in JSON are those of version 0.1.0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Rows of the spec, after its rows were changed.
@@ -13,16 +13,19 @@ pub struct Report {
     pub files: usize,
     /// Rows that were turned into links.
     pub links: usize,
-    /// Folders that were turned into links.
-    pub folder_links: usize,
+    /// Directories that were turned into links.
+    #[serde(rename = "folder_links")]
+    pub directory_links: usize,
     /// Rows that are links and stay files, since nothing that they lead to is in the archive.
     pub left_for_want_of_a_target: usize,
     /// Rows whose source is not there.
     pub unstaged: usize,
     /// What the files weigh that links stand for now, in bytes.
     pub bytes_saved: u64,
-    /// Folders that were read.
-    pub folders_listed: usize,
-    /// Folders that were known from an earlier request.
-    pub folders_reused: usize,
+    /// Directories that were read.
+    #[serde(rename = "folders_listed")]
+    pub directories_listed: usize,
+    /// Directories that were known from an earlier request.
+    #[serde(rename = "folders_reused")]
+    pub directories_reused: usize,
 }

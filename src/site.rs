@@ -15,7 +15,7 @@ use crate::command::Context;
 use crate::error::Error;
 use crate::output::Output;
 use crate::report::Report;
-use crate::resolve::{Folder, Tree};
+use crate::resolve::{Directory, Tree};
 use crate::spec::{Patch, Spec};
 use crate::tree::{Noticed, Stamp, View};
 
@@ -29,12 +29,12 @@ pub trait Watched: Tree {
     /// What came up that no single answer tells.
     fn noticed(&self) -> Noticed;
 
-    /// Which folders were met, by number, and when they were changed.
+    /// Which directories were met, by number, and when they were changed.
     fn stamps(&self) -> Vec<Stamp>;
 
-    /// The path of `name` in `folder`, relative to the root or absolute; of the folder itself if the
+    /// The path of `name` in `directory`, relative to the root or absolute; of the directory itself if the
     /// name is empty.
-    fn path(&self, folder: Folder, name: &[u8]) -> Vec<u8>;
+    fn path(&self, directory: Directory, name: &[u8]) -> Vec<u8>;
 }
 
 impl Watched for View<'_> {
@@ -46,8 +46,8 @@ impl Watched for View<'_> {
         View::stamps(self).collect()
     }
 
-    fn path(&self, folder: Folder, name: &[u8]) -> Vec<u8> {
-        View::path(self, folder, name)
+    fn path(&self, directory: Directory, name: &[u8]) -> Vec<u8> {
+        View::path(self, directory, name)
     }
 }
 

@@ -29,8 +29,8 @@ RESOLVE_ATTRS = {
     "directory_links": attr.string(
         default = "collapse",
         values = ["collapse", "expand"],
-        doc = """What becomes of a folder that is one symlink in the tree: `collapse` makes it one link,
-`expand` leaves it a folder, with a link for each of its files.""",
+        doc = """What becomes of a directory that is one symlink in the tree: `collapse` makes it one link,
+`expand` leaves it a directory, with a link for each of its files.""",
     ),
     "missing_target": attr.string(
         default = "inline",

@@ -33,9 +33,9 @@ _mtree_mutate = rule(
         mtime = attr.string(doc = "The time of every row, in seconds since 1970."),
         owner = attr.string(doc = "The uid of every row."),
         ownername = attr.string(doc = "The uname of every row that has one."),
-        package_dir = attr.string(doc = "The folder that every row moves below."),
+        package_dir = attr.string(doc = "The directory that every row moves below."),
         preserve_symlinks = attr.bool(doc = "Whether files that are symlinks become links."),
-        strip_prefix = attr.string(doc = "The folder to take away from the head of every path; rows elsewhere go."),
+        strip_prefix = attr.string(doc = "The directory to take away from the head of every path; rows elsewhere go."),
     ),
     toolchains = [TOOLCHAIN_TYPE],
 )
@@ -71,8 +71,8 @@ def mtree_mutate(
             one label. Needed by `preserve_symlinks` alone. A row whose file is missing here stays as it is.
         preserve_symlinks: whether files that are symlinks become links. A file becomes one only if what it
             points to is in the archive too.
-        strip_prefix: the folder to take away from the head of every path. Rows that are not below it go.
-        package_dir: the folder that every row moves below.
+        strip_prefix: the directory to take away from the head of every path. Rows that are not below it go.
+        package_dir: the directory that every row moves below.
         mtime: the time of every row, in seconds since 1970, a number or a string.
         owner: the uid of every row.
         ownername: the uname of every row that has one.
@@ -81,8 +81,8 @@ def mtree_mutate(
         also: specs of other layers of the image, to whose rows links may lead. Their files belong in `srcs`.
         missing_target: what becomes of a symlink whose target is not in the archive: `inline` (default)
             puts the bytes in, `keep` writes the link as its author did if it is relative, `fail` is an error.
-        directory_links: what becomes of a folder that is one symlink: `collapse` (default) makes it one link,
-            `expand` leaves it a folder, with a link for each of its files.
+        directory_links: what becomes of a directory that is one symlink: `collapse` (default) makes it one link,
+            `expand` leaves it a directory, with a link for each of its files.
         report: the name of a file to write numbers to, as JSON.
         **kwargs: what every rule takes, such as `visibility` and `tags`.
     """

@@ -3,7 +3,7 @@
 load(":row.bzl", "dir_row", "escape", "file_row", "parent_rows")
 
 def _rows(file, path):
-    """The rows of a file at a path in the archive, with those of the folders above it."""
+    """The rows of a file at a path in the archive, with those of the directories above it."""
     path = escape(path)
 
     # Bazel has such files since version 6.

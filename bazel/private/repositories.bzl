@@ -129,7 +129,7 @@ RELEASE_ATTRS = {
         mandatory = True,
     ),
     "strip_prefix": attr.string(
-        doc = "A folder of the archive to take away from the head of its paths.",
+        doc = "A directory of the archive to take away from the head of its paths.",
     ),
     "urls": attr.string_list(
         doc = "Where the archive is; tried in order.",

@@ -52,10 +52,10 @@ def escape(path):
 _KEYWORDS = " uid=0 gid=0 time=1672560000 mode=0755 type="
 
 def dir_row(path):
-    """The row of a folder.
+    """The row of a directory.
 
     Args:
-        path: its path in the archive, escaped, with `/` at its end: without, mtree(5) would enter the folder.
+        path: its path in the archive, escaped, with `/` at its end: without, mtree(5) would enter the directory.
 
     Returns:
         the row.
@@ -77,7 +77,7 @@ def file_row(path, content = None, type = "file"):
     return row + " content=" + escape(content) if content else row
 
 def parent_rows(path):
-    """The rows of the folders above a path, the outermost first.
+    """The rows of the directories above a path, the outermost first.
 
     Args:
         path: a path in the archive, escaped.

@@ -9,7 +9,7 @@ use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_f
 pub const LARGEST: u64 = 512 << 20;
 /// The most arguments, files and other parts.
 pub const MOST_PARTS: usize = 1 << 20;
-/// The most facts, folders, and lines of all files with the request's inputs: some times what half a
+/// The most facts, directories, and lines of all files with the request's inputs: some times what half a
 /// million rows give.
 pub const MOST_FACTS: usize = 1 << 22;
 /// The most numbers: a fact has up to four, and each takes up to eight times its place in the file.
@@ -118,7 +118,7 @@ mod tests {
     fn too_many_parts_numbers_or_lines_do_not() {
         let arguments = vec![Vec::new(); MOST_PARTS + 1];
         assert_eq!(fits_as(Capture { arguments, ..Capture::default() }), Some(false));
-        let facts = Facts { folders: vec![0; MOST_NUMBERS + 1], ..Facts::default() };
+        let facts = Facts { directories: vec![0; MOST_NUMBERS + 1], ..Facts::default() };
         assert_eq!(fits_as(Capture { facts: Some(facts), ..Capture::default() }), Some(false));
         let output = Output { gaps: vec![0; MOST_NUMBERS + 1], ..Output::default() };
         assert_eq!(fits_as(Capture { output: Some(output), ..Capture::default() }), Some(false));

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use hashbrown::{HashMap, HashSet};
 
 use super::recorded::{Recorded, Stands};
-use crate::resolve::{Entered, Folder, Stopped};
+use crate::resolve::{Directory, Entered, Stopped};
 use crate::site::Watched;
 
 /// A fact that has changed.
@@ -27,11 +27,11 @@ pub struct Change {
 pub struct Changes {
     /// Facts that can change what becomes of a row, by path.
     pub facts: Vec<Change>,
-    /// Folders that have other times, or are other folders that show the same.
+    /// Directories that have other times, or are other directories that show the same.
     pub touched: Vec<Change>,
 }
 
-/// Compares what was recorded with what `live` tells now. Where a folder is gone, what stood in it
+/// Compares what was recorded with what `live` tells now. Where a directory is gone, what stood in it
 /// is not told beside.
 pub fn changes(recorded: &Recorded, live: &mut impl Watched) -> Result<Changes, Stopped> {
     let mut compared = Compared { changes: Changes::default(), live: HashMap::new() };
@@ -46,11 +46,11 @@ pub fn changes(recorded: &Recorded, live: &mut impl Watched) -> Result<Changes, 
 
 struct Compared {
     changes: Changes,
-    /// By folder of the record: the one that stands there now.
-    live: HashMap<Folder, Folder>,
+    /// By directory of the record: the one that stands there now.
+    live: HashMap<Directory, Directory>,
 }
 
-/// What the record tells of one folder.
+/// What the record tells of one directory.
 #[derive(Default)]
 struct Known<'r> {
     entries: Vec<(&'r [u8], &'r Stands)>,
@@ -60,85 +60,93 @@ struct Known<'r> {
 
 impl Compared {
     fn go(&mut self, recorded: &Recorded, live: &mut impl Watched) -> Result<(), Stopped> {
-        let mut by_folder: HashMap<Folder, Known<'_>> = HashMap::new();
-        for (folder, name, stands) in recorded.entries() {
-            by_folder.entry(folder).or_default().entries.push((name, stands));
+        let mut by_directory: HashMap<Directory, Known<'_>> = HashMap::new();
+        for (directory, name, stands) in recorded.entries() {
+            by_directory.entry(directory).or_default().entries.push((name, stands));
         }
-        for (folder, name, entered) in recorded.all_entered() {
-            by_folder.entry(folder).or_default().entered.push((name, entered));
+        for (directory, name, entered) in recorded.all_entered() {
+            by_directory.entry(directory).or_default().entered.push((name, entered));
         }
-        for (folder, above) in recorded.all_above() {
-            by_folder.entry(folder).or_default().above = Some(above);
+        for (directory, above) in recorded.all_above() {
+            by_directory.entry(directory).or_default().above = Some(above);
         }
         let mut next = VecDeque::new();
-        self.live.insert(Folder(0), live.root());
-        next.push_back(Folder(0));
+        self.live.insert(Directory(0), live.root());
+        next.push_back(Directory(0));
         if let Some(top) = recorded.known_top() {
             let now = live.top()?;
             self.entered(b"/".to_vec(), top, now, &mut next);
         }
         let mut done = HashSet::new();
-        while let Some(folder) = next.pop_front() {
-            let (Some(mut known), true) = (by_folder.remove(&folder), done.insert(folder)) else {
+        while let Some(directory) = next.pop_front() {
+            let (Some(mut known), true) = (by_directory.remove(&directory), done.insert(directory))
+            else {
                 continue;
             };
             known.entered.sort_unstable_by_key(|(name, _)| *name);
-            let here = self.live[&folder];
+            let here = self.live[&directory];
             let mut changed = HashSet::new();
             for (name, stands) in known.entries {
                 let now = Stands::from(live.entry(here, name)?);
                 if now != *stands {
                     changed.insert(name);
-                    self.changes.facts.push(change(recorded.path(folder, name), stands, &now));
+                    self.changes.facts.push(change(recorded.path(directory, name), stands, &now));
                 }
             }
             for (name, was) in known.entered {
                 if !changed.contains(name) {
                     let now = live.enter(here, name)?;
-                    self.entered(recorded.path(folder, name), was, now, &mut next);
+                    self.entered(recorded.path(directory, name), was, now, &mut next);
                 }
             }
             if let Some(above) = known.above {
                 let now = live.above(here)?;
-                self.entered(recorded.path(folder, b".."), above, now, &mut next);
+                self.entered(recorded.path(directory, b".."), above, now, &mut next);
             }
         }
         Ok(())
     }
 
-    fn entered(&mut self, path: Vec<u8>, was: Entered, is: Entered, next: &mut VecDeque<Folder>) {
+    fn entered(
+        &mut self,
+        path: Vec<u8>,
+        was: Entered,
+        is: Entered,
+        next: &mut VecDeque<Directory>,
+    ) {
         let what = match (was, is) {
-            (Entered::Folder(was), Entered::Folder(is)) => match self.live.get(&was) {
+            (Entered::Directory(was), Entered::Directory(is)) => match self.live.get(&was) {
                 Some(known) if *known == is => return,
-                Some(_) => "was the same folder as another, and is not",
+                Some(_) => "was the same directory as another, and is not",
                 None => {
                     self.live.insert(was, is);
                     next.push_back(was);
                     return;
                 }
             },
-            (Entered::NoFolder, Entered::NoFolder) | (Entered::Unknown, Entered::Unknown) => return,
-            (Entered::Folder(_), Entered::NoFolder) => "was a folder, and is none",
-            (Entered::NoFolder, Entered::Folder(_)) => "was no folder, and is one",
+            (Entered::NotADirectory, Entered::NotADirectory)
+            | (Entered::Unknown, Entered::Unknown) => return,
+            (Entered::Directory(_), Entered::NotADirectory) => "was a directory, and is none",
+            (Entered::NotADirectory, Entered::Directory(_)) => "was no directory, and is one",
             (Entered::Unknown, _) => "could not be read, and can be",
             (_, Entered::Unknown) => "could be read, and cannot be",
         };
         self.changes.facts.push(Change { path, what: what.to_owned(), was: None, is: None });
     }
 
-    /// Compares which folders they are, and when they were changed.
+    /// Compares which directories they are, and when they were changed.
     fn stamps(&mut self, recorded: &Recorded, live: &impl Watched) {
         let (then, now) = (recorded.stamps(), live.stamps());
-        for (&folder, &here) in &self.live {
-            let pair = then.get(folder.0 as usize).zip(now.get(here.0 as usize));
+        for (&directory, &here) in &self.live {
+            let pair = then.get(directory.0 as usize).zip(now.get(here.0 as usize));
             let Some((then, now)) = pair.filter(|(then, now)| then != now) else {
                 continue;
             };
             let what = match then.identity == now.identity {
                 true => "has other times",
-                false => "is another folder",
+                false => "is another directory",
             };
-            let path = recorded.path(folder, b"");
+            let path = recorded.path(directory, b"");
             self.changes.touched.push(Change { path, what: what.to_owned(), was: None, is: None });
         }
     }
@@ -151,7 +159,7 @@ fn change(path: Vec<u8>, was: &Stands, is: &Stands) -> Change {
     };
     let word = |stands: &Stands| match stands {
         Stands::Absent => "not there",
-        Stands::Plain => "a file or folder",
+        Stands::Plain => "a file or directory",
         Stands::Link(_) => "a link",
         Stands::Unknown => "unreadable",
     };

@@ -4,17 +4,17 @@
 //! behind others, and nothing is looked up.
 
 use super::proto::{Facts, Kind, Stopped, Unreadable};
-use crate::resolve::{self, Entered, Entry, Folder};
+use crate::resolve::{self, Directory, Entered, Entry};
 use crate::tree::{Noticed, Stamp};
 
 /// One fact, as it is read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fact<'f> {
     pub kind: Kind,
-    pub folder: Folder,
+    pub directory: Directory,
     pub name: &'f [u8],
     /// Of kinds that have one.
-    pub number: Folder,
+    pub number: Directory,
     /// Of kinds that have one.
     pub text: &'f [u8],
 }
@@ -27,44 +27,59 @@ pub struct Log {
 }
 
 impl Log {
-    /// What stands at `name` in `folder`.
-    pub fn entry(&mut self, folder: Folder, name: &[u8], entry: Entry<'_>) {
+    /// What stands at `name` in `directory`.
+    pub fn entry(&mut self, directory: Directory, name: &[u8], entry: Entry<'_>) {
         let kind = match entry {
             Entry::Absent => Kind::Absent,
             Entry::Plain => Kind::Plain,
             Entry::Link(_) => Kind::Link,
             Entry::Unknown => Kind::Unknown,
         };
-        self.push(kind, folder, name);
+        self.push(kind, directory, name);
         if let Entry::Link(text) = entry {
             self.text(text);
         }
     }
 
-    /// What entering `name` in `folder` came to.
-    pub fn entered(&mut self, folder: Folder, name: &[u8], entered: Entered) {
-        self.folder([Kind::Entered, Kind::NoFolder, Kind::EnteredUnknown], folder, name, entered);
+    /// What entering `name` in `directory` came to.
+    pub fn entered(&mut self, directory: Directory, name: &[u8], entered: Entered) {
+        self.directory(
+            [Kind::Entered, Kind::NotADirectory, Kind::EnteredUnknown],
+            directory,
+            name,
+            entered,
+        );
     }
 
-    /// What is above `folder`.
-    pub fn above(&mut self, folder: Folder, entered: Entered) {
-        self.folder([Kind::Above, Kind::AboveNoFolder, Kind::AboveUnknown], folder, b"", entered);
+    /// What is above `directory`.
+    pub fn above(&mut self, directory: Directory, entered: Entered) {
+        self.directory(
+            [Kind::Above, Kind::AboveNotADirectory, Kind::AboveUnknown],
+            directory,
+            b"",
+            entered,
+        );
     }
 
     /// What `/` is.
     pub fn top(&mut self, entered: Entered) {
-        self.folder([Kind::Top, Kind::TopNoFolder, Kind::TopUnknown], Folder(0), b"", entered);
+        self.directory(
+            [Kind::Top, Kind::TopNotADirectory, Kind::TopUnknown],
+            Directory(0),
+            b"",
+            entered,
+        );
     }
 
-    /// Where `folder` lives.
-    pub fn place(&mut self, folder: Folder, place: Option<(Folder, &[u8])>) {
+    /// Where `directory` lives.
+    pub fn place(&mut self, directory: Directory, place: Option<(Directory, &[u8])>) {
         match place {
             Some((parent, name)) => {
-                self.push(Kind::Place, folder, b"");
+                self.push(Kind::Place, directory, b"");
                 self.facts.numbers.push(parent.0);
                 self.text(name);
             }
-            None => self.push(Kind::NoPlace, folder, b""),
+            None => self.push(Kind::NoPlace, directory, b""),
         }
     }
 
@@ -78,14 +93,14 @@ impl Log {
         });
     }
 
-    /// What the tree noticed, and which folders it met.
+    /// What the tree noticed, and which directories it met.
     pub fn noticed(&mut self, noticed: Noticed, stamps: &[Stamp]) {
         let facts = &mut self.facts;
         facts.listed = noticed.counts.listed as u32;
         facts.reused = noticed.counts.reused as u32;
         facts.unreadable = noticed
             .unreadable
-            .map(|folder| Unreadable { path: folder.path, reason: folder.reason });
+            .map(|directory| Unreadable { path: directory.path, reason: directory.reason });
         facts.devices = stamps.iter().map(|stamp| stamp.identity.device).collect();
         facts.inodes = stamps.iter().map(|stamp| stamp.identity.inode).collect();
         facts.modified = stamps.iter().map(|stamp| stamp.modified.0).collect();
@@ -94,23 +109,23 @@ impl Log {
         facts.changed_nanoseconds = stamps.iter().map(|stamp| stamp.changed.1 as u32).collect();
     }
 
-    fn folder(&mut self, kinds: [Kind; 3], folder: Folder, name: &[u8], entered: Entered) {
+    fn directory(&mut self, kinds: [Kind; 3], directory: Directory, name: &[u8], entered: Entered) {
         let [found, not, unknown] = kinds;
         match entered {
-            Entered::Folder(inner) => {
-                self.push(found, folder, name);
+            Entered::Directory(inner) => {
+                self.push(found, directory, name);
                 self.facts.numbers.push(inner.0);
             }
-            Entered::NoFolder => self.push(not, folder, name),
-            Entered::Unknown => self.push(unknown, folder, name),
+            Entered::NotADirectory => self.push(not, directory, name),
+            Entered::Unknown => self.push(unknown, directory, name),
         }
     }
 
-    fn push(&mut self, kind: Kind, folder: Folder, name: &[u8]) {
+    fn push(&mut self, kind: Kind, directory: Directory, name: &[u8]) {
         let facts = &mut self.facts;
         facts.kinds.push(kind as u8);
-        facts.folders.push(folder.0.wrapping_sub(self.last) as i32);
-        self.last = folder.0;
+        facts.directories.push(directory.0.wrapping_sub(self.last) as i32);
+        self.last = directory.0;
         facts.name_lengths.push(name.len() as u32);
         facts.names.extend_from_slice(name);
     }
@@ -123,25 +138,25 @@ impl Log {
 
 /// Reads the facts back. `None` where the columns do not belong together.
 pub fn each<'f>(facts: &'f Facts, mut tell: impl FnMut(Fact<'f>) -> Option<()>) -> Option<()> {
-    let folders = facts.devices.len();
-    let known = |number: u32| ((number as usize) < folders).then_some(Folder(number));
+    let directories = facts.devices.len();
+    let known = |number: u32| ((number as usize) < directories).then_some(Directory(number));
     let mut names = Texts { rest: &facts.names, lengths: facts.name_lengths.iter() };
     let mut texts = Texts { rest: &facts.texts, lengths: facts.text_lengths.iter() };
     let mut numbers = facts.numbers.iter();
     let mut last = 0u32;
-    if facts.kinds.len() != facts.folders.len() {
+    if facts.kinds.len() != facts.directories.len() {
         return None;
     }
-    for (&kind, &difference) in facts.kinds.iter().zip(&facts.folders) {
+    for (&kind, &difference) in facts.kinds.iter().zip(&facts.directories) {
         let kind = Kind::try_from(i32::from(kind)).ok()?;
         last = last.wrapping_add(difference as u32);
         let has_number = matches!(kind, Kind::Entered | Kind::Above | Kind::Top | Kind::Place);
         let has_text = matches!(kind, Kind::Link | Kind::Place);
         tell(Fact {
             kind,
-            folder: known(last)?,
+            directory: known(last)?,
             name: names.next()?,
-            number: if has_number { known(*numbers.next()?)? } else { Folder(0) },
+            number: if has_number { known(*numbers.next()?)? } else { Directory(0) },
             text: if has_text { texts.next()? } else { b"" },
         })?;
     }
@@ -171,13 +186,13 @@ mod tests {
     #[test]
     fn facts_are_read_back_as_they_were_told() {
         let mut log = Log::default();
-        log.entry(Folder(1), b"a", Entry::Link(b"b"));
-        log.entered(Folder(0), b"c", Entered::Folder(Folder(1)));
-        log.place(Folder(1), Some((Folder(0), b"c")));
+        log.entry(Directory(1), b"a", Entry::Link(b"b"));
+        log.entered(Directory(0), b"c", Entered::Directory(Directory(1)));
+        log.place(Directory(1), Some((Directory(0), b"c")));
         log.facts.devices = vec![0; 2];
         let mut read = Vec::new();
         each(&log.facts, |fact| {
-            read.push((fact.kind, fact.folder.0, fact.name, fact.number.0, fact.text));
+            read.push((fact.kind, fact.directory.0, fact.name, fact.number.0, fact.text));
             Some(())
         })
         .unwrap();
@@ -194,8 +209,8 @@ mod tests {
     #[test]
     fn columns_that_do_not_belong_together_are_refused() {
         let mut log = Log::default();
-        log.entry(Folder(0), b"a", Entry::Plain);
-        assert!(each(&log.facts, |_| Some(())).is_none(), "a folder that was never met");
+        log.entry(Directory(0), b"a", Entry::Plain);
+        assert!(each(&log.facts, |_| Some(())).is_none(), "a directory that was never met");
         log.facts.devices = vec![0];
         assert!(each(&log.facts, |_| Some(())).is_some());
         log.facts.name_lengths[0] = 2;

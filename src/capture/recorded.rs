@@ -8,11 +8,11 @@ use super::bounds::MOST_FACTS;
 use super::facts::{self, Fact};
 use super::proto::{Facts, Kind};
 use super::replaying::shown;
-use crate::resolve::{Entered, Entry, Folder, Stopped, Tree};
+use crate::resolve::{Directory, Entered, Entry, Stopped, Tree};
 use crate::site::Watched;
 use crate::tree::{Counts, Identity, Noticed, Stamp, Unreadable};
 
-/// The most bytes of the folders in a path that is shown, which a stranger's facts may make go round.
+/// The most bytes of the directories in a path that is shown, which a stranger's facts may make go round.
 const LONGEST_PATH: usize = 4096;
 /// The most bytes of a link's text: more than any system takes.
 const LONGEST_LINK: usize = 1 << 16;
@@ -21,18 +21,18 @@ const LONGEST_LINK: usize = 1 << 16;
 pub struct Recorded {
     entries: HashMap<Location, Stands>,
     entered: HashMap<Location, Entered>,
-    above: HashMap<Folder, Entered>,
-    places: HashMap<Folder, Option<Location>>,
+    above: HashMap<Directory, Entered>,
+    places: HashMap<Directory, Option<Location>>,
     top: Option<Entered>,
     stopped: Option<Stopped>,
     noticed: Noticed,
     stamps: Vec<Stamp>,
-    /// By folder: how it was met first.
+    /// By directory: how it was met first.
     met: Vec<Option<Met>>,
 }
 
-/// A folder, and a name in it.
-type Location = (Folder, Box<[u8]>);
+/// A directory, and a name in it.
+type Location = (Directory, Box<[u8]>);
 
 /// What stands at a location.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,13 +43,13 @@ pub enum Stands {
     Unknown,
 }
 
-/// How a folder was met.
+/// How a directory was met.
 #[derive(Clone)]
 enum Met {
     Root,
     Top,
-    Above(Folder),
-    In(Folder, Box<[u8]>),
+    Above(Directory),
+    In(Directory, Box<[u8]>),
 }
 
 impl From<Entry<'_>> for Stands {
@@ -63,7 +63,7 @@ impl From<Entry<'_>> for Stands {
     }
 }
 
-const ROOT: Folder = Folder(0);
+const ROOT: Directory = Directory(0);
 
 impl Recorded {
     /// What `facts` tell. `None` if they cannot be what a tree told.
@@ -90,9 +90,9 @@ impl Recorded {
             }),
             noticed: Noticed {
                 counts: Counts { listed: facts.listed as usize, reused: facts.reused as usize },
-                unreadable: facts.unreadable.as_ref().map(|folder| Unreadable {
-                    path: folder.path.clone(),
-                    reason: shown(&folder.reason),
+                unreadable: facts.unreadable.as_ref().map(|directory| Unreadable {
+                    path: directory.path.clone(),
+                    reason: shown(&directory.reason),
                 }),
             },
             stamps,
@@ -103,11 +103,11 @@ impl Recorded {
     }
 
     fn add(&mut self, fact: Fact<'_>) -> Option<()> {
-        let Fact { kind, folder, name, number, text } = fact;
+        let Fact { kind, directory, name, number, text } = fact;
         let stands = |stands| {
-            // What no name is would lead out of the folder. That of `/` is empty.
+            // What no name is would lead out of the directory. That of `/` is empty.
             let is_name = !name.contains(&b'/') && !name.contains(&0);
-            is_name.then(|| ((folder, Box::from(name)), stands))
+            is_name.then(|| ((directory, Box::from(name)), stands))
         };
         if text.len() > LONGEST_LINK {
             return None;
@@ -117,53 +117,53 @@ impl Recorded {
             Kind::Plain => self.entries.extend([stands(Stands::Plain)?]),
             Kind::Link => self.entries.extend([stands(Stands::Link(text.into()))?]),
             Kind::Unknown => self.entries.extend([stands(Stands::Unknown)?]),
-            Kind::Entered | Kind::NoFolder | Kind::EnteredUnknown => {
+            Kind::Entered | Kind::NotADirectory | Kind::EnteredUnknown => {
                 let (place, _) = stands(Stands::Plain)?;
-                let entered = entered(kind == Kind::Entered, kind == Kind::NoFolder, number);
-                self.meet(entered, Met::In(folder, name.into()));
+                let entered = entered(kind == Kind::Entered, kind == Kind::NotADirectory, number);
+                self.meet(entered, Met::In(directory, name.into()));
                 self.entered.insert(place, entered);
             }
-            Kind::Above | Kind::AboveNoFolder | Kind::AboveUnknown => {
-                let above = entered(kind == Kind::Above, kind == Kind::AboveNoFolder, number);
-                self.meet(above, Met::Above(folder));
-                self.above.insert(folder, above);
+            Kind::Above | Kind::AboveNotADirectory | Kind::AboveUnknown => {
+                let above = entered(kind == Kind::Above, kind == Kind::AboveNotADirectory, number);
+                self.meet(above, Met::Above(directory));
+                self.above.insert(directory, above);
             }
-            Kind::Top | Kind::TopNoFolder | Kind::TopUnknown => {
-                let top = entered(kind == Kind::Top, kind == Kind::TopNoFolder, number);
+            Kind::Top | Kind::TopNotADirectory | Kind::TopUnknown => {
+                let top = entered(kind == Kind::Top, kind == Kind::TopNotADirectory, number);
                 self.meet(top, Met::Top);
                 self.top = Some(top);
             }
             Kind::Place => {
-                self.places.insert(folder, Some((number, text.into())));
+                self.places.insert(directory, Some((number, text.into())));
             }
             Kind::NoPlace => {
-                self.places.insert(folder, None);
+                self.places.insert(directory, None);
             }
         }
         Some(())
     }
 
     fn meet(&mut self, entered: Entered, how: Met) {
-        if let Entered::Folder(folder) = entered
-            && let Some(met @ None) = self.met.get_mut(folder.0 as usize)
+        if let Entered::Directory(directory) = entered
+            && let Some(met @ None) = self.met.get_mut(directory.0 as usize)
         {
             *met = Some(how);
         }
     }
 
     /// The locations that were asked for, each with what stood there.
-    pub fn entries(&self) -> impl Iterator<Item = (Folder, &[u8], &Stands)> {
-        self.entries.iter().map(|((folder, name), stands)| (*folder, &**name, stands))
+    pub fn entries(&self) -> impl Iterator<Item = (Directory, &[u8], &Stands)> {
+        self.entries.iter().map(|((directory, name), stands)| (*directory, &**name, stands))
     }
 
     /// The locations that were entered, each with what that came to.
-    pub fn all_entered(&self) -> impl Iterator<Item = (Folder, &[u8], Entered)> {
-        self.entered.iter().map(|((folder, name), entered)| (*folder, &**name, *entered))
+    pub fn all_entered(&self) -> impl Iterator<Item = (Directory, &[u8], Entered)> {
+        self.entered.iter().map(|((directory, name), entered)| (*directory, &**name, *entered))
     }
 
-    /// The folders above which was asked for, each with what was there.
-    pub fn all_above(&self) -> impl Iterator<Item = (Folder, Entered)> {
-        self.above.iter().map(|(folder, above)| (*folder, *above))
+    /// The directories above which was asked for, each with what was there.
+    pub fn all_above(&self) -> impl Iterator<Item = (Directory, Entered)> {
+        self.above.iter().map(|(directory, above)| (*directory, *above))
     }
 
     /// What `/` was, if that was asked.
@@ -171,18 +171,18 @@ impl Recorded {
         self.top
     }
 
-    fn unasked(&self, folder: Folder, name: &[u8]) -> Stopped {
+    fn unasked(&self, directory: Directory, name: &[u8]) -> Stopped {
         self.stopped.clone().unwrap_or_else(|| Stopped::Failed {
-            path: self.path(folder, name),
+            path: self.path(directory, name),
             reason: "the capture does not tell; this was not asked when it was recorded".to_owned(),
         })
     }
 }
 
-fn entered(found: bool, not: bool, number: Folder) -> Entered {
+fn entered(found: bool, not: bool, number: Directory) -> Entered {
     match (found, not) {
-        (true, _) => Entered::Folder(number),
-        (_, true) => Entered::NoFolder,
+        (true, _) => Entered::Directory(number),
+        (_, true) => Entered::NotADirectory,
         _ => Entered::Unknown,
     }
 }
@@ -213,13 +213,13 @@ impl Watched for Recorded {
         self.stamps.clone()
     }
 
-    fn path(&self, folder: Folder, name: &[u8]) -> Vec<u8> {
+    fn path(&self, directory: Directory, name: &[u8]) -> Vec<u8> {
         let mut parts = vec![name];
-        let mut folder = folder;
+        let mut directory = directory;
         let mut is_absolute = false;
         let mut length = 0;
         loop {
-            match self.met.get(folder.0 as usize).and_then(Option::as_ref) {
+            match self.met.get(directory.0 as usize).and_then(Option::as_ref) {
                 // Longer than any path: a stranger's facts that go round.
                 _ if length > LONGEST_PATH => {
                     parts.push(b"...");
@@ -229,12 +229,12 @@ impl Watched for Recorded {
                     let cut = &name[name.len().saturating_sub(LONGEST_PATH)..];
                     length += cut.len() + 1;
                     parts.push(cut);
-                    folder = *parent;
+                    directory = *parent;
                 }
                 Some(Met::Above(inner)) => {
                     length += b"../".len();
                     parts.push(b"..");
-                    folder = *inner;
+                    directory = *inner;
                 }
                 Some(Met::Top) => {
                     is_absolute = true;
@@ -261,7 +261,7 @@ impl Watched for Recorded {
 }
 
 impl Tree for Recorded {
-    fn root(&self) -> Folder {
+    fn root(&self) -> Directory {
         ROOT
     }
 
@@ -269,34 +269,34 @@ impl Tree for Recorded {
         self.top.ok_or_else(|| self.unasked(ROOT, b"/"))
     }
 
-    fn above(&mut self, folder: Folder) -> Result<Entered, Stopped> {
-        self.above.get(&folder).copied().ok_or_else(|| self.unasked(folder, b".."))
+    fn above(&mut self, directory: Directory) -> Result<Entered, Stopped> {
+        self.above.get(&directory).copied().ok_or_else(|| self.unasked(directory, b".."))
     }
 
-    fn place(&self, folder: Folder) -> Option<(Folder, &[u8])> {
-        let (parent, name) = self.places.get(&folder)?.as_ref()?;
+    fn place(&self, directory: Directory) -> Option<(Directory, &[u8])> {
+        let (parent, name) = self.places.get(&directory)?.as_ref()?;
         Some((*parent, name))
     }
 
-    fn entry(&mut self, folder: Folder, name: &[u8]) -> Result<Entry<'_>, Stopped> {
-        match self.entries.get(&Asked(folder, name)) {
+    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<'_>, Stopped> {
+        match self.entries.get(&Asked(directory, name)) {
             Some(Stands::Absent) => Ok(Entry::Absent),
             Some(Stands::Plain) => Ok(Entry::Plain),
             Some(Stands::Link(text)) => Ok(Entry::Link(text)),
             Some(Stands::Unknown) => Ok(Entry::Unknown),
-            None => Err(self.unasked(folder, name)),
+            None => Err(self.unasked(directory, name)),
         }
     }
 
-    fn enter(&mut self, folder: Folder, name: &[u8]) -> Result<Entered, Stopped> {
-        let known = self.entered.get(&Asked(folder, name)).copied();
-        known.ok_or_else(|| self.unasked(folder, name))
+    fn enter(&mut self, directory: Directory, name: &[u8]) -> Result<Entered, Stopped> {
+        let known = self.entered.get(&Asked(directory, name)).copied();
+        known.ok_or_else(|| self.unasked(directory, name))
     }
 }
 
 /// A location that is looked up.
 #[derive(Hash)]
-struct Asked<'n>(Folder, &'n [u8]);
+struct Asked<'n>(Directory, &'n [u8]);
 
 impl hashbrown::Equivalent<Location> for Asked<'_> {
     fn equivalent(&self, known: &Location) -> bool {
@@ -310,16 +310,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_through_folders_that_go_round_ends() {
+    fn a_path_through_directories_that_go_round_ends() {
         let mut log = Log::default();
-        log.entered(Folder(2), b"x", Entered::Folder(Folder(1)));
-        log.entered(Folder(1), b"y", Entered::Folder(Folder(2)));
+        log.entered(Directory(2), b"x", Entered::Directory(Directory(1)));
+        log.entered(Directory(1), b"y", Entered::Directory(Directory(2)));
         let count = 100_000;
         let facts = &mut log.facts;
         (facts.devices, facts.inodes) = (vec![0; count], vec![0; count]);
         (facts.modified, facts.changed) = (vec![0; count], vec![0; count]);
         (facts.modified_nanoseconds, facts.changed_nanoseconds) = (vec![0; count], vec![0; count]);
-        let path = Recorded::new(facts).unwrap().path(Folder(1), b"name");
+        let path = Recorded::new(facts).unwrap().path(Directory(1), b"name");
         assert!(path.starts_with(b".../") && path.ends_with(b"/y/x/name"), "{}", path.len());
         assert!(path.len() < 2 * LONGEST_PATH, "{}", path.len());
     }

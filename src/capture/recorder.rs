@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use tracing::trace;
 
 use super::facts::Log;
-use crate::resolve::{Entered, Entry, Folder, Met, Stopped, Tree, Wanted};
+use crate::resolve::{Directory, Entered, Entry, Met, Stopped, Tree, Wanted};
 use crate::show::Shown;
 use crate::site::Watched;
 use crate::tree::{Noticed, Stamp};
@@ -15,7 +15,7 @@ use crate::tree::{Noticed, Stamp};
 /// Asks `tree`, and takes every answer down. When it goes, it takes down what the tree noticed.
 pub struct Recorder<'l, T: Watched> {
     tree: T,
-    // Where a folder lives is asked without a way to change anything.
+    // Where a directory lives is asked without a way to change anything.
     log: RefCell<&'l mut Log>,
 }
 
@@ -41,8 +41,8 @@ impl<T: Watched> Watched for Recorder<'_, T> {
         self.tree.stamps()
     }
 
-    fn path(&self, folder: Folder, name: &[u8]) -> Vec<u8> {
-        self.tree.path(folder, name)
+    fn path(&self, directory: Directory, name: &[u8]) -> Vec<u8> {
+        self.tree.path(directory, name)
     }
 }
 
@@ -58,18 +58,18 @@ fn heard<A>(log: &mut Log, answer: Result<A, Stopped>) -> Result<A, Stopped> {
 }
 
 /// Takes down what stands at a location.
-fn told(log: &mut Log, folder: Folder, name: &[u8], entry: Entry<'_>) {
+fn told(log: &mut Log, directory: Directory, name: &[u8], entry: Entry<'_>) {
     match entry {
         Entry::Link(text) => {
-            trace!(folder = folder.0, name = %Shown(name), text = %Shown(text), "link");
+            trace!(directory = directory.0, name = %Shown(name), text = %Shown(text), "link");
         }
-        _ => trace!(folder = folder.0, name = %Shown(name), ?entry, "entry"),
+        _ => trace!(directory = directory.0, name = %Shown(name), ?entry, "entry"),
     }
-    log.entry(folder, name, entry);
+    log.entry(directory, name, entry);
 }
 
 impl<T: Watched> Tree for Recorder<'_, T> {
-    fn root(&self) -> Folder {
+    fn root(&self) -> Directory {
         self.tree.root()
     }
 
@@ -80,43 +80,43 @@ impl<T: Watched> Tree for Recorder<'_, T> {
     fn top(&mut self) -> Result<Entered, Stopped> {
         let log = self.log.get_mut();
         let entered = heard(log, self.tree.top())?;
-        trace!(?entered, "the folder /");
+        trace!(?entered, "the directory /");
         log.top(entered);
         Ok(entered)
     }
 
-    fn above(&mut self, folder: Folder) -> Result<Entered, Stopped> {
+    fn above(&mut self, directory: Directory) -> Result<Entered, Stopped> {
         let log = self.log.get_mut();
-        let entered = heard(log, self.tree.above(folder))?;
-        trace!(folder = folder.0, ?entered, "above");
-        log.above(folder, entered);
+        let entered = heard(log, self.tree.above(directory))?;
+        trace!(directory = directory.0, ?entered, "above");
+        log.above(directory, entered);
         Ok(entered)
     }
 
-    fn place(&self, folder: Folder) -> Option<(Folder, &[u8])> {
-        let place = self.tree.place(folder);
+    fn place(&self, directory: Directory) -> Option<(Directory, &[u8])> {
+        let place = self.tree.place(directory);
         match place {
             Some((parent, name)) => {
-                trace!(folder = folder.0, parent = parent.0, name = %Shown(name), "place");
+                trace!(directory = directory.0, parent = parent.0, name = %Shown(name), "place");
             }
-            None => trace!(folder = folder.0, "no place"),
+            None => trace!(directory = directory.0, "no place"),
         }
-        self.log.borrow_mut().place(folder, place);
+        self.log.borrow_mut().place(directory, place);
         place
     }
 
-    fn entry(&mut self, folder: Folder, name: &[u8]) -> Result<Entry<'_>, Stopped> {
+    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<'_>, Stopped> {
         let log = self.log.get_mut();
-        let entry = heard(log, self.tree.entry(folder, name))?;
-        told(log, folder, name, entry);
+        let entry = heard(log, self.tree.entry(directory, name))?;
+        told(log, directory, name, entry);
         Ok(entry)
     }
 
-    fn enter(&mut self, folder: Folder, name: &[u8]) -> Result<Entered, Stopped> {
+    fn enter(&mut self, directory: Directory, name: &[u8]) -> Result<Entered, Stopped> {
         let log = self.log.get_mut();
-        let entered = heard(log, self.tree.enter(folder, name))?;
-        trace!(folder = folder.0, name = %Shown(name), ?entered, "enter");
-        log.entered(folder, name, entered);
+        let entered = heard(log, self.tree.enter(directory, name))?;
+        trace!(directory = directory.0, name = %Shown(name), ?entered, "enter");
+        log.entered(directory, name, entered);
         Ok(entered)
     }
 
@@ -132,14 +132,14 @@ impl<T: Watched> Tree for Recorder<'_, T> {
             };
             told(log, parent, name, entry);
             if let Met::Plain(entered) = met {
-                trace!(folder = parent.0, name = %Shown(name), ?entered, "enter");
+                trace!(directory = parent.0, name = %Shown(name), ?entered, "enter");
                 log.entered(parent, name, *entered);
             }
         }
         Ok(all_met)
     }
 
-    fn read_all(&mut self, folders: &[(Folder, u32)]) -> Result<(), Stopped> {
-        heard(self.log.get_mut(), self.tree.read_all(folders))
+    fn read_all(&mut self, directories: &[(Directory, u32)]) -> Result<(), Stopped> {
+        heard(self.log.get_mut(), self.tree.read_all(directories))
     }
 }

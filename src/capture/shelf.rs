@@ -1,4 +1,4 @@
-//! The folder that captures are kept in. They are written by a thread of their own, so that a
+//! The directory that captures are kept in. They are written by a thread of their own, so that a
 //! request does not wait for the disk.
 //!
 //! Knows names, room, and which captures go for want of it; must not know what is in one.
@@ -21,7 +21,7 @@ use crate::output::Output;
 /// How many captures may wait to be written. Requests wait where there are more: none is lost, and
 /// they take no more memory than so many requests.
 const WAITING: usize = 16;
-/// The folder is listed whenever this part of its limit was written.
+/// The directory is listed whenever this part of its limit was written.
 const SHARE: u64 = 32;
 /// What the name of every capture ends in.
 const ENDING: &str = ".capture";
@@ -37,20 +37,20 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// Keeps captures in `folder`, of `limit` bytes in all, and tells `warn` what went wrong.
+    /// Keeps captures in `directory`, of `limit` bytes in all, and tells `warn` what went wrong.
     pub fn open(
-        folder: PathBuf,
+        directory: PathBuf,
         limit: u64,
         startup_arguments: Vec<Vec<u8>>,
         warn: fn(&str),
     ) -> io::Result<Self> {
         let working_directory = std::env::current_dir()?;
         // The working directory of a worker is Bazel's, which empties it at will.
-        let folder = working_directory.join(folder);
+        let directory = working_directory.join(directory);
         let (sender, taken) = sync_channel(WAITING);
         let writer = std::thread::Builder::new()
             .name("captures".to_owned())
-            .spawn(move || write_all(&folder, limit, &taken, warn))?;
+            .spawn(move || write_all(&directory, limit, &taken, warn))?;
         Ok(Self {
             sender: Mutex::new(Some(sender)),
             writer: Mutex::new(Some(writer)),
@@ -81,12 +81,12 @@ impl Shelf {
     }
 }
 
-fn write_all(folder: &Path, limit: u64, taken: &Receiver<Taken>, warn: fn(&str)) {
-    // Written since the folder was listed: asking thousands of captures for their sizes behind every
+fn write_all(directory: &Path, limit: u64, taken: &Receiver<Taken>, warn: fn(&str)) {
+    // Written since the directory was listed: asking thousands of captures for their sizes behind every
     // request would take longer than the request.
     let mut unlisted = u64::MAX;
     for taken in taken {
-        match write(folder, taken) {
+        match write(directory, taken) {
             Ok(size) => unlisted = unlisted.saturating_add(size),
             Err(error) => {
                 warn(&format!("a capture was not kept: {error}"));
@@ -95,29 +95,29 @@ fn write_all(folder: &Path, limit: u64, taken: &Receiver<Taken>, warn: fn(&str))
         }
         if unlisted > limit / SHARE {
             unlisted = 0;
-            // Others may write to this folder too: what is left free is for what nobody counts.
-            if let Err(error) = keep_to(folder, limit - limit / SHARE * 2) {
-                warn(&format!("{}: old captures cannot be dropped: {error}", folder.display()));
+            // Others may write to this directory too: what is left free is for what nobody counts.
+            if let Err(error) = keep_to(directory, limit - limit / SHARE * 2) {
+                warn(&format!("{}: old captures cannot be dropped: {error}", directory.display()));
             }
         }
     }
 }
 
 /// Writes a capture, and tells its size.
-fn write(folder: &Path, taken: Taken) -> Result<u64, Error> {
+fn write(directory: &Path, taken: Taken) -> Result<u64, Error> {
     let name = name(&taken);
     let path = PathBuf::from(name);
-    fs::create_dir_all(folder).map_err(|source| Error::Write {
+    fs::create_dir_all(directory).map_err(|source| Error::Write {
         flag: "--record",
-        path: folder.to_owned(),
+        path: directory.to_owned(),
         source,
     })?;
-    let mut output = Output::create("--record", folder, &path, &[])?;
+    let mut output = Output::create("--record", directory, &path, &[])?;
     let capture = taken.into_capture();
     output.write(|out| file::write(&capture, out))?;
     output.commit()?;
     // Another process may have dropped it.
-    Ok(folder.join(path).metadata().map_or(0, |file| file.len()))
+    Ok(directory.join(path).metadata().map_or(0, |file| file.len()))
 }
 
 /// The name of a capture: when the request began, its id, the process, and which of its requests
@@ -144,10 +144,10 @@ fn is_ours(name: &str) -> bool {
     began.len() == utc(0).len() && began.ends_with('Z') && rest.chars().all(is_digit_or_dash)
 }
 
-/// Drops the oldest captures of a folder until they take `limit` bytes at most. The newest stays.
-fn keep_to(folder: &Path, limit: u64) -> io::Result<()> {
+/// Drops the oldest captures of a directory until they take `limit` bytes at most. The newest stays.
+fn keep_to(directory: &Path, limit: u64) -> io::Result<()> {
     let mut captures = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_name().to_str().is_some_and(is_ours) {
             // Another process may have dropped it.
@@ -162,7 +162,7 @@ fn keep_to(folder: &Path, limit: u64) -> io::Result<()> {
         if held <= limit {
             break;
         }
-        match fs::remove_file(folder.join(name)) {
+        match fs::remove_file(directory.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => held -= size,
         }
@@ -191,18 +191,20 @@ mod tests {
 
     #[test]
     fn the_oldest_captures_go_first_and_the_newest_stays() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let names =
             ["1", "2", "3"].map(|day| format!("2026112{day}T000000.000000Z-0-1-0000.capture"));
         for name in &names {
-            fs::write(folder.path().join(name), [0; 100]).unwrap();
+            fs::write(directory.path().join(name), [0; 100]).unwrap();
         }
-        fs::write(folder.path().join("other"), [0; 1000]).unwrap();
+        fs::write(directory.path().join("other"), [0; 1000]).unwrap();
         let left = |limit| {
-            keep_to(folder.path(), limit).unwrap();
-            names.iter().filter(|name| folder.path().join(name).exists()).count()
+            keep_to(directory.path(), limit).unwrap();
+            names.iter().filter(|name| directory.path().join(name).exists()).count()
         };
         assert_eq!((left(250), left(100), left(0)), (2, 1, 1));
-        assert!(folder.path().join("other").exists() && folder.path().join(&names[2]).exists());
+        assert!(
+            directory.path().join("other").exists() && directory.path().join(&names[2]).exists()
+        );
     }
 }

@@ -163,7 +163,7 @@ fn tell(
     let told = resolve::explain(&spec, &also, options, inputs, &mut tree, chosen, |tale, tree| {
         let teller = Teller { spec: &spec, how: &args.how, tree };
         page.tell(&match tale {
-            Tale::Folder(story) => teller.folder(story),
+            Tale::Directory(story) => teller.directory(story),
             Tale::Row(story) => teller.row(story),
         })
     });

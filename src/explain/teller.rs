@@ -1,4 +1,4 @@
-//! Stories of rows and folders, put into words.
+//! Stories of rows and directories, put into words.
 //!
 //! Knows the rules by their numbers and says them in a sentence; must decide nothing.
 
@@ -6,7 +6,7 @@ use crate::cli::How;
 use crate::error::Error;
 use crate::path;
 use crate::resolve::{
-    Becomes, FolderStory, Hop, MOST_LINKS, MissingTarget, Reason, Staying, Story,
+    Becomes, DirectoryStory, Hop, MOST_LINKS, MissingTarget, Reason, Staying, Story,
 };
 use crate::show::Shown;
 use crate::site::Watched;
@@ -28,10 +28,10 @@ impl<T: Watched> Teller<'_, T> {
         let name = path::split(self.spec.source(row)).1;
         let mut told = of_row(self.spec, story.row);
         let staging = story.stagings.iter();
-        told.staging = staging.map(|folder| shown(&self.tree.path(*folder, name))).collect();
-        if let Some((folder, linked)) = story.home {
-            told.home = Some(shown(&self.tree.path(folder, name)));
-            told.linked_folders = linked;
+        told.staging = staging.map(|directory| shown(&self.tree.path(*directory, name))).collect();
+        if let Some((directory, linked)) = story.home {
+            told.home = Some(shown(&self.tree.path(directory, name)));
+            told.linked_directories = linked;
         }
         told.link = story.author.as_deref().map(shown);
         told.trail = story.trail.iter().map(|hop| self.hop(hop)).collect();
@@ -49,17 +49,17 @@ impl<T: Watched> Teller<'_, T> {
                     Reason::Roundabout => rule(
                         1,
                         "its home is no symlink, and another row with that home was reached \
-                         through fewer linked folders"
+                         through fewer linked directories"
                             .to_owned(),
                     ),
                     Reason::Hop(hop) => rule(
                         2,
                         format!("hop {} is the first on its trail that is another row", hop + 1),
                     ),
-                    Reason::Folder(hop) => rule(
+                    Reason::Directory(hop) => rule(
                         2,
                         format!(
-                            "hop {} is the first on its trail that is a folder of the archive, and \
+                            "hop {} is the first on its trail that is a directory of the archive, and \
                              none is another row",
                             hop + 1
                         ),
@@ -82,14 +82,14 @@ impl<T: Watched> Teller<'_, T> {
                             .to_owned(),
                     ),
                 }
-                if matches!(reason, Reason::Hop(_) | Reason::Folder(_) | Reason::Roundabout) {
+                if matches!(reason, Reason::Hop(_) | Reason::Directory(_) | Reason::Roundabout) {
                     rule(5, text_rule(text, story.author.as_deref()));
                 }
                 told.becomes = format!("a link to {}", shown(text));
             }
-            Becomes::PartOf(folder) => {
-                rule(6, format!("{} is one link in the tree, and becomes one", shown(folder)));
-                told.becomes = "nothing: it goes with its folder".to_owned();
+            Becomes::PartOf(directory) => {
+                rule(6, format!("{} is one link in the tree, and becomes one", shown(directory)));
+                told.becomes = "nothing: it goes with its directory".to_owned();
             }
             Becomes::Itself(staying) => {
                 let (number, because) = self.staying(*staying, &story);
@@ -116,7 +116,9 @@ impl<T: Watched> Teller<'_, T> {
             Staying::Absent => {
                 (8, "its source is not there, or not among the inputs: add it to srcs")
             }
-            Staying::Unknown => (8, "a folder on the way cannot be read: nothing is known of it"),
+            Staying::Unknown => {
+                (8, "a directory on the way cannot be read: nothing is known of it")
+            }
             Staying::Contested => {
                 (0, "its archive path stands more than once, for different things")
             }
@@ -139,16 +141,16 @@ impl<T: Watched> Teller<'_, T> {
         }
     }
 
-    /// What is told of a folder that became a link.
-    pub fn folder(&self, story: FolderStory) -> Told {
+    /// What is told of a directory that became a link.
+    pub fn directory(&self, story: DirectoryStory) -> Told {
         let home = story.home.as_ref();
         Told {
             path: shown(&story.path),
-            of: "folder",
+            of: "directory",
             source: String::new(),
             staging: Vec::new(),
-            home: home.map(|(folder, name)| shown(&self.tree.path(*folder, name))),
-            linked_folders: 0,
+            home: home.map(|(directory, name)| shown(&self.tree.path(*directory, name))),
+            linked_directories: 0,
             link: story.author.as_deref().map(shown),
             trail: story.trail.iter().map(|hop| self.hop(hop)).collect(),
             becomes: match story.rows {
@@ -167,7 +169,7 @@ impl<T: Watched> Teller<'_, T> {
 
     fn hop(&self, hop: &Hop) -> ToldHop {
         ToldHop {
-            location: shown(&self.tree.path(hop.folder, &hop.name)),
+            location: shown(&self.tree.path(hop.directory, &hop.name)),
             link: hop.text.as_deref().map(shown),
             rows: hop.rows.iter().map(|row| shown(row)).collect(),
             more_rows: hop.more,
@@ -200,7 +202,7 @@ pub fn failed(path: &str, error: &Error) -> Told {
         source: String::new(),
         staging: Vec::new(),
         home: None,
-        linked_folders: 0,
+        linked_directories: 0,
         link: None,
         trail: Vec::new(),
         becomes: format!("an error: {}", shown(error.to_string().as_bytes())),
@@ -218,7 +220,7 @@ pub fn of_row(spec: &Spec, number: usize) -> Told {
         source: shown(spec.source(row)),
         staging: Vec::new(),
         home: None,
-        linked_folders: 0,
+        linked_directories: 0,
         link: None,
         trail: Vec::new(),
         becomes: String::new(),

@@ -1,15 +1,15 @@
-//! What is told of a row or folder, and how that is written: for people, or as JSON.
+//! What is told of a row or directory, and how that is written: for people, or as JSON.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-/// What is told of one row, or of one folder that became a link.
+/// What is told of one row, or of one directory that became a link.
 #[derive(Serialize)]
 pub struct Told {
     /// The archive path.
     pub path: String,
-    /// `row` or `folder`.
+    /// `row` or `directory`.
     pub of: &'static str,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub source: String,
@@ -18,9 +18,9 @@ pub struct Told {
     pub staging: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub home: Option<String>,
-    /// Through how many linked folders the home was reached.
+    /// Through how many linked directories the home was reached.
     #[serde(skip_serializing_if = "is_zero")]
-    pub linked_folders: u32,
+    pub linked_directories: u32,
     /// The text of the link at the home.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
@@ -89,7 +89,7 @@ impl Colours {
 pub fn written(told: &Told, colours: &Colours) -> String {
     let mut out = String::new();
     let head = match told.of {
-        "folder" => format!("{}/", told.path),
+        "directory" => format!("{}/", told.path),
         _ if told.path.is_empty() => "(the spec)".to_owned(),
         _ => told.path.clone(),
     };
@@ -108,10 +108,10 @@ pub fn written(told: &Told, colours: &Colours) -> String {
         None => String::new(),
     };
     if let Some(home) = &told.home {
-        let linked = match told.linked_folders {
+        let linked = match told.linked_directories {
             0 => String::new(),
-            1 => "  (through 1 linked folder)".to_owned(),
-            more => format!("  (through {more} linked folders)"),
+            1 => "  (through 1 linked directory)".to_owned(),
+            more => format!("  (through {more} linked directories)"),
         };
         line("home", &format!("{home}{}{linked}", arrow(&told.link)));
     }

@@ -69,9 +69,9 @@ struct Left {
 }
 
 impl Layer {
-    /// Reads a capture or a report file. Sizes that are not in the spec are asked for below `folder`,
+    /// Reads a capture or a report file. Sizes that are not in the spec are asked for below `directory`,
     /// or where the request was recorded.
-    pub fn read(file: &Path, folder: Option<&Path>) -> Result<Self, Error> {
+    pub fn read(file: &Path, directory: Option<&Path>) -> Result<Self, Error> {
         let bytes =
             std::fs::read(file).map_err(|source| Error::Read { path: file.to_owned(), source })?;
         let name = file.file_name().unwrap_or(file.as_os_str());
@@ -82,7 +82,7 @@ impl Layer {
             let capture = capture::read(&bytes).map_err(damaged)?;
             let replaying = Replaying::new(&capture).map_err(damaged)?;
             layer.is_capture = true;
-            layer.add_capture(&capture, replaying, folder);
+            layer.add_capture(&capture, replaying, directory);
         } else {
             layer.report = serde_json::from_slice(&bytes).map_err(|wrong| Error::NoReport {
                 path: file.to_owned(),
@@ -92,10 +92,10 @@ impl Layer {
         Ok(layer)
     }
 
-    fn add_capture(&mut self, capture: &Capture, mut site: Replaying, folder: Option<&Path>) {
+    fn add_capture(&mut self, capture: &Capture, mut site: Replaying, directory: Option<&Path>) {
         let steps = capture.steps.iter();
         self.steps = steps.map(|step| (step.name.clone(), step.nanoseconds as f64 / 1e6)).collect();
-        let root = again::root(capture, folder);
+        let root = again::root(capture, directory);
         // A request that failed is shown with the error that it was answered.
         if let Err(error) = self.resolve(capture, &mut site, &root) {
             self.error = Some(error.to_string());
@@ -143,7 +143,7 @@ impl Layer {
             self.left.push(weigher.left(row, 8, why));
         }
         for &row in &decisions.unknown {
-            let why = "a folder on the way cannot be read".to_owned();
+            let why = "a directory on the way cannot be read".to_owned();
             self.left.push(weigher.left(row, 8, why));
         }
         self.weigh(&spec, &decisions, &weigher);
@@ -165,7 +165,7 @@ impl Layer {
                 self.saving(spec.path(found), text, 1, bytes);
             }
         }
-        for link in &decisions.folder_links {
+        for link in &decisions.directory_links {
             let files = link.rows.iter().filter(|row| spec.rows()[**row].kind() == Kind::File);
             let bytes = files
                 .map(|row| weigher.file(*row))
@@ -191,8 +191,8 @@ impl Layer {
 /// Why a row was left for want of a target.
 fn want(story: &Story, spec: &Spec, tree: &impl Watched) -> String {
     let name = path::split(spec.source(&spec.rows()[story.row])).1;
-    let home = story.home.map(|(folder, _)| tree.path(folder, name));
-    let hops = story.trail.iter().map(|hop| tree.path(hop.folder, &hop.name));
+    let home = story.home.map(|(directory, _)| tree.path(directory, name));
+    let hops = story.trail.iter().map(|hop| tree.path(hop.directory, &hop.name));
     let trail: Vec<_> = home.into_iter().chain(hops).map(|path| Shown(&path).to_string()).collect();
     format!("not in the archive: {}", trail.join(" -> "))
 }

@@ -72,7 +72,7 @@ impl<'s> Archive<'s> {
     }
 }
 
-/// Every row by archive path, so that what stands below a folder stands together.
+/// Every row by archive path, so that what stands below a directory stands together.
 pub struct ByPath {
     rows: Vec<RowId>,
 }
@@ -100,9 +100,9 @@ impl ByPath {
         })]
     }
 
-    /// Whether nothing but folder rows, or no row at all, stands at `path`.
-    pub fn is_folder(&self, archive: &Archive<'_>, path: &[u8]) -> bool {
-        self.at(archive, path).iter().all(|&row| archive.get(row).1.kind() == Kind::Folder)
+    /// Whether nothing but directory rows, or no row at all, stands at `path`.
+    pub fn is_directory(&self, archive: &Archive<'_>, path: &[u8]) -> bool {
+        self.at(archive, path).iter().all(|&row| archive.get(row).1.kind() == Kind::Directory)
     }
 
     fn range(&self, archive: &Archive<'_>, order: impl Fn(&[u8]) -> Ordering) -> Range<usize> {

@@ -1,6 +1,6 @@
-//! Which archive folder, if any, a folder that is one symlink becomes a link to (DESIGN rule 6).
+//! Which archive directory, if any, a directory that is one symlink becomes a link to (DESIGN rule 6).
 //!
-//! Knows what stands below archive folders, and what of it is the same. Must not know how candidates
+//! Knows what stands below archive directories, and what of it is the same. Must not know how candidates
 //! were found, nor which of them lie in others that became links.
 
 use std::cell::RefCell;
@@ -14,38 +14,38 @@ use hashbrown::{HashMap, HashSet};
 use super::Facts;
 use super::archive::{Archive, ByPath, RowId};
 use super::contested;
-use super::folders::{Candidate, FolderLink};
+use super::directories::{Candidate, DirectoryLink};
 use super::homes::Homes;
 use super::places::Places;
 use super::targets::{Choice, Targets};
-use super::tree::Folder;
+use super::tree::Directory;
 use crate::path;
 use crate::spec::Kind;
 
-/// What decides which folders become links.
+/// What decides which directories become links.
 pub struct Collapse<'a, 's> {
     archive: &'a Archive<'s>,
     homes: &'a Homes<'s>,
     places: &'a Places,
     by_path: ByPath,
-    /// Many folders may be links to one: what stands for that one is looked up once.
+    /// Many directories may be links to one: what stands for that one is looked up once.
     mirrors: RefCell<HashMap<Mirrored<'s>, Rc<Mirrors<'s>>>>,
-    /// By archive folder: how many files stand below it. Many candidates of a few files each may have
+    /// By archive directory: how many files stand below it. Many candidates of a few files each may have
     /// a mirror of thousands, which is then not gone through for every one of them.
     files: RefCell<HashMap<&'s [u8], usize>>,
 }
 
-/// A folder of the tree, by its location, as far as one row below it and how many there are tell.
+/// A directory of the tree, by its location, as far as one row below it and how many there are tell.
 #[derive(PartialEq, Eq, Hash)]
 struct Mirrored<'s> {
-    folder: Folder,
+    directory: Directory,
     name: Box<[u8]>,
-    home_of_row: Folder,
+    home_of_row: Directory,
     remainder: &'s [u8],
     files: usize,
 }
 
-/// The archive folders that may stand for a folder of the tree.
+/// The archive directories that may stand for a directory of the tree.
 enum Mirrors<'s> {
     Few(Targets<'s>),
     /// By a hash of what stands below them, so that a candidate meets those alone that may be its like.
@@ -56,15 +56,15 @@ enum Mirrors<'s> {
 const FEW: usize = 4;
 
 /// After so many mirrors that have the same files and keywords as a candidate and still do not show the
-/// same, it is left a folder of links. A spec can be made so that thousands of folders differ from
-/// thousands of others in nothing but the keywords of a folder row, and comparing all never ends.
+/// same, it is left a directory of links. A spec can be made so that thousands of directories differ from
+/// thousands of others in nothing but the keywords of a directory row, and comparing all never ends.
 const MOST_REFUSED: usize = 16;
 
-/// What stands below an archive folder: its files and its folders, by what they are called there.
+/// What stands below an archive directory: its files and its directories, by what they are called there.
 struct Below<'a> {
     files: Vec<(&'a [u8], RowId)>,
-    /// Folders that have a row, in the order of their names.
-    folders: Vec<(&'a [u8], RowId)>,
+    /// Directories that have a row, in the order of their names.
+    directories: Vec<(&'a [u8], RowId)>,
 }
 
 impl<'a, 's: 'a> Collapse<'a, 's> {
@@ -82,11 +82,11 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
     }
 
     /// The link that a candidate becomes, if it becomes one.
-    pub fn folder(&self, candidate: &Candidate<'s>) -> Option<FolderLink<'s>> {
+    pub fn directory(&self, candidate: &Candidate<'s>) -> Option<DirectoryLink<'s>> {
         let at = self.by_path.at(self.archive, candidate.path);
         let rows_below = self.by_path.below(self.archive, candidate.path);
         let own = |row: &RowId| self.archive.is_own(*row);
-        if !self.by_path.is_folder(self.archive, candidate.path)
+        if !self.by_path.is_directory(self.archive, candidate.path)
             || !at.iter().chain(rows_below).all(own)
         {
             return None;
@@ -94,14 +94,14 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         let mut rows: Vec<_> = at.iter().chain(rows_below).copied().collect();
         rows.sort_unstable();
         let keywords = at.iter().min().or(rows.first()).copied()?;
-        let home = (candidate.linked.folder, path::split(candidate.linked.path).1);
-        let is_there = |row, up| self.homes.folder_home(row, up) == Some(home);
+        let home = (candidate.linked.directory, path::split(candidate.linked.path).1);
+        let is_there = |row, up| self.homes.directory_home(row, up) == Some(home);
         let below = self.mirrored(candidate.path, is_there)?;
         let mut hops = candidate.trail.hops.iter().enumerate();
-        let (hop, text) = hops.find_map(|(hop, (folder, name))| {
-            Some((hop, self.text(candidate, &below, *folder, name)?))
+        let (hop, text) = hops.find_map(|(hop, (directory, name))| {
+            Some((hop, self.text(candidate, &below, *directory, name)?))
         })?;
-        Some(FolderLink { path: candidate.path, text, rows, keywords, hop })
+        Some(DirectoryLink { path: candidate.path, text, rows, keywords, hop })
     }
 
     /// The text that leads a candidate to its target at one location of its trail.
@@ -109,7 +109,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         &self,
         candidate: &Candidate<'s>,
         below: &Below<'_>,
-        folder: Folder,
+        directory: Directory,
         name: &[u8],
     ) -> Option<Vec<u8>> {
         let apart = |target: &[u8]| {
@@ -117,7 +117,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
                 && path::below(target, candidate.path).is_none()
                 && path::below(candidate.path, target).is_none()
         };
-        let mirrors = self.mirrors(candidate, below.files.len(), folder, name);
+        let mirrors = self.mirrors(candidate, below.files.len(), directory, name);
         let mirrors = match &*mirrors {
             Mirrors::Few(mirrors) => mirrors,
             Mirrors::Many(alike) => alike.get(&self.contents(below))?,
@@ -127,7 +127,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
             if !apart(mirror) {
                 return Choice::Next;
             }
-            if self.shows_the_same(below, mirror, folder, name) {
+            if self.shows_the_same(below, mirror, directory, name) {
                 return Choice::This;
             }
             refused += 1;
@@ -135,26 +135,26 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         })
     }
 
-    /// The archive folders that may stand for the folder at one location: where the home of the
+    /// The archive directories that may stand for the directory at one location: where the home of the
     /// candidate's first row stands again, with the same remainder, and the source is below it, among
     /// as many `files`.
     fn mirrors(
         &self,
         candidate: &Candidate<'s>,
         files: usize,
-        folder: Folder,
+        directory: Directory,
         name: &[u8],
     ) -> Rc<Mirrors<'s>> {
-        let home_of_row = self.homes.of(candidate.first).folder;
+        let home_of_row = self.homes.of(candidate.first).directory;
         let remainder = candidate.remainder;
-        let key = Mirrored { folder, name: name.into(), home_of_row, remainder, files };
+        let key = Mirrored { directory, name: name.into(), home_of_row, remainder, files };
         if let Some(known) = self.mirrors.borrow().get(&key) {
             return known.clone();
         }
         let up = memchr::memchr_iter(b'/', remainder).count();
         let rows = self.places.at(home_of_row, path::split(remainder).1).iter();
         let mirrors: HashSet<_> = rows
-            .filter(|row| self.homes.folder_known_at(**row, up, folder, name))
+            .filter(|row| self.homes.directory_known_at(**row, up, directory, name))
             .filter_map(|row| path::without(self.archive.path(*row), remainder))
             .filter(|mirror| !mirror.is_empty() && self.files_below(mirror) == files)
             .collect();
@@ -163,7 +163,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         } else {
             let mut alike: HashMap<_, Vec<_>> = HashMap::new();
             for mirror in mirrors {
-                if let Some(below) = self.shown_by(mirror, folder, name) {
+                if let Some(below) = self.shown_by(mirror, directory, name) {
                     alike.entry(self.contents(&below)).or_default().push(mirror);
                 }
             }
@@ -173,53 +173,53 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         self.mirrors.borrow_mut().entry(key).or_insert(Rc::new(found)).clone()
     }
 
-    /// How many files stand below an archive folder.
-    fn files_below(&self, folder: &'s [u8]) -> usize {
-        *self.files.borrow_mut().entry(folder).or_insert_with(|| {
+    /// How many files stand below an archive directory.
+    fn files_below(&self, directory: &'s [u8]) -> usize {
+        *self.files.borrow_mut().entry(directory).or_insert_with(|| {
             let is_file = |row: &&RowId| {
-                let remainder = path::below(self.archive.path(**row), folder);
-                !remainder.is_some_and(|remainder| self.is_folder_row(**row, remainder))
+                let remainder = path::below(self.archive.path(**row), directory);
+                !remainder.is_some_and(|remainder| self.is_directory_row(**row, remainder))
             };
-            self.by_path.below(self.archive, folder).iter().filter(is_file).count()
+            self.by_path.below(self.archive, directory).iter().filter(is_file).count()
         })
     }
 
-    /// Whether a row stands for a folder alone, by its remainder below an archive folder.
-    fn is_folder_row(&self, row: RowId, remainder: &[u8]) -> bool {
-        self.archive.get(row).1.kind() == Kind::Folder && path::is_plain(remainder)
+    /// Whether a row stands for a directory alone, by its remainder below an archive directory.
+    fn is_directory_row(&self, row: RowId, remainder: &[u8]) -> bool {
+        self.archive.get(row).1.kind() == Kind::Directory && path::is_plain(remainder)
     }
 
-    /// A hash of what stands below an archive folder, the same for folders that show the same.
+    /// A hash of what stands below an archive directory, the same for directories that show the same.
     fn contents(&self, below: &Below<'_>) -> u64 {
         let mut hasher = FixedState::default().build_hasher();
         for (remainder, row) in &below.files {
-            (remainder, self.homes.of(*row).folder).hash(&mut hasher);
+            (remainder, self.homes.of(*row).directory).hash(&mut hasher);
             let (spec, row) = self.archive.get(*row);
             spec.hash_keywords(row, &mut hasher);
         }
-        // A folder without a row is there all the same, if something stands below it.
+        // A directory without a row is there all the same, if something stands below it.
         let above_files = below.files.iter().map(|(file, _)| path::split(file).0);
-        let folders: BTreeSet<_> = above_files
-            .chain(below.folders.iter().map(|(folder, _)| *folder))
+        let directories: BTreeSet<_> = above_files
+            .chain(below.directories.iter().map(|(directory, _)| *directory))
             .flat_map(path::upwards)
             .collect();
-        folders.hash(&mut hasher);
+        directories.hash(&mut hasher);
         hasher.finish()
     }
 
-    /// Whether the archive shows at and below `mirror`, which stands for the folder at a location,
+    /// Whether the archive shows at and below `mirror`, which stands for the directory at a location,
     /// just what `below` holds.
     fn shows_the_same(
         &self,
         below: &Below<'_>,
         mirror: &'s [u8],
-        folder: Folder,
+        directory: Directory,
         name: &[u8],
     ) -> bool {
-        let Some(there) = self.shown_by(mirror, folder, name) else {
+        let Some(there) = self.shown_by(mirror, directory, name) else {
             return false;
         };
-        self.by_path.is_folder(self.archive, mirror)
+        self.by_path.is_directory(self.archive, mirror)
             && below.files.len() == there.files.len()
             && below.files.iter().zip(&there.files).all(|(here, there)| {
                 let (one, other) = (self.homes.of(here.1), self.homes.of(there.1));
@@ -228,32 +228,32 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
                     && other.linked <= one.linked
                     && self.same_keywords(here.1, there.1)
             })
-            && self.same_folders(below, &there)
+            && self.same_directories(below, &there)
     }
 
-    /// What stands below `mirror`, if that stands for the folder at a location.
-    fn shown_by(&self, mirror: &'s [u8], folder: Folder, name: &[u8]) -> Option<Below<'s>> {
-        self.mirrored(mirror, |row, up| self.homes.folder_known_at(row, up, folder, name))
+    /// What stands below `mirror`, if that stands for the directory at a location.
+    fn shown_by(&self, mirror: &'s [u8], directory: Directory, name: &[u8]) -> Option<Below<'s>> {
+        self.mirrored(mirror, |row, up| self.homes.directory_known_at(row, up, directory, name))
     }
 
-    fn same_folders(&self, here: &Below<'_>, there: &Below<'_>) -> bool {
-        let holds = |below: &Below<'_>, folder: &[u8]| {
-            let at = below.files.partition_point(|(name, _)| *name < folder);
-            // What lies below `folder` comes behind it, but `folder-x` comes between.
+    fn same_directories(&self, here: &Below<'_>, there: &Below<'_>) -> bool {
+        let holds = |below: &Below<'_>, directory: &[u8]| {
+            let at = below.files.partition_point(|(name, _)| *name < directory);
+            // What lies below `directory` comes behind it, but `directory-x` comes between.
             below.files[at..]
                 .iter()
-                .take_while(|(name, _)| name.starts_with(folder))
-                .any(|(name, _)| path::below(name, folder).is_some())
+                .take_while(|(name, _)| name.starts_with(directory))
+                .any(|(name, _)| path::below(name, directory).is_some())
         };
         let agree = |one: &Below<'_>, other: &Below<'_>| {
-            one.folders.iter().all(|(name, row)| {
-                let start = other.folders.partition_point(|(known, _)| known < name);
-                match other.folders.get(start) {
+            one.directories.iter().all(|(name, row)| {
+                let start = other.directories.partition_point(|(known, _)| known < name);
+                match other.directories.get(start) {
                     // Each is asked the same of the first of these, so that all of a name agree.
                     Some((known, there)) if known == name => self.same_keywords(*row, *there),
                     _ => {
                         holds(other, name)
-                            || other.folders[start..]
+                            || other.directories[start..]
                                 .iter()
                                 .take_while(|(known, _)| known.starts_with(name))
                                 .any(|(known, _)| path::below(known, name).is_some())
@@ -270,20 +270,20 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         spec.same_keywords(row, other_spec, other_row)
     }
 
-    /// What stands below `folder`, if each row there has a source with the same remainder below the
-    /// folder of sources that is `up` folders above the row's own, and that `is_there`, however it
+    /// What stands below `directory`, if each row there has a source with the same remainder below the
+    /// directory of sources that is `up` directories above the row's own, and that `is_there`, however it
     /// is spelled.
     fn mirrored(
         &self,
-        folder: &'s [u8],
+        directory: &'s [u8],
         is_there: impl Fn(RowId, usize) -> bool,
     ) -> Option<Below<'s>> {
-        let mut below = Below { files: Vec::new(), folders: Vec::new() };
-        for &id in self.by_path.below(self.archive, folder) {
+        let mut below = Below { files: Vec::new(), directories: Vec::new() };
+        for &id in self.by_path.below(self.archive, directory) {
             let (spec, row) = self.archive.get(id);
-            let remainder = path::below(spec.path(row), folder)?;
-            if self.is_folder_row(id, remainder) {
-                below.folders.push((remainder, id));
+            let remainder = path::below(spec.path(row), directory)?;
+            if self.is_directory_row(id, remainder) {
+                below.directories.push((remainder, id));
                 continue;
             }
             let up = memchr::memchr_iter(b'/', remainder).count();

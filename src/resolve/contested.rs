@@ -71,6 +71,6 @@ pub fn same(archive: &Archive<'_>, homes: &Homes<'_>, one: RowId, other: RowId) 
     one == other
         || here.is_known()
             && there.is_known()
-            && here.folder == there.folder
+            && here.directory == there.directory
             && path::split(archive.source(one)).1 == path::split(archive.source(other)).1
 }

@@ -5,16 +5,16 @@
 use super::archive::{Archive, RowId};
 use super::follow::End;
 use super::homes::Stands;
-use super::tree::{Entry, Folder, Stopped, Tree};
+use super::tree::{Directory, Entry, Stopped, Tree};
 use super::{Decisions, Inputs, Options, Reason, ResolveError, Studied};
 use crate::path;
 use crate::spec::{Kind, Spec};
 
-/// What is told of one row, or of one folder.
+/// What is told of one row, or of one directory.
 #[derive(Debug)]
 pub enum Tale {
     Row(Story),
-    Folder(FolderStory),
+    Directory(DirectoryStory),
 }
 
 /// What became of a row.
@@ -22,10 +22,10 @@ pub enum Tale {
 pub struct Story {
     /// The row's number in `Spec::rows`.
     pub row: usize,
-    /// The folders in which the name of its source is a link that Bazel put there.
-    pub stagings: Vec<Folder>,
-    /// The folder of its home, and through how many linked folders that was reached.
-    pub home: Option<(Folder, u32)>,
+    /// The directories in which the name of its source is a link that Bazel put there.
+    pub stagings: Vec<Directory>,
+    /// The directory of its home, and through how many linked directories that was reached.
+    pub home: Option<(Directory, u32)>,
     /// The text of the link at its home, if it is one.
     pub author: Option<Vec<u8>>,
     /// Where that link leads through.
@@ -40,8 +40,8 @@ const MOST_NAMED: usize = 8;
 /// A location on a trail.
 #[derive(Debug)]
 pub struct Hop {
-    /// The folder that it is in.
-    pub folder: Folder,
+    /// The directory that it is in.
+    pub directory: Directory,
     /// The name there.
     pub name: Vec<u8>,
     /// The text of the link there, if it is one.
@@ -59,7 +59,7 @@ pub struct Hop {
 pub enum Becomes {
     /// A link with this text.
     Link(Vec<u8>, Reason),
-    /// Nothing: a folder above it becomes one link, of which this is the archive path (DESIGN rule 6).
+    /// Nothing: a directory above it becomes one link, of which this is the archive path (DESIGN rule 6).
     PartOf(Vec<u8>),
     /// What it was.
     Itself(Staying),
@@ -80,21 +80,21 @@ pub enum Staying {
     KeptInside,
     /// Its source is not there (DESIGN rule 8).
     Absent,
-    /// A folder did not let itself be asked (DESIGN rule 8).
+    /// A directory did not let itself be asked (DESIGN rule 8).
     Unknown,
     /// Its archive path stands more than once, for different things.
     Contested,
 }
 
-/// A folder of the archive that became one link (DESIGN rule 6).
+/// A directory of the archive that became one link (DESIGN rule 6).
 #[derive(Debug)]
-pub struct FolderStory {
+pub struct DirectoryStory {
     /// Its archive path.
     pub path: Vec<u8>,
     /// How many rows went.
     pub rows: usize,
-    /// The location of the linked folder in the tree.
-    pub home: Option<(Folder, Vec<u8>)>,
+    /// The location of the linked directory in the tree.
+    pub home: Option<(Directory, Vec<u8>)>,
     /// The text of the link there.
     pub author: Option<Vec<u8>>,
     /// Where that link leads through. The one that decided has the archive path of the target.
@@ -107,7 +107,7 @@ pub struct FolderStory {
 pub type Chosen<'a> = &'a dyn Fn(&[u8]) -> bool;
 
 /// Tells of the rows at the archive paths that `chosen` takes. Without it, of every row that was turned
-/// or was left for want of a target; of a folder that became one link, once. Folders come first, the
+/// or was left for want of a target; of a directory that became one link, once. Directories come first, the
 /// outermost before the others, then rows in their order: each is told as soon as it is known, since
 /// all of them may be far larger than the spec.
 pub fn explain<T: Tree, E: From<ResolveError>>(
@@ -123,16 +123,16 @@ pub fn explain<T: Tree, E: From<ResolveError>>(
     let studied = Studied::new(&archive, options, inputs, tree)?;
     let decisions = studied.decide(options, tree)?;
     let mut fates = Fates::new(spec, &studied, &decisions);
-    for link in &decisions.folder_links {
+    for link in &decisions.directory_links {
         if chosen.is_none_or(|chosen| chosen(&link.path)) {
             let (mut home, mut author, mut trail) = (None, None, Vec::new());
-            if let Some((folder, name, found)) = studied.candidates.trail(&link.path) {
-                home = Some((folder, name.to_vec()));
-                author = link_text(tree, folder, name)?;
+            if let Some((directory, name, found)) = studied.candidates.trail(&link.path) {
+                home = Some((directory, name.to_vec()));
+                author = link_text(tree, directory, name)?;
                 trail = studied.hops(&found.hops, tree)?;
                 leads_to(&mut trail, link.hop, &link.path, &link.text);
             }
-            let story = FolderStory {
+            let story = DirectoryStory {
                 path: link.path.clone(),
                 rows: link.rows.len(),
                 home,
@@ -140,7 +140,7 @@ pub fn explain<T: Tree, E: From<ResolveError>>(
                 trail,
                 text: link.text.clone(),
             };
-            tell(Tale::Folder(story), tree)?;
+            tell(Tale::Directory(story), tree)?;
         }
     }
     for (row, found) in spec.rows().iter().enumerate() {
@@ -187,7 +187,7 @@ impl<'a> Fates<'a> {
         for (number, (row, _)) in decisions.links.iter().enumerate() {
             fates.links[*row] = Some(number as u32);
         }
-        for (number, link) in decisions.folder_links.iter().enumerate() {
+        for (number, link) in decisions.directory_links.iter().enumerate() {
             link.rows.iter().for_each(|&row| fates.gone[row] = Some(number as u32));
         }
         decisions.without_target.iter().for_each(|&row| fates.inlined[row] = true);
@@ -197,7 +197,7 @@ impl<'a> Fates<'a> {
 
     fn of(&mut self, row: usize) -> Becomes {
         if let Some(number) = self.gone[row] {
-            return Becomes::PartOf(self.decisions.folder_links[number as usize].path.clone());
+            return Becomes::PartOf(self.decisions.directory_links[number as usize].path.clone());
         }
         if let Some(number) = self.links[row] {
             let number = number as usize;
@@ -230,16 +230,16 @@ impl Studied<'_, '_> {
         let mut story = Story {
             row,
             stagings: self.homes.stagings_of(id).collect(),
-            home: home.is_known().then_some((home.folder, home.linked)),
+            home: home.is_known().then_some((home.directory, home.linked)),
             author: None,
             trail: Vec::new(),
             becomes,
         };
         if let Some(trail) = self.linked.trail(id) {
             let name = path::split(self.archive.source(id)).1;
-            story.author = link_text(tree, home.folder, name)?;
+            story.author = link_text(tree, home.directory, name)?;
             story.trail = self.hops(&trail.hops, tree)?;
-            if let Becomes::Link(text, Reason::Folder(hop)) = &story.becomes {
+            if let Becomes::Link(text, Reason::Directory(hop)) = &story.becomes {
                 leads_to(&mut story.trail, *hop, self.archive.path(id), text);
             }
             if let (Some(last), End::Nowhere) = (story.trail.last_mut(), trail.end) {
@@ -251,22 +251,29 @@ impl Studied<'_, '_> {
 
     fn hops(
         &self,
-        hops: &[(Folder, Box<[u8]>)],
+        hops: &[(Directory, Box<[u8]>)],
         tree: &mut impl Tree,
     ) -> Result<Vec<Hop>, ResolveError> {
-        let hop = |(folder, name): &(Folder, Box<[u8]>)| {
-            let there = self.places.at(*folder, name);
+        let hop = |(directory, name): &(Directory, Box<[u8]>)| {
+            let there = self.places.at(*directory, name);
             let rows = there.iter().take(MOST_NAMED);
             let rows = rows.map(|&row| self.archive.path(row).to_vec()).collect();
             let more = there.len().saturating_sub(MOST_NAMED);
-            let text = link_text(tree, *folder, name)?;
-            Ok(Hop { folder: *folder, name: name.to_vec(), text, is_absent: false, rows, more })
+            let text = link_text(tree, *directory, name)?;
+            Ok(Hop {
+                directory: *directory,
+                name: name.to_vec(),
+                text,
+                is_absent: false,
+                rows,
+                more,
+            })
         };
         hops.iter().map(hop).collect()
     }
 }
 
-/// Notes on a trail which folder of the archive the link at `path` with `text` leads to: no row lives there.
+/// Notes on a trail which directory of the archive the link at `path` with `text` leads to: no row lives there.
 fn leads_to(trail: &mut [Hop], hop: usize, path: &[u8], text: &[u8]) {
     if let Some(hop) = trail.get_mut(hop) {
         hop.rows.extend(path::join(path::split(path).0, text));
@@ -276,13 +283,13 @@ fn leads_to(trail: &mut [Hop], hop: usize, path: &[u8], text: &[u8]) {
 /// The text of the link at a location; `None` if there is none, or the tree does not tell.
 fn link_text(
     tree: &mut impl Tree,
-    folder: Folder,
+    directory: Directory,
     name: &[u8],
 ) -> Result<Option<Vec<u8>>, ResolveError> {
-    match tree.entry(folder, name) {
+    match tree.entry(directory, name) {
         Ok(Entry::Link(text)) => Ok(Some(text.to_vec())),
         Err(Stopped::Cancelled) => Err(Stopped::Cancelled.into()),
-        // The end of a trail that is a folder was never asked for.
+        // The end of a trail that is a directory was never asked for.
         Ok(_) | Err(Stopped::Failed { .. }) => Ok(None),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Goes as the kernel goes (path_resolution(7)), one part at a time.
 
-use super::tree::{Entered, Entry, Folder, Stopped, Tree};
+use super::tree::{Directory, Entered, Entry, Stopped, Tree};
 use crate::path;
 
 /// How many links the kernel follows on one path before it gives up with `ELOOP`.
@@ -12,41 +12,41 @@ pub const MOST_LINKS: u32 = 40;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Landing {
     /// To a location, whatever stands there.
-    Location(Folder, Vec<u8>),
-    /// To a folder, by `..` or `/`.
-    Folder(Folder),
-    /// Through a folder that is not there.
+    Location(Directory, Vec<u8>),
+    /// To a directory, by `..` or `/`.
+    Directory(Directory),
+    /// Through a directory that is not there.
     Nowhere,
-    /// Through a folder that does not let itself be asked.
+    /// Through a directory that does not let itself be asked.
     Unknown,
     /// Through more links than the kernel follows.
     Circle,
 }
 
-/// Where `text` leads from `folder`: to the location of its last part, which is not followed.
+/// Where `text` leads from `directory`: to the location of its last part, which is not followed.
 /// Adds the links met on the way to `met`.
 pub fn land(
     tree: &mut impl Tree,
-    folder: Folder,
+    directory: Directory,
     text: &[u8],
     met: &mut u32,
 ) -> Result<Landing, Stopped> {
-    walk(tree, folder, text, met, false)
+    walk(tree, directory, text, met, false)
 }
 
-/// The folder that `text` leads to from `folder`: `Landing::Location` is not an answer.
+/// The directory that `text` leads to from `directory`: `Landing::Location` is not an answer.
 pub fn land_in(
     tree: &mut impl Tree,
-    folder: Folder,
+    directory: Directory,
     text: &[u8],
     met: &mut u32,
 ) -> Result<Landing, Stopped> {
-    walk(tree, folder, text, met, true)
+    walk(tree, directory, text, met, true)
 }
 
 fn walk(
     tree: &mut impl Tree,
-    from: Folder,
+    from: Directory,
     text: &[u8],
     met: &mut u32,
     follow_last: bool,
@@ -56,7 +56,7 @@ fn walk(
         return Ok(Landing::Location(from, text.to_vec()));
     }
     let mut links = 0;
-    let mut folder = from;
+    let mut directory = from;
     // The parts still to go, the next one last.
     let mut rest: Vec<Vec<u8>> = Vec::new();
     let mut next = Some(text.to_vec());
@@ -65,32 +65,32 @@ fn walk(
             rest.extend(path::parts(&text).rev().map(<[u8]>::to_vec));
             if text.starts_with(b"/") {
                 match tree.top()? {
-                    Entered::Folder(top) => folder = top,
-                    Entered::NoFolder => return Ok(Landing::Nowhere),
+                    Entered::Directory(top) => directory = top,
+                    Entered::NotADirectory => return Ok(Landing::Nowhere),
                     Entered::Unknown => return Ok(Landing::Unknown),
                 }
             }
         }
         let Some(part) = rest.pop() else {
-            return Ok(Landing::Folder(folder));
+            return Ok(Landing::Directory(directory));
         };
         if part == b".." {
-            match tree.above(folder)? {
-                Entered::Folder(above) => folder = above,
-                Entered::NoFolder => return Ok(Landing::Nowhere),
+            match tree.above(directory)? {
+                Entered::Directory(above) => directory = above,
+                Entered::NotADirectory => return Ok(Landing::Nowhere),
                 Entered::Unknown => return Ok(Landing::Unknown),
             }
             continue;
         }
         if rest.is_empty() && !follow_last {
-            return Ok(Landing::Location(folder, part));
+            return Ok(Landing::Location(directory, part));
         }
-        match tree.entry(folder, &part)? {
+        match tree.entry(directory, &part)? {
             Entry::Absent => return Ok(Landing::Nowhere),
             Entry::Unknown => return Ok(Landing::Unknown),
-            Entry::Plain => match tree.enter(folder, &part)? {
-                Entered::Folder(inner) => folder = inner,
-                Entered::NoFolder => return Ok(Landing::Nowhere),
+            Entry::Plain => match tree.enter(directory, &part)? {
+                Entered::Directory(inner) => directory = inner,
+                Entered::NotADirectory => return Ok(Landing::Nowhere),
                 Entered::Unknown => return Ok(Landing::Unknown),
             },
             Entry::Link(text) => {
@@ -112,7 +112,7 @@ pub enum End {
     Somewhere,
     /// Nothing: the links lead nowhere.
     Nowhere,
-    /// What a folder that does not let itself be asked would tell.
+    /// What a directory that does not let itself be asked would tell.
     Unknown,
 }
 
@@ -120,21 +120,25 @@ pub enum End {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trail {
     /// The locations.
-    pub hops: Vec<(Folder, Box<[u8]>)>,
+    pub hops: Vec<(Directory, Box<[u8]>)>,
     /// What stands at the last.
     pub end: End,
 }
 
-/// The trail of the link at `name` in `folder`. `None` if the links go round, or are more than
+/// The trail of the link at `name` in `directory`. `None` if the links go round, or are more than
 /// `MOST_LINKS` (DESIGN rule 9).
-pub fn trail(tree: &mut impl Tree, folder: Folder, name: &[u8]) -> Result<Option<Trail>, Stopped> {
-    let mut hops: Vec<(Folder, Box<[u8]>)> = Vec::new();
+pub fn trail(
+    tree: &mut impl Tree,
+    directory: Directory,
+    name: &[u8],
+) -> Result<Option<Trail>, Stopped> {
+    let mut hops: Vec<(Directory, Box<[u8]>)> = Vec::new();
     loop {
-        let (folder, name) = match hops.last() {
-            Some((folder, name)) => (*folder, &name[..]),
-            None => (folder, name),
+        let (directory, name) = match hops.last() {
+            Some((directory, name)) => (*directory, &name[..]),
+            None => (directory, name),
         };
-        let text = match tree.entry(folder, name)? {
+        let text = match tree.entry(directory, name)? {
             Entry::Absent => {
                 return Ok(Some(Trail { hops, end: End::Nowhere }));
             }
@@ -147,10 +151,10 @@ pub fn trail(tree: &mut impl Tree, folder: Folder, name: &[u8]) -> Result<Option
             Entry::Link(_) if hops.len() as u32 == MOST_LINKS => return Ok(None),
             Entry::Link(text) => text.to_vec(),
         };
-        match land(tree, folder, &text, &mut 0)? {
-            Landing::Location(folder, name) => hops.push((folder, name.into())),
-            Landing::Folder(folder) => {
-                if let Some((parent, name)) = tree.place(folder) {
+        match land(tree, directory, &text, &mut 0)? {
+            Landing::Location(directory, name) => hops.push((directory, name.into())),
+            Landing::Directory(directory) => {
+                if let Some((parent, name)) = tree.place(directory) {
                     hops.push((parent, name.into()));
                 }
                 return Ok(Some(Trail { hops, end: End::Somewhere }));
@@ -166,23 +170,27 @@ pub fn trail(tree: &mut impl Tree, folder: Folder, name: &[u8]) -> Result<Option
     }
 }
 
-/// The texts of the links that begin at `name` in `folder`, until they end, come round, or are more
+/// The texts of the links that begin at `name` in `directory`, until they end, come round, or are more
 /// than `MOST_LINKS`.
-pub fn texts(tree: &mut impl Tree, folder: Folder, name: &[u8]) -> Result<Vec<Vec<u8>>, Stopped> {
+pub fn texts(
+    tree: &mut impl Tree,
+    directory: Directory,
+    name: &[u8],
+) -> Result<Vec<Vec<u8>>, Stopped> {
     let mut texts = Vec::new();
-    let mut met = vec![(folder, name.to_vec())];
+    let mut met = vec![(directory, name.to_vec())];
     loop {
-        let (folder, name) = met[met.len() - 1].clone();
-        let Entry::Link(text) = tree.entry(folder, &name)? else {
+        let (directory, name) = met[met.len() - 1].clone();
+        let Entry::Link(text) = tree.entry(directory, &name)? else {
             return Ok(texts);
         };
         texts.push(text.to_vec());
-        let landing = land(tree, folder, &texts[texts.len() - 1], &mut 0)?;
+        let landing = land(tree, directory, &texts[texts.len() - 1], &mut 0)?;
         match landing {
-            Landing::Location(folder, name)
-                if met.len() as u32 <= MOST_LINKS && !met.contains(&(folder, name.clone())) =>
+            Landing::Location(directory, name)
+                if met.len() as u32 <= MOST_LINKS && !met.contains(&(directory, name.clone())) =>
             {
-                met.push((folder, name));
+                met.push((directory, name));
             }
             _ => return Ok(texts),
         }

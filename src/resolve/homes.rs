@@ -1,9 +1,9 @@
-//! Where rows really live: every source is walked to its home, once for each folder of sources.
+//! Where rows really live: every source is walked to its home, once for each directory of sources.
 //!
 //! Staging (DESIGN, "Words") moves the root: what Bazel put before a source is an absolute link
 //! whose target ends in `/` + the source, so the source is walked anew below what is left of the
-//! target. A link that is put so before a folder of the source moves the root in the same way.
-//! Linked folders are counted below the last root, so that however a row is staged, it counts
+//! target. A link that is put so before a directory of the source moves the root in the same way.
+//! Linked directories are counted below the last root, so that however a row is staged, it counts
 //! alike.
 
 use std::borrow::Cow;
@@ -13,8 +13,8 @@ use hashbrown::HashMap;
 use super::archive::{Archive, RowId};
 use super::follow::{self, Landing, MOST_LINKS};
 use super::inputs::Inputs;
-use super::sources::{SourceFolder, Sources};
-use super::tree::{Entered, Entry, Folder, Met, Stopped, Tree, Wanted};
+use super::sources::{SourceDirectory, Sources};
+use super::tree::{Directory, Entered, Entry, Met, Stopped, Tree, Wanted};
 use crate::path;
 
 /// Where a row lives. Its name there is always the last part of its source.
@@ -22,9 +22,9 @@ use crate::path;
 pub struct Home {
     /// What stands there, or why that is not known.
     pub stands: Stands,
-    /// The folder of the home location, if it is known.
-    pub folder: Folder,
-    /// How many links the kernel meets on the way to that folder.
+    /// The directory of the home location, if it is known.
+    pub directory: Directory,
+    /// How many links the kernel meets on the way to that directory.
     pub linked: u32,
     root: RootId,
 }
@@ -43,7 +43,7 @@ pub enum Stands {
     Apart,
     /// Nothing (DESIGN rule 8).
     Absent,
-    /// A folder on the way does not let itself be asked (DESIGN rule 8).
+    /// A directory on the way does not let itself be asked (DESIGN rule 8).
     Unknown,
     /// More links on the way than the kernel follows (DESIGN rule 9).
     Circle,
@@ -56,19 +56,19 @@ pub enum Stands {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct RootId(u32);
 
-/// A folder that sources are walked from: the request's root, and each that staging moves it to.
+/// A directory that sources are walked from: the request's root, and each that staging moves it to.
 struct Root {
-    steps: HashMap<SourceFolder, Step>,
+    steps: HashMap<SourceDirectory, Step>,
 }
 
-/// What walking to a folder of sources came to, below one root.
+/// What walking to a directory of sources came to, below one root.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Folder {
-        folder: Folder,
+    Directory {
+        directory: Directory,
         linked: u32,
-        /// The nearest folder on the way, itself included, that is a link of its author.
-        link: Option<SourceFolder>,
+        /// The nearest directory on the way, itself included, that is a link of its author.
+        link: Option<SourceDirectory>,
     },
     Moved(RootId),
     Absent,
@@ -76,20 +76,20 @@ enum Step {
     Circle,
 }
 
-/// A row's source was met at the location of its name in `folder`, and is staged there.
+/// A row's source was met at the location of its name in `directory`, and is staged there.
 struct Staging {
     row: RowId,
-    folder: Folder,
+    directory: Directory,
     to: RootId,
 }
 
-/// A folder of sources that is a link of its author.
+/// A directory of sources that is a link of its author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinkedFolder<'s> {
+pub struct LinkedDirectory<'s> {
     /// Its path, as sources spell it.
     pub path: &'s [u8],
-    /// The folder that it is in.
-    pub folder: Folder,
+    /// The directory that it is in.
+    pub directory: Directory,
 }
 
 /// Where all rows live.
@@ -103,7 +103,7 @@ pub struct Homes<'s> {
 }
 
 const NOT_WALKED: Home =
-    Home { stands: Stands::Apart, folder: Folder(u32::MAX), linked: 0, root: RootId(0) };
+    Home { stands: Stands::Apart, directory: Directory(u32::MAX), linked: 0, root: RootId(0) };
 
 impl<'s> Homes<'s> {
     /// Walks every source of `archive` that is among `inputs`, or below one, in `tree`.
@@ -125,12 +125,13 @@ impl<'s> Homes<'s> {
         // Mostly everything is found below the first root.
         let mut first = Root { steps: HashMap::with_capacity(homes.sources.count()) };
         let root = tree.root();
-        first
-            .steps
-            .insert(SourceFolder::ROOT, Step::Folder { folder: root, linked: 0, link: None });
-        first.steps.insert(SourceFolder::TOP, entered(tree.top()?, 0, None));
+        first.steps.insert(
+            SourceDirectory::ROOT,
+            Step::Directory { directory: root, linked: 0, link: None },
+        );
+        first.steps.insert(SourceDirectory::TOP, entered(tree.top()?, 0, None));
         homes.roots.push(first);
-        tree.read_all(&[(root, homes.sources.asked(SourceFolder::ROOT))])?;
+        tree.read_all(&[(root, homes.sources.asked(SourceDirectory::ROOT))])?;
 
         let rows: Vec<_> = archive.all().filter(|&row| archive.takes_part(row)).collect();
         let mut round = vec![(RootId(0), rows)];
@@ -156,51 +157,57 @@ impl<'s> Homes<'s> {
         self.homes[row.0 as usize]
     }
 
-    /// The folders in which a row's name is a staging location of it, each with the row.
-    pub fn stagings(&self) -> impl Iterator<Item = (RowId, Folder)> {
-        self.stagings.iter().flatten().map(|staging| (staging.row, staging.folder))
+    /// The directories in which a row's name is a staging location of it, each with the row.
+    pub fn stagings(&self) -> impl Iterator<Item = (RowId, Directory)> {
+        self.stagings.iter().flatten().map(|staging| (staging.row, staging.directory))
     }
 
-    /// The folders in which the name of `row` is a staging location of it, in order.
-    pub fn stagings_of(&self, row: RowId) -> impl Iterator<Item = Folder> {
+    /// The directories in which the name of `row` is a staging location of it, in order.
+    pub fn stagings_of(&self, row: RowId) -> impl Iterator<Item = Directory> {
         self.stagings.iter().filter_map(move |staged| {
             let at = staged.binary_search_by_key(&row, |staging| staging.row).ok()?;
-            Some(staged[at].folder)
+            Some(staged[at].directory)
         })
     }
 
-    /// The folders on the way to a row's home that are links of their author, innermost first: the
-    /// text of the folder's path, and its location.
-    pub fn linked_folders(&self, row: RowId) -> impl Iterator<Item = LinkedFolder<'s>> + '_ {
+    /// The directories on the way to a row's home that are links of their author, innermost first: the
+    /// text of the directory's path, and its location.
+    pub fn linked_directories(&self, row: RowId) -> impl Iterator<Item = LinkedDirectory<'s>> + '_ {
         let home = self.of(row);
         let mut next = if home.is_known() { self.sources.of(row) } else { None };
         std::iter::from_fn(move || {
-            let Step::Folder { link, .. } = self.step(home.root, next?)? else {
+            let Step::Directory { link, .. } = self.step(home.root, next?)? else {
                 return None;
             };
             let source = link?;
             next = self.sources.parent(source);
-            let folder = self.location(home.root, source)?;
-            Some(LinkedFolder { path: self.sources.path(source), folder })
+            let directory = self.location(home.root, source)?;
+            Some(LinkedDirectory { path: self.sources.path(source), directory })
         })
     }
 
-    /// The home location of the folder of sources that is `up` folders above the one that the
-    /// source of `row` is in: the folder that it is in, and its name there.
-    pub fn folder_home(&self, row: RowId, up: usize) -> Option<(Folder, &'s [u8])> {
+    /// The home location of the directory of sources that is `up` directories above the one that the
+    /// source of `row` is in: the directory that it is in, and its name there.
+    pub fn directory_home(&self, row: RowId, up: usize) -> Option<(Directory, &'s [u8])> {
         let source = self.climb(row, up)?;
         Some((self.location(self.of(row).root, source)?, self.sources.name(source)))
     }
 
-    /// Whether that folder of sources is known at a location: its home, or where it is staged.
-    pub fn folder_known_at(&self, row: RowId, up: usize, folder: Folder, name: &[u8]) -> bool {
+    /// Whether that directory of sources is known at a location: its home, or where it is staged.
+    pub fn directory_known_at(
+        &self,
+        row: RowId,
+        up: usize,
+        directory: Directory,
+        name: &[u8],
+    ) -> bool {
         self.climb(row, up).is_some_and(|source| self.sources.name(source) == name)
-            && self.folder_places(row, up).any(|place| place == folder)
+            && self.directory_places(row, up).any(|place| place == directory)
     }
 
-    /// The folders in which the name of that folder of sources is a location of it: its home, and
+    /// The directories in which the name of that directory of sources is a location of it: its home, and
     /// where it is staged.
-    pub fn folder_places(&self, row: RowId, up: usize) -> impl Iterator<Item = Folder> + '_ {
+    pub fn directory_places(&self, row: RowId, up: usize) -> impl Iterator<Item = Directory> + '_ {
         let source = self.climb(row, up);
         self.roots_of(row).filter_map(move |root| self.location(root, source?))
     }
@@ -222,19 +229,19 @@ impl<'s> Homes<'s> {
         })
     }
 
-    fn climb(&self, row: RowId, up: usize) -> Option<SourceFolder> {
+    fn climb(&self, row: RowId, up: usize) -> Option<SourceDirectory> {
         let source = self.sources.of(row)?;
         (0..up).try_fold(source, |source, _| self.sources.parent(source))
     }
 
-    fn step(&self, root: RootId, source: SourceFolder) -> Option<Step> {
+    fn step(&self, root: RootId, source: SourceDirectory) -> Option<Step> {
         self.roots[root.0 as usize].steps.get(&source).copied()
     }
 
-    /// The folder that `source` is in, below `root`.
-    fn location(&self, root: RootId, source: SourceFolder) -> Option<Folder> {
+    /// The directory that `source` is in, below `root`.
+    fn location(&self, root: RootId, source: SourceDirectory) -> Option<Directory> {
         match self.step(root, self.sources.parent(source)?)? {
-            Step::Folder { folder, .. } => Some(folder),
+            Step::Directory { directory, .. } => Some(directory),
             _ => None,
         }
     }
@@ -249,16 +256,16 @@ impl<'s> Homes<'s> {
         next: &mut HashMap<RootId, Vec<RowId>>,
         staged: &mut Vec<Staging>,
     ) -> Result<(), Stopped> {
-        self.walk_folders(tree, root, rows)?;
-        // Rows of one folder mostly stand together.
-        let mut last: Option<(SourceFolder, Step)> = None;
+        self.walk_directories(tree, root, rows)?;
+        // Rows of one directory mostly stand together.
+        let mut last: Option<(SourceDirectory, Step)> = None;
         for &row in rows {
             let Some(source) = self.sources.of(row) else {
                 self.homes[row.0 as usize].stands = Stands::Absent;
                 continue;
             };
             let step = match last {
-                Some((folder, step)) if folder == source => step,
+                Some((directory, step)) if directory == source => step,
                 _ => self.step(root, source).unwrap_or(Step::Absent),
             };
             last = Some((source, step));
@@ -271,11 +278,11 @@ impl<'s> Homes<'s> {
                     next.entry(to).or_default().push(row);
                     continue;
                 }
-                Step::Folder { folder, linked, .. } => {
-                    home.folder = folder;
+                Step::Directory { directory, linked, .. } => {
+                    home.directory = directory;
                     home.linked = linked;
                     let path = archive.source(row);
-                    match tree.entry(folder, path::split(path).1)? {
+                    match tree.entry(directory, path::split(path).1)? {
                         Entry::Absent => Stands::Absent,
                         Entry::Unknown => Stands::Unknown,
                         Entry::Plain => Stands::Plain,
@@ -289,7 +296,7 @@ impl<'s> Homes<'s> {
                                         self.new_root(tree, text)?
                                     }
                                 };
-                                staged.push(Staging { row, folder, to });
+                                staged.push(Staging { row, directory, to });
                                 next.entry(to).or_default().push(row);
                                 continue;
                             }
@@ -302,9 +309,9 @@ impl<'s> Homes<'s> {
         Ok(())
     }
 
-    /// Walks to the folders of `rows` below one root, all of one depth at a time, so that the tree
+    /// Walks to the directories of `rows` below one root, all of one depth at a time, so that the tree
     /// can read them at once.
-    fn walk_folders(
+    fn walk_directories(
         &mut self,
         tree: &mut impl Tree,
         root: RootId,
@@ -316,18 +323,18 @@ impl<'s> Homes<'s> {
             for source in level {
                 let parent = self.sources.parent(source).and_then(|parent| self.step(root, parent));
                 let step = match parent {
-                    Some(Step::Folder { folder, linked, link }) => {
+                    Some(Step::Directory { directory, linked, link }) => {
                         if self.sources.name(source) != b".." {
-                            waiting.push((source, folder, linked, link));
+                            waiting.push((source, directory, linked, link));
                             continue;
                         }
-                        entered(tree.above(folder)?, linked, link)
+                        entered(tree.above(directory)?, linked, link)
                     }
                     Some(other) => other,
                     None => Step::Absent,
                 };
-                if let Step::Folder { folder, .. } = step {
-                    followed.push((folder, self.sources.asked(source)));
+                if let Step::Directory { directory, .. } = step {
+                    followed.push((directory, self.sources.asked(source)));
                 }
                 self.roots[root.0 as usize].steps.insert(source, step);
             }
@@ -346,8 +353,8 @@ impl<'s> Homes<'s> {
                     Met::Plain(met) => entered(met, linked, link),
                     Met::Link(text) => {
                         let step = self.follow(tree, source, parent, &text, linked)?;
-                        if let Step::Folder { folder, .. } = step {
-                            followed.push((folder, self.sources.asked(source)));
+                        if let Step::Directory { directory, .. } = step {
+                            followed.push((directory, self.sources.asked(source)));
                         }
                         step
                     }
@@ -359,10 +366,10 @@ impl<'s> Homes<'s> {
         Ok(())
     }
 
-    /// The folders of `rows` that were not walked to below `root`, by depth.
-    fn not_walked(&mut self, root: RootId, rows: &[RowId]) -> Vec<Vec<SourceFolder>> {
+    /// The directories of `rows` that were not walked to below `root`, by depth.
+    fn not_walked(&mut self, root: RootId, rows: &[RowId]) -> Vec<Vec<SourceDirectory>> {
         let steps = &mut self.roots[root.0 as usize].steps;
-        let mut levels: Vec<Vec<SourceFolder>> = Vec::new();
+        let mut levels: Vec<Vec<SourceDirectory>> = Vec::new();
         let mut last = None;
         for &row in rows {
             let source = self.sources.of(row);
@@ -381,12 +388,12 @@ impl<'s> Homes<'s> {
         levels
     }
 
-    /// The step to a folder of sources that is a link with `text` in `folder`.
+    /// The step to a directory of sources that is a link with `text` in `directory`.
     fn follow(
         &mut self,
         tree: &mut impl Tree,
-        source: SourceFolder,
-        folder: Folder,
+        source: SourceDirectory,
+        directory: Directory,
         text: &[u8],
         linked: u32,
     ) -> Result<Step, Stopped> {
@@ -397,10 +404,12 @@ impl<'s> Homes<'s> {
             }));
         }
         let mut linked = linked + 1;
-        Ok(match follow::land_in(tree, folder, text, &mut linked)? {
+        Ok(match follow::land_in(tree, directory, text, &mut linked)? {
             Landing::Circle => Step::Circle,
             _ if linked > MOST_LINKS => Step::Circle,
-            Landing::Folder(folder) => Step::Folder { folder, linked, link: Some(source) },
+            Landing::Directory(directory) => {
+                Step::Directory { directory, linked, link: Some(source) }
+            }
             Landing::Unknown => Step::Unknown,
             Landing::Nowhere | Landing::Location(..) => Step::Absent,
         })
@@ -409,28 +418,30 @@ impl<'s> Homes<'s> {
     /// A root that staging moves sources to: `text` is an absolute path.
     fn new_root(&mut self, tree: &mut impl Tree, text: Vec<u8>) -> Result<RootId, Stopped> {
         let step = match tree.top()? {
-            Entered::Folder(top) => match follow::land_in(tree, top, &text, &mut 0)? {
-                Landing::Folder(folder) => Step::Folder { folder, linked: 0, link: None },
+            Entered::Directory(top) => match follow::land_in(tree, top, &text, &mut 0)? {
+                Landing::Directory(directory) => {
+                    Step::Directory { directory, linked: 0, link: None }
+                }
                 Landing::Unknown => Step::Unknown,
                 Landing::Circle => Step::Circle,
                 Landing::Nowhere | Landing::Location(..) => Step::Absent,
             },
             other => entered(other, 0, None),
         };
-        if let Step::Folder { folder, .. } = step {
-            tree.read_all(&[(folder, self.sources.asked(SourceFolder::ROOT))])?;
+        if let Step::Directory { directory, .. } = step {
+            tree.read_all(&[(directory, self.sources.asked(SourceDirectory::ROOT))])?;
         }
         let id = RootId(self.roots.len() as u32);
-        self.roots.push(Root { steps: HashMap::from_iter([(SourceFolder::ROOT, step)]) });
+        self.roots.push(Root { steps: HashMap::from_iter([(SourceDirectory::ROOT, step)]) });
         self.by_text.insert(text, id);
         Ok(id)
     }
 }
 
-fn entered(entered: Entered, linked: u32, link: Option<SourceFolder>) -> Step {
+fn entered(entered: Entered, linked: u32, link: Option<SourceDirectory>) -> Step {
     match entered {
-        Entered::Folder(folder) => Step::Folder { folder, linked, link },
-        Entered::NoFolder => Step::Absent,
+        Entered::Directory(directory) => Step::Directory { directory, linked, link },
+        Entered::NotADirectory => Step::Absent,
         Entered::Unknown => Step::Unknown,
     }
 }

@@ -6,8 +6,8 @@
 mod archive;
 mod collapse;
 mod contested;
+mod directories;
 mod explain;
-mod folders;
 mod follow;
 mod homes;
 mod inputs;
@@ -20,10 +20,10 @@ mod targets;
 mod tests;
 mod tree;
 
-pub use explain::{Becomes, Chosen, FolderStory, Hop, Staying, Story, Tale, explain};
+pub use explain::{Becomes, Chosen, DirectoryStory, Hop, Staying, Story, Tale, explain};
 pub use follow::MOST_LINKS;
 pub use inputs::Inputs;
-pub use tree::{Entered, Entry, Folder, Met, Stopped, Tree, Wanted};
+pub use tree::{Directory, Entered, Entry, Met, Stopped, Tree, Wanted};
 
 use crate::spec::Spec;
 use archive::{Archive, RowId};
@@ -42,7 +42,7 @@ pub enum MissingTarget {
     Fail,
 }
 
-/// What becomes of folders that are one link in the tree (DESIGN rule 6).
+/// What becomes of directories that are one link in the tree (DESIGN rule 6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DirectoryLinks {
     /// One link each.
@@ -66,8 +66,8 @@ pub struct Options {
 pub struct Decisions {
     /// Rows that become links, each with the link's text.
     pub links: Vec<(usize, Vec<u8>)>,
-    /// Folders that become links.
-    pub folder_links: Vec<FolderLink>,
+    /// Directories that become links.
+    pub directory_links: Vec<DirectoryLink>,
     /// Rows that stay files for want of a target in the archive (DESIGN rule 3).
     pub without_target: Vec<usize>,
     /// Rows that the build declared as links, and whose text leads above the archive's root.
@@ -77,7 +77,7 @@ pub struct Decisions {
     pub kept_inside: Vec<usize>,
     /// Rows whose source is not there (DESIGN rule 8).
     pub absent: Vec<usize>,
-    /// Rows of which nothing is known, since a folder did not let itself be asked (DESIGN rule 8).
+    /// Rows of which nothing is known, since a directory did not let itself be asked (DESIGN rule 8).
     pub unknown: Vec<usize>,
     /// Why each of `links` is one, in the same order.
     pub reasons: Vec<Reason>,
@@ -93,12 +93,12 @@ impl Decisions {
 /// Why a row becomes a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Another row with the same home was reached through fewer linked folders (DESIGN rule 1).
+    /// Another row with the same home was reached through fewer linked directories (DESIGN rule 1).
     Roundabout,
     /// The location with this number on its trail is another row's (DESIGN rule 2).
     Hop(usize),
-    /// No location on its trail is, but the archive mirrors the folder at this one (DESIGN rule 2).
-    Folder(usize),
+    /// No location on its trail is, but the archive mirrors the directory at this one (DESIGN rule 2).
+    Directory(usize),
     /// It leads nowhere at all, so that there is nothing to inline (DESIGN rule 3).
     Nowhere,
     /// Its target was not found, and `MissingTarget::Keep` is asked for (DESIGN rule 3).
@@ -107,9 +107,9 @@ pub enum Reason {
     Declared,
 }
 
-/// A folder of the archive that becomes one link (DESIGN rule 6).
+/// A directory of the archive that becomes one link (DESIGN rule 6).
 #[derive(Debug)]
-pub struct FolderLink {
+pub struct DirectoryLink {
     /// Its archive path.
     pub path: Vec<u8>,
     /// The link's text.
@@ -118,7 +118,7 @@ pub struct FolderLink {
     pub rows: Vec<usize>,
     /// The row whose keywords the link has.
     pub keywords: usize,
-    /// The number of the location on the folder's trail that the target stands for.
+    /// The number of the location on the directory's trail that the target stands for.
     pub hop: usize,
 }
 
@@ -178,7 +178,7 @@ struct Studied<'a, 's> {
     archive: &'a Archive<'s>,
     homes: Homes<'s>,
     linked: rows::Linked,
-    candidates: folders::Candidates<'s>,
+    candidates: directories::Candidates<'s>,
     places: Places,
 }
 
@@ -192,8 +192,8 @@ impl<'a, 's> Studied<'a, 's> {
         let homes = Homes::find(archive, inputs, tree)?;
         let linked = rows::Linked::find(archive, &homes, tree)?;
         let candidates = match options.directory_links {
-            DirectoryLinks::Collapse => folders::Candidates::find(archive, &homes, tree)?,
-            DirectoryLinks::Expand => folders::Candidates::default(),
+            DirectoryLinks::Collapse => directories::Candidates::find(archive, &homes, tree)?,
+            DirectoryLinks::Expand => directories::Candidates::default(),
         };
         let mut places = Places::default();
         linked.note(archive, &homes, &mut places);
@@ -208,14 +208,14 @@ impl<'a, 's> Studied<'a, 's> {
 
     fn decide(&self, options: Options, tree: &mut impl Tree) -> Result<Decisions, ResolveError> {
         let (archive, facts) = (self.archive, self.facts());
-        let folder_links = self.candidates.collapse(facts);
+        let directory_links = self.candidates.collapse(facts);
         let mut decisions = Decisions::default();
         let own = archive.own().count();
-        let mut gone = vec![false; if folder_links.is_empty() { 0 } else { own }];
-        for link in folder_links {
+        let mut gone = vec![false; if directory_links.is_empty() { 0 } else { own }];
+        for link in directory_links {
             let rows: Vec<_> = link.rows.iter().map(|row| row.0 as usize).collect();
             rows.iter().for_each(|&row| gone[row] = true);
-            decisions.folder_links.push(FolderLink {
+            decisions.directory_links.push(DirectoryLink {
                 path: link.path.to_vec(),
                 text: link.text,
                 rows,

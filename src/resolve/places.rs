@@ -6,7 +6,7 @@ use hashbrown::{Equivalent, HashMap};
 
 use super::archive::{Archive, RowId};
 use super::homes::Homes;
-use super::tree::Folder;
+use super::tree::Directory;
 use crate::path;
 
 /// The rows at the locations that somebody asks for. First every location is noted, then all rows
@@ -16,17 +16,17 @@ pub struct Places {
     numbers: HashMap<Location, usize>,
     /// By the number of a location.
     rows: Vec<Vec<RowId>>,
-    /// By folder: whether a location in it is noted.
-    folders: Vec<bool>,
+    /// By directory: whether a location in it is noted.
+    directories: Vec<bool>,
 }
 
 /// A location, as the key of a map.
 #[derive(PartialEq, Eq, Hash)]
-pub struct Location(pub Folder, pub Box<[u8]>);
+pub struct Location(pub Directory, pub Box<[u8]>);
 
 /// A location that a map is asked for.
 #[derive(Hash)]
-pub struct Asked<'n>(pub Folder, pub &'n [u8]);
+pub struct Asked<'n>(pub Directory, pub &'n [u8]);
 
 impl Equivalent<Location> for Asked<'_> {
     fn equivalent(&self, location: &Location) -> bool {
@@ -36,14 +36,14 @@ impl Equivalent<Location> for Asked<'_> {
 
 impl Places {
     /// Notes a location.
-    pub fn note(&mut self, folder: Folder, name: &[u8]) {
-        let number = folder.0 as usize;
-        if self.folders.len() <= number {
-            self.folders.resize(number + 1, false);
+    pub fn note(&mut self, directory: Directory, name: &[u8]) {
+        let number = directory.0 as usize;
+        if self.directories.len() <= number {
+            self.directories.resize(number + 1, false);
         }
-        self.folders[number] = true;
-        if !self.numbers.contains_key(&Asked(folder, name)) {
-            self.numbers.insert(Location(folder, name.into()), self.rows.len());
+        self.directories[number] = true;
+        if !self.numbers.contains_key(&Asked(directory, name)) {
+            self.numbers.insert(Location(directory, name.into()), self.rows.len());
             self.rows.push(Vec::new());
         }
     }
@@ -56,22 +56,22 @@ impl Places {
         for row in archive.all() {
             let home = homes.of(row);
             if home.is_known() {
-                self.add(archive, row, home.folder);
+                self.add(archive, row, home.directory);
             }
         }
-        for (row, folder) in homes.stagings() {
+        for (row, directory) in homes.stagings() {
             if homes.of(row).is_known() {
-                self.add(archive, row, folder);
+                self.add(archive, row, directory);
             }
         }
     }
 
-    fn add(&mut self, archive: &Archive<'_>, row: RowId, folder: Folder) {
-        if self.folders.get(folder.0 as usize) != Some(&true) {
+    fn add(&mut self, archive: &Archive<'_>, row: RowId, directory: Directory) {
+        if self.directories.get(directory.0 as usize) != Some(&true) {
             return;
         }
         let name = path::split(archive.source(row)).1;
-        if let Some(number) = self.number(folder, name) {
+        if let Some(number) = self.number(directory, name) {
             self.rows[number].push(row);
         }
     }
@@ -82,8 +82,8 @@ impl Places {
     }
 
     /// The number of a location, if it was noted: they are counted from 0.
-    pub fn number(&self, folder: Folder, name: &[u8]) -> Option<usize> {
-        self.numbers.get(&Asked(folder, name)).copied()
+    pub fn number(&self, directory: Directory, name: &[u8]) -> Option<usize> {
+        self.numbers.get(&Asked(directory, name)).copied()
     }
 
     /// The rows at all locations that were noted.
@@ -97,7 +97,7 @@ impl Places {
     }
 
     /// The rows at a location.
-    pub fn at(&self, folder: Folder, name: &[u8]) -> &[RowId] {
-        self.number(folder, name).map_or(&[], |number| self.rows_at(number))
+    pub fn at(&self, directory: Directory, name: &[u8]) -> &[RowId] {
+        self.number(directory, name).map_or(&[], |number| self.rows_at(number))
     }
 }

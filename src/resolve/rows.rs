@@ -1,6 +1,6 @@
 //! Rows that are reached through links, or are links (DESIGN rules 1 to 4).
 //!
-//! Knows homes, trails and what stands where; must not know folders that become one link, but for the
+//! Knows homes, trails and what stands where; must not know directories that become one link, but for the
 //! rows that go with them.
 
 use std::cell::OnceCell;
@@ -11,10 +11,10 @@ use super::archive::{Archive, RowId};
 use super::contested::Contested;
 use super::follow::{self, End, Trail};
 use super::homes::{Homes, Stands};
-use super::mirrored::MirroredFolders;
+use super::mirrored::MirroredDirectories;
 use super::places::Places;
 use super::targets::{Choice, Targets};
-use super::tree::{Entry, Folder, Stopped, Tree};
+use super::tree::{Directory, Entry, Stopped, Tree};
 use super::{Decisions, Facts, MissingTarget, Options, Reason, ResolveError};
 use crate::path;
 use crate::spec::Kind;
@@ -23,8 +23,8 @@ use crate::spec::Kind;
 pub struct Linked {
     /// Rows whose home is a link, with its trail, in the order of rows.
     links: Vec<(RowId, Trail)>,
-    /// Rows whose home is none, but was reached through more linked folders than some other row
-    /// whose home is in the same folder.
+    /// Rows whose home is none, but was reached through more linked directories than some other row
+    /// whose home is in the same directory.
     roundabout: Vec<RowId>,
 }
 
@@ -42,7 +42,7 @@ impl Linked {
             match home.stands {
                 Stands::Link if archive.is_own(row) => {
                     let name = path::split(archive.source(row)).1;
-                    match follow::trail(tree, home.folder, name)? {
+                    match follow::trail(tree, home.directory, name)? {
                         Some(trail) => links.push((row, trail)),
                         None => return Err(circle(archive, homes, tree, row)?),
                     }
@@ -66,11 +66,11 @@ impl Linked {
 
     /// Notes the locations that `decide` will ask for.
     pub fn note(&self, archive: &Archive<'_>, homes: &Homes<'_>, places: &mut Places) {
-        for (folder, name) in self.links.iter().flat_map(|(_, trail)| &trail.hops) {
-            places.note(*folder, name);
+        for (directory, name) in self.links.iter().flat_map(|(_, trail)| &trail.hops) {
+            places.note(*directory, name);
         }
         for &row in &self.roundabout {
-            places.note(homes.of(row).folder, path::split(archive.source(row)).1);
+            places.note(homes.of(row).directory, path::split(archive.source(row)).1);
         }
     }
 
@@ -93,25 +93,25 @@ impl Linked {
         let mut mirrored = None;
         for (row, trail) in self.links.iter().filter(|(row, _)| may_turn(*row)) {
             let row = *row;
-            let author = match tree.entry(homes.of(row).folder, name(archive, row))? {
+            let author = match tree.entry(homes.of(row).directory, name(archive, row))? {
                 Entry::Link(text) => text.to_vec(),
                 _ => continue,
             };
             let mut hops = trail.hops.iter().enumerate();
-            let mut found = hops.find_map(|(hop, (folder, name))| {
-                Some((known.link(row, &author, *folder, name)?, Reason::Hop(hop)))
+            let mut found = hops.find_map(|(hop, (directory, name))| {
+                Some((known.link(row, &author, *directory, name)?, Reason::Hop(hop)))
             });
             if found.is_none() {
                 let mirrored = mirrored.get_or_insert_with(|| {
                     let trails = self.links.iter().map(|(_, trail)| trail);
-                    MirroredFolders::find(archive, homes, trails)
+                    MirroredDirectories::find(archive, homes, trails)
                 });
                 let mut hops = trail.hops.iter().enumerate();
-                found = hops.find_map(|(hop, (folder, name))| {
-                    let folders = mirrored.at(*folder, name)?;
+                found = hops.find_map(|(hop, (directory, name))| {
+                    let directories = mirrored.at(*directory, name)?;
                     let text =
-                        folders.choose(archive.path(row), Some(&author), |_| Choice::This)?;
-                    Some((text, Reason::Folder(hop)))
+                        directories.choose(archive.path(row), Some(&author), |_| Choice::This)?;
+                    Some((text, Reason::Directory(hop)))
                 });
             }
             let relative = !author.starts_with(b"/");
@@ -149,11 +149,12 @@ impl Linked {
         let mut straightest = HashMap::new();
         for &row in self.roundabout.iter().filter(|row| may_turn(**row)) {
             let home = homes.of(row);
-            let Some(number) = places.number(home.folder, name(archive, row)) else {
+            let Some(number) = places.number(home.directory, name(archive, row)) else {
                 continue;
             };
-            let (fewest, targets) =
-                straightest.entry(number).or_insert_with(|| known.straightest(number, home.folder));
+            let (fewest, targets) = straightest
+                .entry(number)
+                .or_insert_with(|| known.straightest(number, home.directory));
             let path = archive.path(row);
             if *fewest < home.linked
                 && let Some(text) = targets.choose(path, None, |target| (target != path).into())
@@ -182,9 +183,15 @@ impl<'a, 's> Known<'a, 's> {
     }
 
     /// The text that leads the link `row` to a row at a location on its trail (DESIGN rule 2).
-    fn link(&self, row: RowId, author: &[u8], folder: Folder, name: &[u8]) -> Option<Vec<u8>> {
+    fn link(
+        &self,
+        row: RowId,
+        author: &[u8],
+        directory: Directory,
+        name: &[u8],
+    ) -> Option<Vec<u8>> {
         let Facts { archive, places, .. } = self.facts;
-        let number = places.number(folder, name)?;
+        let number = places.number(directory, name)?;
         let targets = self.targets[number].get_or_init(|| {
             let rows = self.may_be_led_to(number);
             Targets::new(rows.map(|row| archive.path(row)).collect())
@@ -193,12 +200,12 @@ impl<'a, 's> Known<'a, 's> {
         targets.choose(path, Some(author), |target| (target != path).into())
     }
 
-    /// Through how few linked folders a row at the location with this number, which is in `folder`,
+    /// Through how few linked directories a row at the location with this number, which is in `directory`,
     /// was reached, and the rows that were reached so (DESIGN rule 1).
-    fn straightest(&self, number: usize, folder: Folder) -> (u32, Targets<'s>) {
+    fn straightest(&self, number: usize, directory: Directory) -> (u32, Targets<'s>) {
         let Facts { archive, homes, .. } = self.facts;
         // One that is only staged there has another home.
-        let at_home = |row: &RowId| homes.of(*row).folder == folder;
+        let at_home = |row: &RowId| homes.of(*row).directory == directory;
         let rows: Vec<_> = self.may_be_led_to(number).filter(at_home).collect();
         let linked = rows.iter().map(|row| homes.of(*row).linked);
         let fewest = linked.min().unwrap_or(u32::MAX);
@@ -214,17 +221,17 @@ impl<'a, 's> Known<'a, 's> {
     }
 }
 
-/// The rows of the spec whose home is no link, and that were reached through more linked folders
-/// than another row with a home in the same folder (DESIGN rule 1).
+/// The rows of the spec whose home is no link, and that were reached through more linked directories
+/// than another row with a home in the same directory (DESIGN rule 1).
 fn roundabout(archive: &Archive<'_>, homes: &Homes<'_>) -> Vec<RowId> {
     let plain = |row: &RowId| homes.of(*row).stands == Stands::Plain;
     let mut fewest: Vec<u32> = Vec::new();
     for home in archive.all().filter(plain).map(|row| homes.of(row)) {
-        let folder = home.folder.0 as usize;
-        fewest.resize(fewest.len().max(folder + 1), u32::MAX);
-        fewest[folder] = fewest[folder].min(home.linked);
+        let directory = home.directory.0 as usize;
+        fewest.resize(fewest.len().max(directory + 1), u32::MAX);
+        fewest[directory] = fewest[directory].min(home.linked);
     }
-    let more = |row: &RowId| homes.of(*row).linked > fewest[homes.of(*row).folder.0 as usize];
+    let more = |row: &RowId| homes.of(*row).linked > fewest[homes.of(*row).directory.0 as usize];
     archive.own().filter(plain).filter(more).collect()
 }
 
@@ -251,7 +258,7 @@ fn trail_texts(
 ) -> Result<Vec<Vec<u8>>, Stopped> {
     let mut texts = vec![archive.source(row).to_vec()];
     if homes.of(row).stands == Stands::Link {
-        texts.extend(follow::texts(tree, homes.of(row).folder, name(archive, row))?);
+        texts.extend(follow::texts(tree, homes.of(row).directory, name(archive, row))?);
     }
     Ok(texts)
 }

@@ -1,4 +1,4 @@
-//! The folders that sources name, as text: each once, with the folder it is in.
+//! The directories that sources name, as text: each once, with the directory it is in.
 //!
 //! Knows text alone; must not know what the tree has there.
 
@@ -13,18 +13,18 @@ use super::archive::{Archive, RowId};
 use super::inputs::Inputs;
 use crate::path;
 
-/// A folder that a source names, by its number. A folder's number is larger than that of the one it
+/// A directory that a source names, by its number. A directory's number is larger than that of the one it
 /// is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SourceFolder(pub u32);
+pub struct SourceDirectory(pub u32);
 
-/// The folders of all sources.
+/// The directories of all sources.
 pub struct Sources<'s> {
-    folders: Vec<Node<'s>>,
-    by_name: HashTable<SourceFolder>,
-    /// By row: the folder of its source. `NONE` for a row that takes no part, or cannot.
-    of_rows: Vec<SourceFolder>,
-    /// The names of rows, those of one folder together, once they are gathered.
+    directories: Vec<Node<'s>>,
+    by_name: HashTable<SourceDirectory>,
+    /// By row: the directory of its source. `NONE` for a row that takes no part, or cannot.
+    of_rows: Vec<SourceDirectory>,
+    /// The names of rows, those of one directory together, once they are gathered.
     names: Vec<&'s [u8]>,
     hasher: foldhash::fast::RandomState,
 }
@@ -33,10 +33,10 @@ pub struct Sources<'s> {
 const LONGEST: usize = 4096;
 
 struct Node<'s> {
-    parent: SourceFolder,
+    parent: SourceDirectory,
     /// The whole path; its last part is the name.
     path: &'s [u8],
-    /// How many rows and folders are in it.
+    /// How many rows and directories are in it.
     asked: u32,
     /// Where `Sources::names` has the names of those rows.
     names: Range<u32>,
@@ -46,27 +46,27 @@ struct Node<'s> {
 }
 
 impl<'s> Node<'s> {
-    fn new(parent: SourceFolder, path: &'s [u8], depth: u32, covered: bool) -> Self {
+    fn new(parent: SourceDirectory, path: &'s [u8], depth: u32, covered: bool) -> Self {
         Self { parent, path, asked: 0, names: 0..0, depth, covered }
     }
 }
 
-impl SourceFolder {
-    /// The folder that relative sources begin in.
+impl SourceDirectory {
+    /// The directory that relative sources begin in.
     pub const ROOT: Self = Self(0);
-    /// The folder `/`, which absolute sources begin in.
+    /// The directory `/`, which absolute sources begin in.
     pub const TOP: Self = Self(1);
     const NONE: Self = Self(u32::MAX);
 }
 
 impl<'s> Sources<'s> {
-    /// The folders of the sources of every row that takes part and is covered by `inputs`.
+    /// The directories of the sources of every row that takes part and is covered by `inputs`.
     pub fn new(archive: &Archive<'s>, inputs: Option<&Inputs>) -> Self {
         let covered = inputs.is_none();
         let mut sources = Self {
-            folders: vec![
-                Node::new(SourceFolder::ROOT, b"", 0, covered),
-                Node::new(SourceFolder::TOP, b"/", 0, covered),
+            directories: vec![
+                Node::new(SourceDirectory::ROOT, b"", 0, covered),
+                Node::new(SourceDirectory::TOP, b"/", 0, covered),
             ],
             by_name: HashTable::new(),
             of_rows: Vec::with_capacity(archive.all().count()),
@@ -74,123 +74,123 @@ impl<'s> Sources<'s> {
             hasher: Default::default(),
         };
         let listed = inputs.map(|inputs| listed(archive, inputs));
-        // Rows of one folder mostly stand together.
-        let (mut last, mut last_path) = (SourceFolder::NONE, &b""[..]);
+        // Rows of one directory mostly stand together.
+        let (mut last, mut last_path) = (SourceDirectory::NONE, &b""[..]);
         for id in archive.all() {
             let (spec, row) = archive.get(id);
             if !row.takes_part() || spec.source(row).len() > LONGEST {
-                sources.of_rows.push(SourceFolder::NONE);
+                sources.of_rows.push(SourceDirectory::NONE);
                 continue;
             }
-            let path = folder_of(spec.source(row));
-            if last == SourceFolder::NONE || path != last_path {
+            let path = directory_of(spec.source(row));
+            if last == SourceDirectory::NONE || path != last_path {
                 last = sources.intern(path, inputs);
                 last_path = path;
             }
-            let covered = sources.folders[last.0 as usize].covered
+            let covered = sources.directories[last.0 as usize].covered
                 || listed.as_ref().is_some_and(|listed| listed[id.0 as usize]);
             if !covered {
-                sources.of_rows.push(SourceFolder::NONE);
+                sources.of_rows.push(SourceDirectory::NONE);
                 continue;
             }
-            sources.folders[last.0 as usize].asked += 1;
+            sources.directories[last.0 as usize].asked += 1;
             sources.of_rows.push(last);
         }
         sources
     }
 
-    /// Puts the names of the rows of each folder together.
+    /// Puts the names of the rows of each directory together.
     pub fn gather_names(&mut self, archive: &Archive<'s>) {
-        let in_a_folder = || {
+        let in_a_directory = || {
             let rows = archive.all().zip(&self.of_rows);
-            rows.filter(|(_, folder)| **folder != SourceFolder::NONE)
+            rows.filter(|(_, directory)| **directory != SourceDirectory::NONE)
         };
-        // First how many there are in each folder, then where the next folder's begin.
-        for (_, folder) in in_a_folder() {
-            self.folders[folder.0 as usize].names.end += 1;
+        // First how many there are in each directory, then where the next directory's begin.
+        for (_, directory) in in_a_directory() {
+            self.directories[directory.0 as usize].names.end += 1;
         }
         let mut next = 0;
-        for Node { names, .. } in &mut self.folders {
+        for Node { names, .. } in &mut self.directories {
             let count = names.end;
             *names = next..next;
             next += count;
         }
         self.names.resize(next as usize, b"");
-        for (row, folder) in in_a_folder() {
-            let names = &mut self.folders[folder.0 as usize].names;
+        for (row, directory) in in_a_directory() {
+            let names = &mut self.directories[directory.0 as usize].names;
             self.names[names.end as usize] = path::split(archive.source(row)).1;
             names.end += 1;
         }
     }
 
-    /// The number of the folder `path`, with all that it is in.
-    fn intern(&mut self, path: &'s [u8], inputs: Option<&Inputs>) -> SourceFolder {
+    /// The number of the directory `path`, with all that it is in.
+    fn intern(&mut self, path: &'s [u8], inputs: Option<&Inputs>) -> SourceDirectory {
         if path.is_empty() {
-            return SourceFolder::ROOT;
+            return SourceDirectory::ROOT;
         }
         if path == b"/" {
-            return SourceFolder::TOP;
+            return SourceDirectory::TOP;
         }
         let hash = self.hasher.hash_one(path);
-        let same = |id: &SourceFolder| self.folders[id.0 as usize].path == path;
+        let same = |id: &SourceDirectory| self.directories[id.0 as usize].path == path;
         if let Some(&known) = self.by_name.find(hash, same) {
             return known;
         }
-        let parent = self.intern(folder_of(path), inputs);
-        let above = &mut self.folders[parent.0 as usize];
+        let parent = self.intern(directory_of(path), inputs);
+        let above = &mut self.directories[parent.0 as usize];
         above.asked += 1;
         let depth = above.depth + 1;
         let covered = above.covered || inputs.is_some_and(|inputs| inputs.contains(path));
-        let id = SourceFolder(self.folders.len() as u32);
-        self.folders.push(Node::new(parent, path, depth, covered));
-        let (folders, hasher) = (&self.folders, &self.hasher);
-        let rehash = |id: &SourceFolder| hasher.hash_one(folders[id.0 as usize].path);
+        let id = SourceDirectory(self.directories.len() as u32);
+        self.directories.push(Node::new(parent, path, depth, covered));
+        let (directories, hasher) = (&self.directories, &self.hasher);
+        let rehash = |id: &SourceDirectory| hasher.hash_one(directories[id.0 as usize].path);
         self.by_name.insert_unique(hash, id, rehash);
         id
     }
 
-    /// The folder of the source of `row`; `None` if the row takes no part, is not covered
+    /// The directory of the source of `row`; `None` if the row takes no part, is not covered
     /// by the inputs, or has a path that no file has.
-    pub fn of(&self, row: RowId) -> Option<SourceFolder> {
-        let folder = self.of_rows[row.0 as usize];
-        (folder != SourceFolder::NONE).then_some(folder)
+    pub fn of(&self, row: RowId) -> Option<SourceDirectory> {
+        let directory = self.of_rows[row.0 as usize];
+        (directory != SourceDirectory::NONE).then_some(directory)
     }
 
-    /// The folder that `folder` is in, as the text has it; `None` for the root and `/`.
-    pub fn parent(&self, folder: SourceFolder) -> Option<SourceFolder> {
-        let parent = self.folders[folder.0 as usize].parent;
-        (parent != folder).then_some(parent)
+    /// The directory that `directory` is in, as the text has it; `None` for the root and `/`.
+    pub fn parent(&self, directory: SourceDirectory) -> Option<SourceDirectory> {
+        let parent = self.directories[directory.0 as usize].parent;
+        (parent != directory).then_some(parent)
     }
 
-    /// The path of `folder`, as sources spell it.
-    pub fn path(&self, folder: SourceFolder) -> &'s [u8] {
-        self.folders[folder.0 as usize].path
+    /// The path of `directory`, as sources spell it.
+    pub fn path(&self, directory: SourceDirectory) -> &'s [u8] {
+        self.directories[directory.0 as usize].path
     }
 
-    /// The last part of the path of `folder`.
-    pub fn name(&self, folder: SourceFolder) -> &'s [u8] {
-        path::split(self.path(folder)).1
+    /// The last part of the path of `directory`.
+    pub fn name(&self, directory: SourceDirectory) -> &'s [u8] {
+        path::split(self.path(directory)).1
     }
 
-    /// How many names of `folder` are asked for: of rows and of folders.
-    pub fn asked(&self, folder: SourceFolder) -> u32 {
-        self.folders[folder.0 as usize].asked
+    /// How many names of `directory` are asked for: of rows and of directories.
+    pub fn asked(&self, directory: SourceDirectory) -> u32 {
+        self.directories[directory.0 as usize].asked
     }
 
-    /// The names of the rows in `folder`, if they were gathered.
-    pub fn names(&self, folder: SourceFolder) -> &[&'s [u8]] {
-        let Range { start, end } = self.folders[folder.0 as usize].names;
+    /// The names of the rows in `directory`, if they were gathered.
+    pub fn names(&self, directory: SourceDirectory) -> &[&'s [u8]] {
+        let Range { start, end } = self.directories[directory.0 as usize].names;
         &self.names[start as usize..end as usize]
     }
 
-    /// How many folders there are.
+    /// How many directories there are.
     pub fn count(&self) -> usize {
-        self.folders.len()
+        self.directories.len()
     }
 
-    /// How many folders `folder` is in.
-    pub fn depth(&self, folder: SourceFolder) -> usize {
-        self.folders[folder.0 as usize].depth as usize
+    /// How many directories `directory` is in.
+    pub fn depth(&self, directory: SourceDirectory) -> usize {
+        self.directories[directory.0 as usize].depth as usize
     }
 }
 
@@ -201,10 +201,10 @@ fn listed(archive: &Archive<'_>, inputs: &Inputs) -> Vec<bool> {
     rows.par_iter().with_min_len(WORTH_SHARING).map(is_listed).collect()
 }
 
-/// The folder of a source, as text: empty for the root, `/` for the top.
-fn folder_of(source: &[u8]) -> &[u8] {
+/// The directory of a source, as text: empty for the root, `/` for the top.
+fn directory_of(source: &[u8]) -> &[u8] {
     match path::split(source).0 {
         [] if source.starts_with(b"/") => b"/",
-        folder => folder,
+        directory => directory,
     }
 }

@@ -19,8 +19,8 @@ use crate::path;
 pub struct Targets<'s> {
     /// In byte order, each once.
     paths: Vec<&'s [u8]>,
-    /// By a stretch of `paths` that is all that lies below some folder: what is nearest to that
-    /// folder first. Two folders with one stretch have one order, since they differ only by what all
+    /// By a stretch of `paths` that is all that lies below some directory: what is nearest to that
+    /// directory first. Two directories with one stretch have one order, since they differ only by what all
     /// its paths begin with.
     orders: RefCell<HashMap<Range<usize>, Rc<[u32]>>>,
 }
@@ -46,7 +46,7 @@ impl From<bool> for Choice {
 /// order: the least is the nearest.
 type Distance = (usize, usize, usize);
 
-/// A folder that a link lies below, and the targets there.
+/// A directory that a link lies below, and the targets there.
 struct Above {
     /// How many `..` lead to it.
     up: usize,
@@ -72,10 +72,10 @@ impl<'s> Targets<'s> {
         author: Option<&[u8]>,
         mut ask: impl FnMut(&'s [u8]) -> Choice,
     ) -> Option<Vec<u8>> {
-        let folder = path::split(link).0;
+        let directory = path::split(link).0;
         let mut named = None;
         if let Some(text) = author
-            && let Some(path) = path::join(folder, text)
+            && let Some(path) = path::join(directory, text)
             && let Ok(target) = self.paths.binary_search(&&path[..])
         {
             match ask(self.paths[target]) {
@@ -91,14 +91,14 @@ impl<'s> Targets<'s> {
         let target = match self.paths.len() {
             // Nearly always.
             1 => (ask(0) == Choice::This).then_some(0),
-            _ => self.nearest(folder, ask),
+            _ => self.nearest(directory, ask),
         };
-        Some(path::relative(folder, self.paths[target?]))
+        Some(path::relative(directory, self.paths[target?]))
     }
 
-    /// The target nearest to `folder` that is the one.
-    fn nearest(&self, folder: &[u8], mut ask: impl FnMut(usize) -> Choice) -> Option<usize> {
-        let (above, at) = self.above(folder);
+    /// The target nearest to `directory` that is the one.
+    fn nearest(&self, directory: &[u8], mut ask: impl FnMut(usize) -> Choice) -> Option<usize> {
+        let (above, at) = self.above(directory);
         let orders: Vec<_> = above.iter().map(|above| self.order(above)).collect();
         let by_way_of = |number: usize, place: usize| {
             let Above { up, head, .. } = above[number];
@@ -106,7 +106,7 @@ impl<'s> Targets<'s> {
             let rest = &self.paths[target][head..];
             Some(Reverse(((up + slashes(rest), 3 * up + rest.len(), target), number, place)))
         };
-        // What is nearest by way of each folder above, with the number of that folder and the place
+        // What is nearest by way of each directory above, with the number of that directory and the place
         // in its order.
         let at = at.into_iter().map(|at| Reverse((at, above.len(), 0)));
         let mut next: BinaryHeap<_> = at.collect();
@@ -115,7 +115,7 @@ impl<'s> Targets<'s> {
             if number < above.len() {
                 next.extend(by_way_of(number, place + 1));
             }
-            // Those of a folder further down were nearer by way of that.
+            // Those of a directory further down were nearer by way of that.
             let inner = above.get(number + 1);
             if inner.is_some_and(|inner| inner.below.contains(&target)) {
                 continue;
@@ -129,13 +129,13 @@ impl<'s> Targets<'s> {
         None
     }
 
-    /// The folders at and above `folder` that have targets below them, from the top down, of those
+    /// The directories at and above `directory` that have targets below them, from the top down, of those
     /// with the same targets the innermost; and how far it is to those that are targets themselves.
-    fn above(&self, folder: &[u8]) -> (Vec<Above>, Vec<Distance>) {
-        let mut up = path::parts(folder).count();
+    fn above(&self, directory: &[u8]) -> (Vec<Above>, Vec<Distance>) {
+        let mut up = path::parts(directory).count();
         let mut outer = Above { up, head: 0, below: 0..self.paths.len() };
         let (mut above, mut at) = (Vec::new(), Vec::new());
-        let mut rest = folder;
+        let mut rest = directory;
         while !rest.is_empty() && !outer.below.is_empty() {
             let end = memchr(b'/', rest).unwrap_or(rest.len());
             let name = &rest[..end];
@@ -147,7 +147,7 @@ impl<'s> Targets<'s> {
             };
             let itself = behind(&|path| path < name);
             if itself < outer.below.end && self.paths[itself][outer.head..] == *name {
-                // `..` for each folder, or `.`.
+                // `..` for each directory, or `.`.
                 at.push((up.saturating_sub(1), (3 * up).saturating_sub(1).max(1), itself));
             }
             let below = behind(&|path| order_below(path, name) == Ordering::Less)
@@ -165,7 +165,7 @@ impl<'s> Targets<'s> {
         (above, at)
     }
 
-    /// The targets below a folder, what is nearest to it first.
+    /// The targets below a directory, what is nearest to it first.
     fn order(&self, above: &Above) -> Rc<[u32]> {
         let mut orders = self.orders.borrow_mut();
         let order = orders.entry(above.below.clone()).or_insert_with(|| {
@@ -180,12 +180,12 @@ impl<'s> Targets<'s> {
     }
 }
 
-/// How `path` stands to the paths below a folder with the path `folder`: equal if it is one of them.
-fn order_below(path: &[u8], folder: &[u8]) -> Ordering {
-    match path.strip_prefix(folder) {
+/// How `path` stands to the paths below a directory with the path `directory`: equal if it is one of them.
+fn order_below(path: &[u8], directory: &[u8]) -> Ordering {
+    match path.strip_prefix(directory) {
         Some([]) => Ordering::Less,
         Some([next, ..]) => next.cmp(&b'/'),
-        None => path.cmp(folder),
+        None => path.cmp(directory),
     }
 }
 
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_the_link_is_in_may_be_the_target() {
+    fn a_directory_that_the_link_is_in_may_be_the_target() {
         let targets: [&[u8]; 3] = [b"a", b"a/b", b"c"];
         assert_eq!(chosen(b"a/b/l", None, &targets), Some(b".".to_vec()));
         assert_eq!(chosen(b"a/c/l", None, &targets), Some(b"..".to_vec()));

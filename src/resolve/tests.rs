@@ -7,32 +7,32 @@ use super::*;
 use crate::path;
 use crate::spec::{Edits, Spec};
 
-/// A tree in memory. Its root is the folder `execroot`.
+/// A tree in memory. Its root is the directory `execroot`.
 struct Planted {
-    folders: Vec<PlantedFolder>,
+    directories: Vec<PlantedDirectory>,
 }
 
 #[derive(Default)]
-struct PlantedFolder {
-    place: Option<(Folder, Vec<u8>)>,
+struct PlantedDirectory {
+    place: Option<(Directory, Vec<u8>)>,
     names: BTreeMap<Vec<u8>, Stands>,
 }
 
 enum Stands {
-    Folder(Folder),
+    Directory(Directory),
     File,
     Link(Vec<u8>),
     Locked,
 }
 
 impl Planted {
-    const ROOT: Folder = Folder(1);
+    const ROOT: Directory = Directory(1);
 
     /// A tree of lines such as `execroot/a/file` and `execroot/a/link -> file`; `-x` behind a path
     /// makes it one that does not let itself be asked.
     fn new(lines: &[&str]) -> Self {
-        let mut tree = Self { folders: vec![PlantedFolder::default()] };
-        assert_eq!(tree.folder(b"execroot"), Self::ROOT);
+        let mut tree = Self { directories: vec![PlantedDirectory::default()] };
+        assert_eq!(tree.directory(b"execroot"), Self::ROOT);
         for line in lines {
             let (path, what) = match line.split_once(" -> ") {
                 Some((path, text)) => (path, Stands::Link(text.into())),
@@ -41,47 +41,52 @@ impl Planted {
                     None => (*line, Stands::File),
                 },
             };
-            let (folder, name) = path::split(path.as_bytes());
-            let folder = tree.folder(folder);
-            tree.folders[folder.0 as usize].names.insert(name.to_vec(), what);
+            let (directory, name) = path::split(path.as_bytes());
+            let directory = tree.directory(directory);
+            tree.directories[directory.0 as usize].names.insert(name.to_vec(), what);
         }
         tree
     }
 
-    fn folder(&mut self, path: &[u8]) -> Folder {
-        path::parts(path).fold(Folder(0), |parent, name| {
-            if let Some(Stands::Folder(known)) = self.folders[parent.0 as usize].names.get(name) {
+    fn directory(&mut self, path: &[u8]) -> Directory {
+        path::parts(path).fold(Directory(0), |parent, name| {
+            if let Some(Stands::Directory(known)) =
+                self.directories[parent.0 as usize].names.get(name)
+            {
                 return *known;
             }
-            let new = Folder(self.folders.len() as u32);
+            let new = Directory(self.directories.len() as u32);
             let place = Some((parent, name.to_vec()));
-            self.folders.push(PlantedFolder { place, ..PlantedFolder::default() });
-            self.folders[parent.0 as usize].names.insert(name.to_vec(), Stands::Folder(new));
+            self.directories.push(PlantedDirectory { place, ..PlantedDirectory::default() });
+            self.directories[parent.0 as usize].names.insert(name.to_vec(), Stands::Directory(new));
             new
         })
     }
 }
 
 impl Tree for Planted {
-    fn root(&self) -> Folder {
+    fn root(&self) -> Directory {
         Self::ROOT
     }
 
     fn top(&mut self) -> Result<Entered, Stopped> {
-        Ok(Entered::Folder(Folder(0)))
+        Ok(Entered::Directory(Directory(0)))
     }
 
-    fn above(&mut self, folder: Folder) -> Result<Entered, Stopped> {
-        let place = &self.folders[folder.0 as usize].place;
-        Ok(Entered::Folder(place.as_ref().map_or(folder, |(parent, _)| *parent)))
+    fn above(&mut self, directory: Directory) -> Result<Entered, Stopped> {
+        let place = &self.directories[directory.0 as usize].place;
+        Ok(Entered::Directory(place.as_ref().map_or(directory, |(parent, _)| *parent)))
     }
 
-    fn place(&self, folder: Folder) -> Option<(Folder, &[u8])> {
-        self.folders[folder.0 as usize].place.as_ref().map(|(parent, name)| (*parent, &name[..]))
+    fn place(&self, directory: Directory) -> Option<(Directory, &[u8])> {
+        self.directories[directory.0 as usize]
+            .place
+            .as_ref()
+            .map(|(parent, name)| (*parent, &name[..]))
     }
 
-    fn entry(&mut self, folder: Folder, name: &[u8]) -> Result<Entry<'_>, Stopped> {
-        Ok(match self.folders[folder.0 as usize].names.get(name) {
+    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<'_>, Stopped> {
+        Ok(match self.directories[directory.0 as usize].names.get(name) {
             None => Entry::Absent,
             Some(Stands::Link(text)) => Entry::Link(text),
             Some(Stands::Locked) => Entry::Unknown,
@@ -89,10 +94,10 @@ impl Tree for Planted {
         })
     }
 
-    fn enter(&mut self, folder: Folder, name: &[u8]) -> Result<Entered, Stopped> {
-        Ok(match self.folders[folder.0 as usize].names.get(name) {
-            Some(Stands::Folder(inner)) => Entered::Folder(*inner),
-            _ => Entered::NoFolder,
+    fn enter(&mut self, directory: Directory, name: &[u8]) -> Result<Entered, Stopped> {
+        Ok(match self.directories[directory.0 as usize].names.get(name) {
+            Some(Stands::Directory(inner)) => Entered::Directory(*inner),
+            _ => Entered::NotADirectory,
         })
     }
 }
@@ -110,8 +115,8 @@ fn resolved(tree: &[&str], rows: &[(&str, &str)]) -> Vec<String> {
     for (row, text) in &decisions.links {
         edits.link(*row, text);
     }
-    for link in &decisions.folder_links {
-        edits.folder_link(&link.rows, link.keywords, &link.path, &link.text);
+    for link in &decisions.directory_links {
+        edits.directory_link(&link.rows, link.keywords, &link.path, &link.text);
     }
     let mut out = Vec::new();
     edits.write_to(&mut out).unwrap();
@@ -152,7 +157,7 @@ fn staging_is_no_authorship_however_many_roots_it_goes_through() {
 }
 
 #[test]
-fn a_linked_folder_becomes_one_link() {
+fn a_linked_directory_becomes_one_link() {
     let tree = ["execroot/py/lib/a", "execroot/py/lib/b/c", "execroot/py/lib64 -> ./lib"];
     let rows = [
         ("lib/a", "py/lib/a"),

@@ -1,11 +1,11 @@
 //! What resolving asks of a tree. A file system answers (`crate::tree`), or a test.
 //!
-//! Knows folders by numbers and names by bytes; must not know paths, devices or inodes.
+//! Knows directories by numbers and names by bytes; must not know paths, devices or inodes.
 
-/// A folder of a tree, by the number that the tree gave it: one number for one folder, however it
+/// A directory of a tree, by the number that the tree gave it: one number for one directory, however it
 /// was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Folder(pub u32);
+pub struct Directory(pub u32);
 
 /// What stands at a location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,36 +16,36 @@ pub enum Entry<'t> {
     Plain,
     /// A symlink, with its text.
     Link(&'t [u8]),
-    /// The folder does not let itself be asked.
+    /// The directory does not let itself be asked.
     Unknown,
 }
 
 /// What entering a location that holds no symlink came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entered {
-    /// A folder.
-    Folder(Folder),
-    /// Nothing, or no folder.
-    NoFolder,
-    /// It, or the folder that it is in, does not let itself be asked.
+    /// A directory.
+    Directory(Directory),
+    /// Nothing, or no directory.
+    NotADirectory,
+    /// It, or the directory that it is in, does not let itself be asked.
     Unknown,
 }
 
-/// A folder that is wanted, and what will be asked for in it.
+/// A directory that is wanted, and what will be asked for in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'n> {
-    /// The folder that it is in.
-    pub parent: Folder,
+    /// The directory that it is in.
+    pub parent: Directory,
     /// Its name there.
     pub name: &'n [u8],
     /// How many of its names will be asked for, or thereabouts.
     pub asked: u32,
-    /// Those names, but for folders that will be wanted, if the tree [takes](Tree::takes_names) them.
+    /// Those names, but for directories that will be wanted, if the tree [takes](Tree::takes_names) them.
     /// One may stand here twice.
     pub names: &'n [&'n [u8]],
 }
 
-/// What stands where a folder was wanted.
+/// What stands where a directory was wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Met {
     /// Nothing.
@@ -54,7 +54,7 @@ pub enum Met {
     Plain(Entered),
     /// A symlink, with its text: it was not entered.
     Link(Vec<u8>),
-    /// The folder that it should be in does not let itself be asked.
+    /// The directory that it should be in does not let itself be asked.
     Unknown,
 }
 
@@ -72,32 +72,32 @@ pub enum Stopped {
     },
 }
 
-/// A tree of folders, as it is during one request: the same question has the same answer.
+/// A tree of directories, as it is during one request: the same question has the same answer.
 pub trait Tree {
-    /// The folder that sources are relative to.
-    fn root(&self) -> Folder;
+    /// The directory that sources are relative to.
+    fn root(&self) -> Directory;
 
     /// Whether it is of use to tell it which names will be asked for: that takes time to find out.
     fn takes_names(&self) -> bool {
         false
     }
 
-    /// The folder `/`.
+    /// The directory `/`.
     fn top(&mut self) -> Result<Entered, Stopped>;
 
-    /// The folder that `folder` is in; `/` is in itself.
-    fn above(&mut self, folder: Folder) -> Result<Entered, Stopped>;
+    /// The directory that `directory` is in; `/` is in itself.
+    fn above(&mut self, directory: Directory) -> Result<Entered, Stopped>;
 
-    /// Where `folder` lives: the folder that it is in, and its name there. `None` for `/` and the root.
-    fn place(&self, folder: Folder) -> Option<(Folder, &[u8])>;
+    /// Where `directory` lives: the directory that it is in, and its name there. `None` for `/` and the root.
+    fn place(&self, directory: Directory) -> Option<(Directory, &[u8])>;
 
-    /// What stands at `name` in `folder`.
-    fn entry(&mut self, folder: Folder, name: &[u8]) -> Result<Entry<'_>, Stopped>;
+    /// What stands at `name` in `directory`.
+    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<'_>, Stopped>;
 
-    /// Enters `name` in `folder`, which is no symlink.
-    fn enter(&mut self, folder: Folder, name: &[u8]) -> Result<Entered, Stopped>;
+    /// Enters `name` in `directory`, which is no symlink.
+    fn enter(&mut self, directory: Directory, name: &[u8]) -> Result<Entered, Stopped>;
 
-    /// Enters many folders, and tells what stands where each of them was wanted. A tree that can
+    /// Enters many directories, and tells what stands where each of them was wanted. A tree that can
     /// do so reads them at once, with what will be asked for.
     fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Met>, Stopped> {
         let meet = |&Wanted { parent, name, .. }: &Wanted<'_>| {
@@ -111,8 +111,8 @@ pub trait Tree {
         wanted.iter().map(meet).collect()
     }
 
-    /// Reads folders that were entered otherwise, each with the number of names that will be asked for.
-    fn read_all(&mut self, _folders: &[(Folder, u32)]) -> Result<(), Stopped> {
+    /// Reads directories that were entered otherwise, each with the number of names that will be asked for.
+    fn read_all(&mut self, _directories: &[(Directory, u32)]) -> Result<(), Stopped> {
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ pub struct Request {
     pub request_id: i32,
     /// Above 0: log more of this request.
     pub verbosity: i32,
-    /// The folder, relative to the working directory, below which this request's files lie.
+    /// The directory, relative to the working directory, below which this request's files lie.
     /// Empty if that is the working directory itself.
     pub sandbox_dir: Vec<u8>,
     /// The message as it was received, and how it is written. Shares the frame.

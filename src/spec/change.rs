@@ -146,11 +146,11 @@ impl Changer<'_> {
             None => escape(path, &mut moved),
         }
         if moved.is_empty() {
-            // The archive's own folder, which goes nowhere: a prefix or package folder of `.`.
+            // The archive's own directory, which goes nowhere: a prefix or package directory of `.`.
             return Some(b".".to_vec());
         }
         if name.ends_with(b"/") && moved.len() > head
-            || row.kind == Kind::Folder && !moved.contains(&b'/')
+            || row.kind == Kind::Directory && !moved.contains(&b'/')
         {
             moved.push(b'/');
         }
@@ -183,7 +183,7 @@ impl Changer<'_> {
         }
     }
 
-    /// A `..` line: where rows move, they all have full paths and no folder is left.
+    /// A `..` line: where rows move, they all have full paths and no directory is left.
     fn closing(&mut self, start: u32, end: u32) {
         if !self.change.moves() {
             self.out.extend_from_slice(&self.spec.text[start as usize..end as usize]);
@@ -224,12 +224,12 @@ impl Changer<'_> {
         self.out.extend_from_slice(&text[written..]);
     }
 
-    /// The folder rows that lead to the package folder, but for one that a row stands for.
+    /// The directory rows that lead to the package directory, but for one that a row stands for.
     fn make_parents(&mut self) {
         let Some(package_dir) = self.package_dir.clone() else {
             return;
         };
-        // The archive's own folder, if it has a row, becomes the package folder.
+        // The archive's own directory, if it has a row, becomes the package directory.
         let stands = self.strip_prefix.is_none()
             && self.spec.rows.iter().any(|row| self.spec.path(row).is_empty());
         let mut parent = Vec::new();
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_folder_gets_its_parents_once() {
+    fn a_package_directory_gets_its_parents_once() {
         let owner = Owner { uid: Some(b"7".to_vec()), ..Owner::default() };
         let change = Change { package_dir: Some(b"/srv/app".to_vec()), owner, ..Change::default() };
         assert_eq!(
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_of_no_parts_leaves_the_archives_own_folder_where_it_is() {
+    fn a_prefix_of_no_parts_leaves_the_archives_own_directory_where_it_is() {
         let change = Change { strip_prefix: Some(b"./".to_vec()), ..Change::default() };
         assert_eq!(changed(&change, ". uid=0\n./a uid=0\n"), ". uid=0\n./a uid=0\n");
     }

@@ -120,7 +120,7 @@ impl<'s> Edits<'s> {
 
     /// Puts one link at the archive path `path` for the rows `rows`, which all go, in the place of
     /// the first of them, with the keywords of `keywords`, one of them (DESIGN rule 6).
-    pub fn folder_link(&mut self, rows: &[usize], keywords: usize, path: &[u8], link: &[u8]) {
+    pub fn directory_link(&mut self, rows: &[usize], keywords: usize, path: &[u8], link: &[u8]) {
         let Some(&first) = rows.iter().min() else {
             return;
         };
@@ -128,7 +128,7 @@ impl<'s> Edits<'s> {
             let Row { start, end, .. } = self.spec.rows[row];
             let from = self.text.len();
             if row == first {
-                self.push_folder_link(first, keywords, path, link);
+                self.push_directory_link(first, keywords, path, link);
             }
             self.edits.push(Edit { start, end, text: from..self.text.len() });
             self.gone.resize(self.spec.rows.len(), false);
@@ -136,7 +136,7 @@ impl<'s> Edits<'s> {
         }
     }
 
-    fn push_folder_link(&mut self, first: usize, keywords: usize, path: &[u8], link: &[u8]) {
+    fn push_directory_link(&mut self, first: usize, keywords: usize, path: &[u8], link: &[u8]) {
         let (first, model) = (&self.spec.rows[first], &self.spec.rows[keywords]);
         let line = self.spec.line(model);
         let mut fields = field::fields(line);
@@ -185,7 +185,8 @@ impl<'s> Edits<'s> {
     /// What is to be written, as what differs from the spec's text.
     pub fn into_patch(mut self) -> Patch {
         for closing in &self.spec.closings {
-            let gone = closing.folder.is_some_and(|row| self.gone.get(row as usize) == Some(&true));
+            let gone =
+                closing.directory.is_some_and(|row| self.gone.get(row as usize) == Some(&true));
             if gone {
                 self.edits.push(Edit { start: closing.start, end: closing.end, text: 0..0 });
             }

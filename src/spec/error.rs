@@ -24,7 +24,7 @@ pub enum What {
     StrayEscape(Vec<u8>),
     /// A name or source with a NUL byte.
     Nul,
-    /// A slash-less row so deep in folders that its path has more than `DEEPEST` bytes.
+    /// A slash-less row so deep in directories that its path has more than `DEEPEST` bytes.
     TooDeep,
     /// 2 GiB or more of text.
     TooLarge,
@@ -52,7 +52,7 @@ impl fmt::Display for What {
             Self::Nul => write!(f, "a path with a NUL byte (\\000): no file has such a name"),
             Self::TooDeep => write!(
                 f,
-                "a path of more than {DEEPEST} bytes below the folders entered: leave them with \"..\""
+                "a path of more than {DEEPEST} bytes below the directories entered: leave them with \"..\""
             ),
             Self::TooLarge => write!(f, "the spec is 2 GiB or larger: split it"),
         }
@@ -66,5 +66,5 @@ impl From<Stray> for What {
 }
 
 /// The longest path of a slash-less row, in bytes, as `PATH_MAX` has it: each is spelled out, so that
-/// a short spec of folders in folders would become a long one.
+/// a short spec of directories in directories would become a long one.
 pub const DEEPEST: usize = 4096;

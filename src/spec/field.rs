@@ -107,7 +107,7 @@ pub enum Kind {
     /// `type=link`.
     Link,
     /// `type=dir`.
-    Folder,
+    Directory,
     /// A device, a pipe, a socket, or no type at all.
     Other,
 }
@@ -118,7 +118,7 @@ impl Kind {
         match value {
             b"file" => Some(Self::File),
             b"link" => Some(Self::Link),
-            b"dir" => Some(Self::Folder),
+            b"dir" => Some(Self::Directory),
             b"block" | b"char" | b"fifo" | b"socket" => Some(Self::Other),
             _ => None,
         }

@@ -26,7 +26,7 @@ use defaults::Defaults;
 #[derive(Default)]
 pub struct Spec {
     text: Bytes,
-    /// Paths that differ from the text: escapes resolved, folders entered put before.
+    /// Paths that differ from the text: escapes resolved, directories entered put before.
     unescaped: Vec<u8>,
     rows: Vec<Row>,
     closings: Vec<Closing>,
@@ -45,9 +45,9 @@ pub struct Row {
     outside: bool,
 }
 
-/// A `..` line, and the slash-less folder row that it leaves, if there is one.
+/// A `..` line, and the slash-less directory row that it leaves, if there is one.
 struct Closing {
-    folder: Option<u32>,
+    directory: Option<u32>,
     start: u32,
     end: u32,
 }

@@ -1,6 +1,6 @@
 //! Reading a spec: lines into rows.
 //!
-//! Knows the order of lines: folders entered, `/set`, lines joined. Must not know what rows are read
+//! Knows the order of lines: directories entered, `/set`, lines joined. Must not know what rows are read
 //! for.
 
 use std::ops::Range;
@@ -41,7 +41,7 @@ impl Spec {
 }
 
 /// Reads the pieces of a large spec at once. `None` for a small one, or one whose lines depend on
-/// those before: slash-less folders, `..`, `/set`.
+/// those before: slash-less directories, `..`, `/set`.
 fn parse_pieces(text: &[u8], link_is_source: bool) -> Result<Option<Spec>, (usize, What)> {
     let pieces = (text.len() / WORTH_A_PIECE).min(rayon::current_num_threads());
     if pieces < 2 {
@@ -104,10 +104,10 @@ pub(super) fn line_end(text: &[u8], start: usize) -> usize {
 struct Parser<'t> {
     spec: Spec,
     link_is_source: bool,
-    /// The slash-less folders entered: the row, and the length of `folder` before it.
+    /// The slash-less directories entered: the row, and the length of `directory` before it.
     entered: Vec<(u32, usize)>,
-    /// The archive path of the folder entered last.
-    folder: Vec<u8>,
+    /// The archive path of the directory entered last.
+    directory: Vec<u8>,
     between: Option<Between<'t>>,
 }
 
@@ -118,7 +118,7 @@ impl<'t> Parser<'t> {
         let lines = memchr_iter(b'\n', &text[..sample]).count();
         let expected = text.len().checked_div(sample).unwrap_or_default() * lines;
         let spec = Spec { rows: Vec::with_capacity(expected + 1), ..Spec::default() };
-        Self { spec, link_is_source, entered: Vec::new(), folder: Vec::new(), between: None }
+        Self { spec, link_is_source, entered: Vec::new(), directory: Vec::new(), between: None }
     }
 
     /// Reads the lines of `text` in `range`. An error comes with the place where its row begins.
@@ -173,11 +173,11 @@ impl<'t> Parser<'t> {
                 Ok(())
             }
             b".." => {
-                let folder = self.entered.pop().map(|(row, length)| {
-                    self.folder.truncate(length);
+                let directory = self.entered.pop().map(|(row, length)| {
+                    self.directory.truncate(length);
                     row
                 });
-                self.spec.closings.push(Closing { folder, start, end });
+                self.spec.closings.push(Closing { directory, start, end });
                 Ok(())
             }
             _ => self.row(line, name, fields, start),
@@ -225,7 +225,7 @@ impl<'t> Parser<'t> {
         let outside = path.at & Text::UNESCAPED != 0 && !path::is_plain(self.spec.text_of(path));
         let end = start + line.len() as u32;
         self.spec.rows.push(Row { start, end, path, source, defaults, kind, outside });
-        if slashless && kind == Kind::Folder {
+        if slashless && kind == Kind::Directory {
             self.enter(path);
         }
         Ok(())
@@ -243,11 +243,11 @@ impl<'t> Parser<'t> {
         Ok(told)
     }
 
-    /// Enters the folder of the row read last, whose archive path is `path`.
+    /// Enters the directory of the row read last, whose archive path is `path`.
     fn enter(&mut self, path: Text) {
-        self.entered.push(((self.spec.rows.len() - 1) as u32, self.folder.len()));
-        self.folder.clear();
-        self.folder.extend_from_slice(self.spec.text_of(path));
+        self.entered.push(((self.spec.rows.len() - 1) as u32, self.directory.len()));
+        self.directory.clear();
+        self.directory.extend_from_slice(self.spec.text_of(path));
     }
 
     /// The archive path that `name`, which stands at `at`, spells.
@@ -261,11 +261,11 @@ impl<'t> Parser<'t> {
             }
         }
         let bytes = unescaped(name)?;
-        let folder = if slashless { &self.folder[..] } else { &[] };
-        if slashless && folder.len() + bytes.len() >= DEEPEST {
+        let directory = if slashless { &self.directory[..] } else { &[] };
+        if slashless && directory.len() + bytes.len() >= DEEPEST {
             return Err(What::TooDeep);
         }
-        let parts = path::parts(folder).chain(path::parts(&bytes));
+        let parts = path::parts(directory).chain(path::parts(&bytes));
         push_normal(&mut self.spec.unescaped, false, parts)
     }
 
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slashless_row_belongs_to_the_folder_entered_last() {
+    fn a_slashless_row_belongs_to_the_directory_entered_last() {
         let text = b". type=dir\nusr type=dir\nbin type=dir\nx\n..\nfull/y\nz\n..\n..\ntop";
         let found = paths(text);
         let want: [&[u8]; 7] = [b"", b"usr", b"usr/bin", b"usr/bin/x", b"full/y", b"usr/z", b"top"];
@@ -369,8 +369,8 @@ mod tests {
             }
         };
         check(&Spec::parse(text.clone(), false).unwrap(), 0);
-        let in_a_folder = [b"usr type=dir\n", &text[..]].concat();
-        check(&Spec::parse(in_a_folder, false).unwrap(), 1);
+        let in_a_directory = [b"usr type=dir\n", &text[..]].concat();
+        check(&Spec::parse(in_a_directory, false).unwrap(), 1);
         text.extend_from_slice(b"last uid\n");
         assert_eq!(Spec::parse(text, false).err().unwrap().line, 80_001);
     }

@@ -1,4 +1,4 @@
-//! The system calls: one folder or one name at a time, from any thread.
+//! The system calls: one directory or one name at a time, from any thread.
 //!
 //! Knows what the kernel says, and what may be remembered of it; must not know what a request has
 //! asked before.
@@ -14,14 +14,14 @@ use super::cache::{Cache, Identity, Known, Moment, Origin, Seen, Stamp};
 use super::listing::{Listing, Scratch};
 use crate::resolve::Wanted;
 
-/// How folders are opened.
-pub const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+/// How directories are opened.
+pub const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// How folders are opened that are asked for names: that takes no right to read them.
+/// How directories are opened that are asked for names: that takes no right to read them.
 #[cfg(target_os = "linux")]
-const BESIDE: OFlags = FOLDER.union(OFlags::PATH);
+const BESIDE: OFlags = DIRECTORY.union(OFlags::PATH);
 #[cfg(not(target_os = "linux"))]
-const BESIDE: OFlags = FOLDER;
+const BESIDE: OFlags = DIRECTORY;
 
 /// A look-up costs about as much as listing this many names: where more stand beside each name that
 /// is asked for, the names are looked up.
@@ -32,7 +32,7 @@ const SMALL: usize = 1024;
 /// looking up the names that are asked for. Beyond this many names that is not worth the risk that
 /// they are files after all.
 const FEW: usize = 32;
-/// How much of what `stat` gives as the size of a folder one name takes at most, in bytes.
+/// How much of what `stat` gives as the size of a directory one name takes at most, in bytes.
 const NAME_BYTES: usize = 40;
 
 /// The most that a link holds, in bytes, and one more: PATH_MAX where it is largest.
@@ -49,7 +49,7 @@ pub struct Asker<'c> {
     cold: bool,
 }
 
-/// What is to be expected of a folder that is asked for.
+/// What is to be expected of a directory that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// Nothing.
@@ -63,17 +63,17 @@ pub enum Expected {
 
 /// What stands at a location.
 pub enum Sighted {
-    /// A folder.
-    Folder(Found),
+    /// A directory.
+    Directory(Found),
     /// Anything else, or nothing.
     Other(Seen),
-    /// The folder that it is in does not let itself be asked.
+    /// The directory that it is in does not let itself be asked.
     Unknown(Errno),
 }
 
-/// What asking for a folder gave.
+/// What asking for a directory gave.
 pub struct Found {
-    /// Which folder it is.
+    /// Which directory it is.
     pub identity: Identity,
     /// What is known of it.
     pub known: Arc<Known>,
@@ -104,23 +104,23 @@ pub fn reason(errno: Errno) -> String {
     }
 }
 
-/// A folder is listed up to this many names, if `asked` of them will be asked for.
+/// A directory is listed up to this many names, if `asked` of them will be asked for.
 fn most(asked: u32) -> usize {
     SMALL + asked as usize * NAMES_PER_LOOK_UP
 }
 
-/// Whether a folder has more names than that by the size that `stat` gives.
+/// Whether a directory has more names than that by the size that `stat` gives.
 fn is_large(stat: &Stat, asked: u32) -> bool {
     stat.st_size as usize / NAME_BYTES > most(asked)
 }
 
 impl<'c> Asker<'c> {
-    /// Asks below the folder `root`.
+    /// Asks below the directory `root`.
     pub fn new(root: OwnedFd, cache: &'c Cache, cancelled: &'c (dyn Fn() -> bool + Sync)) -> Self {
         Self { cache, cancelled, root, started: Moment::now(), cold: cache.is_empty() }
     }
 
-    /// The folder at `path`, of which `asked` names will be asked for: as it is remembered, or read.
+    /// The directory at `path`, of which `asked` names will be asked for: as it is remembered, or read.
     pub fn ask(
         &self,
         path: &CStr,
@@ -167,24 +167,24 @@ impl<'c> Asker<'c> {
             _ => return Ok(Sighted::Other(Seen::Plain)),
         }
         if let Some(found) = self.remembered(&stat, wanted.asked) {
-            return Ok(Sighted::Folder(found));
+            return Ok(Sighted::Directory(found));
         }
         let stamp = Stamp::new(&stat);
-        // A folder that was met before is here to stay, and worth reading.
+        // A directory that was met before is here to stay, and worth reading.
         if wanted.names.len() > FEW || self.by_look_ups(stamp).1 == Origin::Memory {
-            return self.read(path, wanted.asked, scratch).map(Sighted::Folder);
+            return self.read(path, wanted.asked, scratch).map(Sighted::Directory);
         }
         let names = Listing::of_names(&self.root, path, wanted.names, self.cache.names(), scratch);
         let Some(names) = names else {
-            return self.read(path, wanted.asked, scratch).map(Sighted::Folder);
+            return self.read(path, wanted.asked, scratch).map(Sighted::Directory);
         };
         // The path may have led elsewhere: only this request may believe what was seen there.
         let known = Arc::new(Known::listed(stamp, names));
         let found = Found { identity: stamp.identity, known, origin: Origin::FirstReading };
-        Ok(Sighted::Folder(found))
+        Ok(Sighted::Directory(found))
     }
 
-    /// What is remembered of a folder of which `asked` names will be asked for, if it will do.
+    /// What is remembered of a directory of which `asked` names will be asked for, if it will do.
     fn remembered(&self, stat: &Stat, asked: u32) -> Option<Found> {
         if self.cold {
             return None;
@@ -195,17 +195,17 @@ impl<'c> Asker<'c> {
         Some(Found { identity: stamp.identity, known, origin: Origin::Memory })
     }
 
-    /// The folder at `path`, read unless somebody else does.
+    /// The directory at `path`, read unless somebody else does.
     fn read(&self, path: &CStr, asked: u32, scratch: &mut Scratch) -> Result<Found, Trouble> {
-        let folder = match openat(&self.root, path, FOLDER, Mode::empty()) {
-            Ok(folder) => folder,
+        let directory = match openat(&self.root, path, DIRECTORY, Mode::empty()) {
+            Ok(directory) => directory,
             // It may still let its names be looked up, which takes no descriptor either.
             Err(Errno::ACCESS | Errno::PERM | Errno::MFILE | Errno::NFILE) => {
                 return self.glance(path);
             }
             Err(other) => return Err(other.into()),
         };
-        let stat = fstat(&folder)?;
+        let stat = fstat(&directory)?;
         let stamp = Stamp::new(&stat);
         let (most, is_large) = (most(asked), is_large(&stat, asked));
         let enough = |known: &Known| known.will_do(most) || is_large;
@@ -213,7 +213,7 @@ impl<'c> Asker<'c> {
             if is_large {
                 return Ok(Known::by_look_ups(stamp));
             }
-            Ok(match Listing::read(&folder, most, self.cache.names(), scratch)? {
+            Ok(match Listing::read(&directory, most, self.cache.names(), scratch)? {
                 Some(listing) => Known::listed(stamp, listing),
                 None => Known::too_large(stamp, most),
             })
@@ -222,7 +222,7 @@ impl<'c> Asker<'c> {
         Ok(Found { identity: stamp.identity, known, origin })
     }
 
-    /// The folder at `path` by one `stat`, without reading it.
+    /// The directory at `path` by one `stat`, without reading it.
     pub fn glance(&self, path: &CStr) -> Result<Found, Trouble> {
         if (self.cancelled)() {
             return Err(Trouble::Cancelled);
@@ -236,7 +236,7 @@ impl<'c> Asker<'c> {
         Ok(Found { identity: stamp.identity, known, origin })
     }
 
-    /// What is known of the folder with `stamp`, which is asked for a few names only.
+    /// What is known of the directory with `stamp`, which is asked for a few names only.
     pub fn by_look_ups(&self, stamp: Stamp) -> (Arc<Known>, Origin) {
         let read = || Ok::<_, std::convert::Infallible>(Known::by_look_ups(stamp));
         match self.cache.get_or_read(stamp, self.started, |_| true, read) {
@@ -245,20 +245,20 @@ impl<'c> Asker<'c> {
         }
     }
 
-    /// Opens the folder at `path` to look names up in it, if it is still the one that `known` tells
+    /// Opens the directory at `path` to look names up in it, if it is still the one that `known` tells
     /// of. The path may lead elsewhere by now: what is seen there must not be remembered of it.
     pub fn open(&self, path: &CStr, known: &Known) -> Option<OwnedFd> {
-        let folder = openat(&self.root, path, BESIDE, Mode::empty()).ok()?;
-        let stat = fstat(&folder).ok()?;
-        (Stamp::new(&stat) == known.stamp).then_some(folder)
+        let directory = openat(&self.root, path, BESIDE, Mode::empty()).ok()?;
+        let stat = fstat(&directory).ok()?;
+        (Stamp::new(&stat) == known.stamp).then_some(directory)
     }
 
-    /// The folder that all paths are relative to.
+    /// The directory that all paths are relative to.
     pub fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
     }
 
-    /// What stands at `path`, relative to the folder `from`.
+    /// What stands at `path`, relative to the directory `from`.
     pub fn look_up(
         &self,
         from: BorrowedFd<'_>,

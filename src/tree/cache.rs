@@ -1,16 +1,16 @@
-//! What is remembered of folders from one request to the next.
+//! What is remembered of directories from one request to the next.
 //!
-//! # When a remembered folder may be used
+//! # When a remembered directory may be used
 //!
-//! A folder's names change only together with its `mtime`; its `mtime` can be set back by hand, but
-//! not its `ctime`. So what was read of a folder still holds if device, inode, `mtime` and `ctime`
+//! A directory's names change only together with its `mtime`; its `mtime` can be set back by hand, but
+//! not its `ctime`. So what was read of a directory still holds if device, inode, `mtime` and `ctime`
 //! are what they were *before* it was read. With one exception, which git calls "racily clean": the
 //! clock that files are stamped by moves in ticks (a jiffy, 1 to 10 ms; 1 s or 2 s on some file
-//! systems). If a folder is changed, read, and changed again within one tick, its times are the same
+//! systems). If a directory is changed, read, and changed again within one tick, its times are the same
 //! before and after the second change, and what was read would be believed for ever although it is
 //! wrong: a link turned into a file would still be written as a link. Therefore a reading is
 //! remembered only if both times lie at least `SETTLED` before the moment it began: whatever changes
-//! the folder later then gets another time.
+//! the directory later then gets another time.
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -24,20 +24,20 @@ use rustix::fs::Stat;
 use super::listing::{Listing, NameHasher};
 use crate::resolve::Entry;
 
-/// How long a folder must have been left alone before it was read, in seconds.
+/// How long a directory must have been left alone before it was read, in seconds.
 const SETTLED: i64 = 2;
 
-/// Which folder it is, wherever it is reached from.
+/// Which directory it is, wherever it is reached from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     pub device: u64,
     pub inode: u64,
 }
 
-/// A folder's identity and times, as one system call gave them.
+/// A directory's identity and times, as one system call gave them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// Which folder it is.
+    /// Which directory it is.
     pub identity: Identity,
     /// When its names were changed, in seconds since 1970 and nanoseconds.
     pub modified: (i64, i64),
@@ -46,7 +46,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp in what `stat` says of a folder.
+    /// The stamp in what `stat` says of a directory.
     // The types of the fields differ from one system to the next.
     #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
     pub fn new(stat: &Stat) -> Self {
@@ -76,10 +76,10 @@ impl Moment {
     }
 }
 
-/// What is known of a folder that has a certain stamp.
+/// What is known of a directory that has a certain stamp.
 #[derive(Debug)]
 pub struct Known {
-    /// Which folder it is, and in which state it was read.
+    /// Which directory it is, and in which state it was read.
     pub stamp: Stamp,
     /// Its names, if it was read. Of what the cache holds that is all of them.
     pub listing: Option<Listing>,
@@ -103,17 +103,17 @@ pub enum Seen {
 }
 
 impl Known {
-    /// A folder that was read, or of which some names were asked for.
+    /// A directory that was read, or of which some names were asked for.
     pub fn listed(stamp: Stamp, listing: Listing) -> Self {
         Self::new(stamp, Some(listing), None)
     }
 
-    /// A folder with more names than `most`, which is not read to its end: names are looked up.
+    /// A directory with more names than `most`, which is not read to its end: names are looked up.
     pub fn too_large(stamp: Stamp, most: usize) -> Self {
         Self::new(stamp, None, Some(most))
     }
 
-    /// A folder whose names are looked up.
+    /// A directory whose names are looked up.
     pub fn by_look_ups(stamp: Stamp) -> Self {
         Self::new(stamp, None, None)
     }
@@ -124,7 +124,7 @@ impl Known {
         Self { stamp, listing, more_than, looked_up: Mutex::default(), bytes }
     }
 
-    /// Whether nothing is gained by reading the folder, up to `most` names: that was done, or would
+    /// Whether nothing is gained by reading the directory, up to `most` names: that was done, or would
     /// be in vain.
     pub fn will_do(&self, most: usize) -> bool {
         self.is_whole() || self.more_than.is_some_and(|more| more >= most)
@@ -146,20 +146,20 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where what is known of a folder comes from.
+/// Where what is known of a directory comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// It was remembered.
     Memory,
-    /// The folder was read, since what was remembered of it does not hold any more, or will not do.
+    /// The directory was read, since what was remembered of it does not hold any more, or will not do.
     ReadAgain,
-    /// The folder was read, and nothing was remembered of it.
+    /// The directory was read, and nothing was remembered of it.
     FirstReading,
 }
 
-/// Folders, by identity. Shared by all requests of a process.
+/// Directories, by identity. Shared by all requests of a process.
 pub struct Cache {
-    folders: DashMap<Identity, Arc<Slot>, foldhash::fast::RandomState>,
+    directories: DashMap<Identity, Arc<Slot>, foldhash::fast::RandomState>,
     names: NameHasher,
     /// The most memory to hold, in bytes.
     limit: usize,
@@ -167,7 +167,7 @@ pub struct Cache {
     uses: AtomicU64,
 }
 
-/// The place of one folder. Its lock is held while the folder is read, so that it is read once
+/// The place of one directory. Its lock is held while the directory is read, so that it is read once
 /// however many requests want it.
 #[derive(Debug, Default)]
 struct Slot {
@@ -189,7 +189,7 @@ impl Cache {
     /// An empty cache that holds `limit` bytes at most.
     pub fn new(limit: usize) -> Self {
         Self {
-            folders: DashMap::default(),
+            directories: DashMap::default(),
             names: NameHasher::default(),
             limit,
             held: AtomicUsize::new(0),
@@ -217,9 +217,9 @@ impl Cache {
         self.held() == 0
     }
 
-    /// What is remembered of the folder with `stamp`, if `enough` says that it will do.
+    /// What is remembered of the directory with `stamp`, if `enough` says that it will do.
     pub fn get(&self, stamp: &Stamp, enough: impl Fn(&Known) -> bool) -> Option<Arc<Known>> {
-        let slot = self.folders.get(&stamp.identity)?.clone();
+        let slot = self.directories.get(&stamp.identity)?.clone();
         let known = lock(&slot.place).known.clone();
         let Some(known) = known else {
             self.leave(stamp.identity, slot);
@@ -232,7 +232,7 @@ impl Cache {
         Some(known)
     }
 
-    /// What is known of the folder with `stamp`: what is remembered, if `enough` says that it will
+    /// What is known of the directory with `stamp`: what is remembered, if `enough` says that it will
     /// do, else what `read` finds, which began at `now`.
     pub fn get_or_read<E>(
         &self,
@@ -241,7 +241,7 @@ impl Cache {
         enough: impl Fn(&Known) -> bool,
         read: impl FnOnce() -> Result<Known, E>,
     ) -> Result<(Arc<Known>, Origin), E> {
-        let slot = self.folders.entry(stamp.identity).or_default().clone();
+        let slot = self.directories.entry(stamp.identity).or_default().clone();
         let mut place = lock(&slot.place);
         self.touch(&slot);
         if let Some(known) =
@@ -264,18 +264,19 @@ impl Cache {
         Ok((read?, origin))
     }
 
-    /// Adds what was seen at `name` to what is known of a folder.
+    /// Adds what was seen at `name` to what is known of a directory.
     pub fn add(&self, known: &Known, name: &[u8], seen: Seen) {
         let link = if let Seen::Link(text) = &seen { text.len() } else { 0 };
         let bytes = size_of::<(Box<[u8]>, Seen)>() + name.len() + link;
         if lock(&known.looked_up).insert(name.into(), seen).is_some() {
             return;
         }
-        let Some(slot) = self.folders.get(&known.stamp.identity).map(|slot| slot.clone()) else {
+        let Some(slot) = self.directories.get(&known.stamp.identity).map(|slot| slot.clone())
+        else {
             return;
         };
         let place = lock(&slot.place);
-        // What the cache has let go of, or never had, must not be counted: the count of a folder
+        // What the cache has let go of, or never had, must not be counted: the count of a directory
         // and that of all change together, while its place is locked.
         if place.known.as_deref().is_some_and(|has| std::ptr::eq(has, known)) {
             known.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -290,10 +291,10 @@ impl Cache {
     }
 
     /// Gives a slot back in which nothing is remembered. The last one to do so takes it away, so
-    /// that folders which are never remembered leave nothing behind.
+    /// that directories which are never remembered leave nothing behind.
     fn leave(&self, identity: Identity, slot: Arc<Slot>) {
         drop(slot);
-        self.folders.remove_if(&identity, |_, slot| {
+        self.directories.remove_if(&identity, |_, slot| {
             // Nobody gets at a slot that the map alone has while the map is locked.
             Arc::strong_count(slot) == 1 && lock(&slot.place).known.is_none()
         });
@@ -309,22 +310,22 @@ impl Cache {
         self.held.fetch_sub(gone.map_or(0, bytes), Ordering::Relaxed);
     }
 
-    /// Forgets the folders longest unused, until there is some room below the limit.
+    /// Forgets the directories longest unused, until there is some room below the limit.
     fn keep_to_the_limit(&self) {
         if self.held() <= self.limit {
             return;
         }
-        let mut folders: Vec<_> = self
-            .folders
+        let mut directories: Vec<_> = self
+            .directories
             .iter()
             .map(|entry| (entry.value().used.load(Ordering::Relaxed), *entry.key()))
             .collect();
-        folders.sort_unstable_by_key(|(used, _)| *used);
-        for (_, identity) in folders {
+        directories.sort_unstable_by_key(|(used, _)| *used);
+        for (_, identity) in directories {
             if self.held() <= self.limit / 4 * 3 {
                 break;
             }
-            if let Some((_, slot)) = self.folders.remove(&identity) {
+            if let Some((_, slot)) = self.directories.remove(&identity) {
                 let mut place = lock(&slot.place);
                 place.retired = true;
                 self.count(place.known.take().as_deref(), None);

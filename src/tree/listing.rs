@@ -1,8 +1,8 @@
-//! What one reading of a folder tells: which names it has, which are symlinks, and to what. Or, of
+//! What one reading of a directory tells: which names it has, which are symlinks, and to what. Or, of
 //! some of its names alone, the same.
 //!
-//! Knows one folder, by the descriptor or the path that it is given; must not know where that lies
-//! in the tree, nor how long the folder is remembered.
+//! Knows one directory, by the descriptor or the path that it is given; must not know where that lies
+//! in the tree, nor how long the directory is remembered.
 
 use std::ffi::CStr;
 use std::hash::BuildHasher;
@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use crate::resolve::Entry;
 
-/// The names of a folder, or some of them. Of names that are no links only a hash is kept, since a
+/// The names of a directory, or some of them. Of names that are no links only a hash is kept, since a
 /// tree has many: two names with one hash would at worst make a name that is not there, or was not
 /// asked for, look like a file, whose row is left alone.
 #[derive(Debug, Default)]
@@ -23,11 +23,11 @@ pub struct Listing {
     /// The hashes of the names that are no links, in order.
     plain: Box<[u64]>,
     links: Option<Box<Links>>,
-    /// Whether all names are here, so that one that is not is not in the folder either.
+    /// Whether all names are here, so that one that is not is not in the directory either.
     is_whole: bool,
 }
 
-/// The links of a folder.
+/// The links of a directory.
 #[derive(Debug)]
 struct Links {
     /// In the order of their hashes.
@@ -47,7 +47,7 @@ struct Link {
 /// The hash of names, with a seed of its own in each process.
 pub type NameHasher = foldhash::quality::RandomState;
 
-/// Room to read folders in, used again and again.
+/// Room to read directories in, used again and again.
 pub struct Scratch {
     entries: Vec<u8>,
     path: Vec<u8>,
@@ -71,7 +71,7 @@ impl Default for Scratch {
 }
 
 impl Listing {
-    /// Reads the folder `descriptor`. `None` if it has more than `most` names.
+    /// Reads the directory `descriptor`. `None` if it has more than `most` names.
     pub fn read(
         descriptor: impl AsFd,
         most: usize,
@@ -104,7 +104,7 @@ impl Listing {
         Ok((!too_many).then(|| scratch.listing(true)))
     }
 
-    /// Asks for `names` of the folder at `path`, which is relative to `root`, one by one, and reads
+    /// Asks for `names` of the directory at `path`, which is relative to `root`, one by one, and reads
     /// no others. The path may lead elsewhere meanwhile. `None` if one of them is not there, or does
     /// not let itself be asked.
     pub fn of_names(
@@ -119,9 +119,9 @@ impl Listing {
         at.clear();
         at.extend_from_slice(path.to_bytes());
         at.push(b'/');
-        let folder = at.len();
+        let directory = at.len();
         for &name in names {
-            at.truncate(folder);
+            at.truncate(directory);
             at.extend_from_slice(name);
             at.push(0);
             // A name with a NUL is no file's.
@@ -205,16 +205,16 @@ impl Links {
     }
 }
 
-/// Calls `tell` with each name of a folder and what it is, but for `.` and `..`, until it breaks.
+/// Calls `tell` with each name of a directory and what it is, but for `.` and `..`, until it breaks.
 #[cfg(target_os = "linux")]
 fn each_name(
     descriptor: impl AsFd,
     entries: &mut Vec<u8>,
     mut tell: impl FnMut(&CStr, FileType) -> Result<ControlFlow<()>, Errno>,
 ) -> Result<(), Errno> {
-    // The system call itself, with room that is used again: there are thousands of small folders.
-    let mut folder = rustix::fs::RawDir::new(descriptor, entries.spare_capacity_mut());
-    while let Some(entry) = folder.next() {
+    // The system call itself, with room that is used again: there are thousands of small directories.
+    let mut directory = rustix::fs::RawDir::new(descriptor, entries.spare_capacity_mut());
+    while let Some(entry) = directory.next() {
         let entry = entry?;
         if !is_dot(entry.file_name()) && tell(entry.file_name(), entry.file_type())?.is_break() {
             break;
@@ -251,7 +251,7 @@ fn is_dot(name: &CStr) -> bool {
     matches!(name.to_bytes(), b"." | b"..")
 }
 
-/// The target of the link `name` in a folder: empty if it is no link, `None` if it is gone.
+/// The target of the link `name` in a directory: empty if it is no link, `None` if it is gone.
 fn read_link<'b>(
     descriptor: impl AsFd,
     name: &CStr,
@@ -272,10 +272,10 @@ mod tests {
 
     #[test]
     fn a_listing_tells_links_from_other_names() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("file"), "").unwrap();
-        symlink("some/where", folder.path().join("link")).unwrap();
-        let descriptor = std::fs::File::open(folder.path()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("file"), "").unwrap();
+        symlink("some/where", directory.path().join("link")).unwrap();
+        let descriptor = std::fs::File::open(directory.path()).unwrap();
         let hasher = NameHasher::default();
         let read = |most| Listing::read(&descriptor, most, &hasher, &mut Scratch::default());
         let listing = read(2).unwrap().unwrap();
@@ -286,30 +286,30 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_with_too_many_names_is_not_listed() {
-        let folder = tempfile::tempdir().unwrap();
+    fn a_directory_with_too_many_names_is_not_listed() {
+        let directory = tempfile::tempdir().unwrap();
         for name in ["a", "b", "c"] {
-            std::fs::write(folder.path().join(name), "").unwrap();
+            std::fs::write(directory.path().join(name), "").unwrap();
         }
-        let descriptor = std::fs::File::open(folder.path()).unwrap();
+        let descriptor = std::fs::File::open(directory.path()).unwrap();
         let read = Listing::read(&descriptor, 2, &NameHasher::default(), &mut Scratch::default());
         assert!(read.unwrap().is_none());
     }
 
     #[test]
     fn both_ways_of_listing_tell_the_same() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("folder")).unwrap();
-        std::fs::write(folder.path().join("file"), "").unwrap();
-        symlink("file", folder.path().join("link")).unwrap();
-        let descriptor = std::fs::File::open(folder.path()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("directory")).unwrap();
+        std::fs::write(directory.path().join("file"), "").unwrap();
+        symlink("file", directory.path().join("link")).unwrap();
+        let descriptor = std::fs::File::open(directory.path()).unwrap();
         let (mut one, mut other) = (Vec::new(), Vec::new());
         each_name_of_dir(&descriptor, |name, kind| {
             one.push((name.to_owned(), kind));
             Ok(ControlFlow::Continue(()))
         })
         .unwrap();
-        let descriptor = std::fs::File::open(folder.path()).unwrap();
+        let descriptor = std::fs::File::open(directory.path()).unwrap();
         each_name(&descriptor, &mut Vec::with_capacity(32 << 10), |name, kind| {
             other.push((name.to_owned(), kind));
             Ok(ControlFlow::Continue(()))

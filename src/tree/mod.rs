@@ -1,6 +1,6 @@
-//! Trees on a file system: folders, their links, and what is remembered of them.
+//! Trees on a file system: directories, their links, and what is remembered of them.
 //!
-//! Knows system calls and the rule for when a remembered folder may be used. Knows nothing of specs.
+//! Knows system calls and the rule for when a remembered directory may be used. Knows nothing of specs.
 
 mod asker;
 mod cache;

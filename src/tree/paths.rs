@@ -1,6 +1,6 @@
-//! By which path each folder of a view was reached.
+//! By which path each directory of a view was reached.
 //!
-//! Knows folders by numbers, and the names between them; must not know what stands there.
+//! Knows directories by numbers, and the names between them; must not know what stands there.
 
 use std::ffi::CStr;
 use std::hash::BuildHasher;
@@ -8,19 +8,19 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::resolve::Folder;
+use crate::resolve::Directory;
 
-/// The first folder of every view.
-pub const ROOT: Folder = Folder(0);
+/// The first directory of every view.
+pub const ROOT: Directory = Directory(0);
 
-/// How a folder was reached.
+/// How a directory was reached.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Root,
     Top,
-    /// The folder that another is in, where its name is not known.
-    Above(Folder),
-    In(Folder, Name),
+    /// The directory that another is in, where its name is not known.
+    Above(Directory),
+    In(Directory, Name),
 }
 
 /// A name that was kept.
@@ -30,12 +30,12 @@ pub struct Name {
     len: u32,
 }
 
-/// How all folders were reached, the root first.
+/// How all directories were reached, the root first.
 pub struct Paths {
     places: Vec<Place>,
     names: Vec<u8>,
-    /// Folders that were entered, by the folder that they are in and their name there.
-    by_place: HashTable<Folder>,
+    /// Directories that were entered, by the directory that they are in and their name there.
+    by_place: HashTable<Directory>,
     hasher: RandomState,
 }
 
@@ -50,24 +50,24 @@ impl Paths {
         }
     }
 
-    /// How `folder` was reached.
-    pub fn place(&self, folder: Folder) -> Place {
-        self.places[folder.0 as usize]
+    /// How `directory` was reached.
+    pub fn place(&self, directory: Directory) -> Place {
+        self.places[directory.0 as usize]
     }
 
-    /// The folder that was entered as `name` in `parent`.
-    pub fn at(&self, parent: Folder, name: &[u8]) -> Option<Folder> {
-        let same = |folder: &Folder| match self.place(*folder) {
+    /// The directory that was entered as `name` in `parent`.
+    pub fn at(&self, parent: Directory, name: &[u8]) -> Option<Directory> {
+        let same = |directory: &Directory| match self.place(*directory) {
             Place::In(known, at) => known == parent && self.text(at) == name,
             _ => false,
         };
         self.by_place.find(hash(&self.hasher, parent, name), same).copied()
     }
 
-    /// The folder that `/` is, if it was entered.
-    pub fn top(&self) -> Option<Folder> {
+    /// The directory that `/` is, if it was entered.
+    pub fn top(&self) -> Option<Directory> {
         let at = self.places.iter().position(|place| *place == Place::Top)?;
-        Some(Folder(at as u32))
+        Some(Directory(at as u32))
     }
 
     /// Keeps a name.
@@ -82,27 +82,29 @@ impl Paths {
         text(&self.names, name)
     }
 
-    /// Makes room for so many more folders.
-    pub fn reserve(&mut self, folders: usize) {
+    /// Makes room for so many more directories.
+    pub fn reserve(&mut self, directories: usize) {
         let Self { places, names, by_place, hasher } = self;
-        places.reserve(folders);
-        by_place.reserve(folders, |folder| hash_place(hasher, names, places[folder.0 as usize]));
+        places.reserve(directories);
+        by_place.reserve(directories, |directory| {
+            hash_place(hasher, names, places[directory.0 as usize])
+        });
     }
 
-    /// A folder that was reached for the first time.
-    pub fn add(&mut self, place: Place) -> Folder {
-        let folder = Folder(self.places.len() as u32);
+    /// A directory that was reached for the first time.
+    pub fn add(&mut self, place: Place) -> Directory {
+        let directory = Directory(self.places.len() as u32);
         self.places.push(place);
         if let Place::In(..) = place {
             let Self { places, names, by_place, hasher } = self;
-            by_place.insert_unique(hash_place(hasher, names, place), folder, |folder| {
-                hash_place(hasher, names, places[folder.0 as usize])
+            by_place.insert_unique(hash_place(hasher, names, place), directory, |directory| {
+                hash_place(hasher, names, places[directory.0 as usize])
             });
         }
-        folder
+        directory
     }
 
-    /// Puts the path of a folder into `path`, with a NUL behind it: relative to the root, or
+    /// Puts the path of a directory into `path`, with a NUL behind it: relative to the root, or
     /// absolute.
     pub fn put(&self, place: Place, path: &mut Vec<u8>) {
         match place {
@@ -111,16 +113,16 @@ impl Paths {
                 path.clear();
                 path.extend_from_slice(b"/\0");
             }
-            Place::Above(folder) => self.put_name(folder, b"..", path),
-            Place::In(folder, name) => self.put_name(folder, self.text(name), path),
+            Place::Above(directory) => self.put_name(directory, b"..", path),
+            Place::In(directory, name) => self.put_name(directory, self.text(name), path),
         }
     }
 
-    /// Puts the path of `name` in `folder` into `path`, with a NUL behind it: relative to the root,
-    /// or absolute. An empty name stands for the folder itself.
-    pub fn put_name(&self, folder: Folder, name: &[u8], path: &mut Vec<u8>) {
+    /// Puts the path of `name` in `directory` into `path`, with a NUL behind it: relative to the root,
+    /// or absolute. An empty name stands for the directory itself.
+    pub fn put_name(&self, directory: Directory, name: &[u8], path: &mut Vec<u8>) {
         path.clear();
-        self.put_folder(folder, path);
+        self.put_directory(directory, path);
         if !name.is_empty() {
             push(path, name);
         }
@@ -130,16 +132,16 @@ impl Paths {
         path.push(0);
     }
 
-    fn put_folder(&self, folder: Folder, path: &mut Vec<u8>) {
-        match self.place(folder) {
+    fn put_directory(&self, directory: Directory, path: &mut Vec<u8>) {
+        match self.place(directory) {
             Place::Root => {}
             Place::Top => path.push(b'/'),
             Place::Above(inner) => {
-                self.put_folder(inner, path);
+                self.put_directory(inner, path);
                 push(path, b"..");
             }
             Place::In(parent, name) => {
-                self.put_folder(parent, path);
+                self.put_directory(parent, path);
                 push(path, self.text(name));
             }
         }
@@ -157,7 +159,7 @@ fn text(names: &[u8], name: Name) -> &[u8] {
     &names[name.at as usize..(name.at + name.len) as usize]
 }
 
-/// The hash of a place below another folder: there are no others among `Paths::by_place`.
+/// The hash of a place below another directory: there are no others among `Paths::by_place`.
 fn hash_place(hasher: &RandomState, names: &[u8], place: Place) -> u64 {
     match place {
         Place::In(parent, name) => hash(hasher, parent, text(names, name)),
@@ -165,7 +167,7 @@ fn hash_place(hasher: &RandomState, names: &[u8], place: Place) -> u64 {
     }
 }
 
-fn hash(hasher: &RandomState, parent: Folder, name: &[u8]) -> u64 {
+fn hash(hasher: &RandomState, parent: Directory, name: &[u8]) -> u64 {
     hasher.hash_one((parent, name))
 }
 
@@ -178,13 +180,13 @@ pub fn c_str(path: &[u8]) -> &CStr {
 #[derive(Default)]
 pub struct LastPath {
     text: Vec<u8>,
-    /// The folder whose path stands at the head of `text`, and how long it is.
-    parent: Option<(Folder, usize)>,
+    /// The directory whose path stands at the head of `text`, and how long it is.
+    parent: Option<(Directory, usize)>,
 }
 
 impl LastPath {
-    /// The path of `name` in `parent`. Those of one folder mostly stand together.
-    pub fn of(&mut self, paths: &Paths, parent: Folder, name: &[u8]) -> &CStr {
+    /// The path of `name` in `parent`. Those of one directory mostly stand together.
+    pub fn of(&mut self, paths: &Paths, parent: Directory, name: &[u8]) -> &CStr {
         let length = match self.parent {
             Some((last, length)) if last == parent => length,
             _ => {

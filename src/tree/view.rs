@@ -1,6 +1,6 @@
-//! The tree as one request sees it: each folder is asked for its identity and times once, afresh.
+//! The tree as one request sees it: each directory is asked for its identity and times once, afresh.
 //!
-//! Knows the folders that the request has met, and by which path each is reached; must not know what
+//! Knows the directories that the request has met, and by which path each is reached; must not know what
 //! is looked for in them.
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,22 +13,22 @@ use rayon::prelude::*;
 use rustix::fs::{CWD, Mode, fstat, openat};
 use rustix::io::Errno;
 
-use super::asker::{Asker, Expected, FOLDER, Found, Sighted, Trouble, reason};
+use super::asker::{Asker, DIRECTORY, Expected, Found, Sighted, Trouble, reason};
 use super::cache::{self, Cache, Identity, Known, Origin, Seen, Stamp};
 use super::listing::Scratch;
 use super::paths::{LastPath, Paths, Place, ROOT, c_str};
-use crate::resolve::{Entered, Entry, Folder, Met, Stopped, Tree, Wanted};
+use crate::resolve::{Directory, Entered, Entry, Met, Stopped, Tree, Wanted};
 
-/// How many folders were listed for a request, and how many were known already.
+/// How many directories were listed for a request, and how many were known already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Folders that were read, or asked name by name since they lie in a sandbox.
+    /// Directories that were read, or asked name by name since they lie in a sandbox.
     pub listed: usize,
-    /// Folders that were known from an earlier request.
+    /// Directories that were known from an earlier request.
     pub reused: usize,
 }
 
-/// A folder that did not let itself be asked.
+/// A directory that did not let itself be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
     /// Its path: relative to the root, or absolute.
@@ -40,9 +40,9 @@ pub struct Unreadable {
 /// What came up during one request that no single answer tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Noticed {
-    /// How many folders were listed and reused.
+    /// How many directories were listed and reused.
     pub counts: Counts,
-    /// The first folder that did not let itself be asked.
+    /// The first directory that did not let itself be asked.
     pub unreadable: Option<Unreadable>,
 }
 
@@ -50,14 +50,14 @@ pub struct Noticed {
 pub struct View<'c> {
     asker: Asker<'c>,
     paths: Paths,
-    /// By folder.
+    /// By directory.
     nodes: Vec<Node>,
-    by_identity: HashMap<Identity, Folder, RandomState>,
+    by_identity: HashMap<Identity, Directory, RandomState>,
     counts: Counts,
     unreadable: Option<Unreadable>,
     scratch: Option<Scratch>,
-    /// The folder in which names were looked up last.
-    opened: Option<(Folder, OwnedFd)>,
+    /// The directory in which names were looked up last.
+    opened: Option<(Directory, OwnedFd)>,
     /// Room for the path that is asked for, and for a link's text.
     path: Vec<u8>,
     text: Vec<u8>,
@@ -65,13 +65,13 @@ pub struct View<'c> {
 
 struct Node {
     known: Arc<Known>,
-    /// What is to be expected of the folders in it.
+    /// What is to be expected of the directories in it.
     below: Expected,
 }
 
 impl<'c> View<'c> {
-    /// The tree below the folder `root` as it is from now on. `is_sandbox` says that it was made for
-    /// this request, most likely; what its links lead to was not. `cancelled` is asked before each folder
+    /// The tree below the directory `root` as it is from now on. `is_sandbox` says that it was made for
+    /// this request, most likely; what its links lead to was not. `cancelled` is asked before each directory
     /// that is read.
     pub fn new(
         root: &Path,
@@ -79,7 +79,7 @@ impl<'c> View<'c> {
         cache: &'c Cache,
         cancelled: &'c (dyn Fn() -> bool + Sync),
     ) -> std::io::Result<Self> {
-        let root = openat(CWD, root, FOLDER, Mode::empty())?;
+        let root = openat(CWD, root, DIRECTORY, Mode::empty())?;
         let stamp = Stamp::new(&fstat(&root)?);
         let asker = Asker::new(root, cache, cancelled);
         let (known, _) = asker.by_look_ups(stamp);
@@ -103,31 +103,31 @@ impl<'c> View<'c> {
         Noticed { counts: self.counts, unreadable: self.unreadable.clone() }
     }
 
-    /// By folder: which it is, and when it was changed.
+    /// By directory: which it is, and when it was changed.
     pub fn stamps(&self) -> impl Iterator<Item = Stamp> {
         self.nodes.iter().map(|node| node.known.stamp)
     }
 
-    /// The path of `name` in `folder`: relative to the root, or absolute.
-    pub fn path(&self, folder: Folder, name: &[u8]) -> Vec<u8> {
+    /// The path of `name` in `directory`: relative to the root, or absolute.
+    pub fn path(&self, directory: Directory, name: &[u8]) -> Vec<u8> {
         let mut path = Vec::new();
-        self.paths.put_name(folder, name, &mut path);
+        self.paths.put_name(directory, name, &mut path);
         path.pop();
         path
     }
 
-    fn node(&self, folder: Folder) -> &Node {
-        &self.nodes[folder.0 as usize]
+    fn node(&self, directory: Directory) -> &Node {
+        &self.nodes[directory.0 as usize]
     }
 
-    /// The folder at `place`, which was found.
-    fn add(&mut self, place: Place, found: Found) -> Folder {
-        if let Some(&folder) = self.by_identity.get(&found.identity) {
-            let node = &mut self.nodes[folder.0 as usize];
+    /// The directory at `place`, which was found.
+    fn add(&mut self, place: Place, found: Found) -> Directory {
+        if let Some(&directory) = self.by_identity.get(&found.identity) {
+            let node = &mut self.nodes[directory.0 as usize];
             if node.known.listing.is_none() || found.known.is_whole() && !node.known.is_whole() {
                 node.known = found.known;
             }
-            return folder;
+            return directory;
         }
         let below = match place {
             Place::In(parent, _) if self.node(parent).below == Expected::Sandboxed => {
@@ -136,32 +136,32 @@ impl<'c> View<'c> {
             _ if found.known.listing.is_some() => after(found.origin),
             _ => Expected::Unknown,
         };
-        let folder = self.paths.add(place);
+        let directory = self.paths.add(place);
         self.nodes.push(Node { known: found.known, below });
-        self.by_identity.insert(found.identity, folder);
-        folder
+        self.by_identity.insert(found.identity, directory);
+        directory
     }
 
-    /// The folder at `place` by one `stat`, without reading it.
+    /// The directory at `place` by one `stat`, without reading it.
     fn glance(&mut self, place: Place) -> Result<Entered, Stopped> {
         let mut path = std::mem::take(&mut self.path);
         self.paths.put(place, &mut path);
         let found = self.asker.glance(c_str(&path));
         let entered = match found {
-            Ok(found) => Ok(Entered::Folder(self.add(place, found))),
+            Ok(found) => Ok(Entered::Directory(self.add(place, found))),
             Err(trouble) => self.excuse(&path, trouble),
         };
         self.path = path;
         entered
     }
 
-    /// What becomes of a folder at `path` that could not be had.
+    /// What becomes of a directory at `path` that could not be had.
     fn excuse(&mut self, path: &[u8], trouble: Trouble) -> Result<Entered, Stopped> {
         let path = path.strip_suffix(b"\0").unwrap_or(path);
         match trouble {
             Trouble::Cancelled => Err(Stopped::Cancelled),
             Trouble::Errno(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => {
-                Ok(Entered::NoFolder)
+                Ok(Entered::NotADirectory)
             }
             Trouble::Errno(errno @ (Errno::ACCESS | Errno::PERM)) => {
                 let path = crate::path::split(path).0;
@@ -174,22 +174,22 @@ impl<'c> View<'c> {
         }
     }
 
-    /// What stands at `name` in `folder`, of which no listing tells it.
-    fn look_up(&mut self, folder: Folder, name: &[u8]) -> Result<Entry<'_>, Stopped> {
-        if let Some(seen) = self.node(folder).known.looked_up(name) {
+    /// What stands at `name` in `directory`, of which no listing tells it.
+    fn look_up(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<'_>, Stopped> {
+        if let Some(seen) = self.node(directory).known.looked_up(name) {
             return Ok(cache::entry(seen, &mut self.text));
         }
-        self.open(folder);
-        self.paths.put_name(folder, name, &mut self.path);
+        self.open(directory);
+        self.paths.put_name(directory, name, &mut self.path);
         let (from, path) = match &self.opened {
-            Some((opened, descriptor)) if *opened == folder => {
+            Some((opened, descriptor)) if *opened == directory => {
                 (descriptor.as_fd(), &self.path[self.path.len() - name.len() - 1..])
             }
             _ => (self.asker.root(), &self.path[..]),
         };
         match self.asker.look_up(from, c_str(path), &mut self.text) {
             Ok(seen) => {
-                self.asker.cache.add(&self.node(folder).known, name, seen.clone());
+                self.asker.cache.add(&self.node(directory).known, name, seen.clone());
                 Ok(cache::entry(seen, &mut self.text))
             }
             Err(trouble) => {
@@ -204,18 +204,18 @@ impl<'c> View<'c> {
         }
     }
 
-    /// Opens a folder in which names are to be looked up. If it is not to be had any more, the names
+    /// Opens a directory in which names are to be looked up. If it is not to be had any more, the names
     /// are looked up by its path, and nobody else is told of them.
-    fn open(&mut self, folder: Folder) {
+    fn open(&mut self, directory: Directory) {
         // The root is open, and `/` is where it was.
-        let is_open = self.opened.as_ref().is_some_and(|(opened, _)| *opened == folder);
-        if is_open || matches!(self.paths.place(folder), Place::Root | Place::Top) {
+        let is_open = self.opened.as_ref().is_some_and(|(opened, _)| *opened == directory);
+        if is_open || matches!(self.paths.place(directory), Place::Root | Place::Top) {
             return;
         }
-        self.paths.put_name(folder, b"", &mut self.path);
-        let node = &mut self.nodes[folder.0 as usize];
+        self.paths.put_name(directory, b"", &mut self.path);
+        let node = &mut self.nodes[directory.0 as usize];
         match self.asker.open(c_str(&self.path), &node.known) {
-            Some(descriptor) => self.opened = Some((folder, descriptor)),
+            Some(descriptor) => self.opened = Some((directory, descriptor)),
             None if Arc::strong_count(&node.known) > 1 => {
                 node.known = Arc::new(Known::by_look_ups(node.known.stamp));
             }
@@ -228,12 +228,12 @@ impl<'c> View<'c> {
         self.unreadable.get_or_insert_with(|| Unreadable { path, reason: reason(errno) });
     }
 
-    /// What was told before of what stands where a folder is wanted, unless that has to be asked for.
+    /// What was told before of what stands where a directory is wanted, unless that has to be asked for.
     fn met(&mut self, wanted: &Wanted<'_>) -> Result<Option<Met>, Stopped> {
         let &Wanted { parent, name, .. } = wanted;
-        if let Some(folder) = self.paths.at(parent, name) {
-            let is_read = self.node(folder).known.is_whole();
-            return Ok(is_read.then_some(Met::Plain(Entered::Folder(folder))));
+        if let Some(directory) = self.paths.at(parent, name) {
+            let is_read = self.node(directory).known.is_whole();
+            return Ok(is_read.then_some(Met::Plain(Entered::Directory(directory))));
         }
         // What a listing tells, or nobody was asked, is found out where many are asked at once.
         let known = &self.node(parent).known;
@@ -248,7 +248,7 @@ impl<'c> View<'c> {
         })
     }
 
-    /// What stands where a folder is wanted: as its parent tells, or as the system does.
+    /// What stands where a directory is wanted: as its parent tells, or as the system does.
     fn sight(&self, wanted: &Wanted<'_>, room: &mut Room) -> Result<Sighted, Trouble> {
         let &Wanted { parent, name, asked, .. } = wanted;
         match self.told(parent, name) {
@@ -262,7 +262,7 @@ impl<'c> View<'c> {
         if expected == Expected::Sandboxed && self.paths.at(parent, name).is_none() {
             return self.asker.meet(path, wanted, &mut room.scratch);
         }
-        Ok(Sighted::Folder(self.asker.ask(path, asked, expected, &mut room.scratch)?))
+        Ok(Sighted::Directory(self.asker.ask(path, asked, expected, &mut room.scratch)?))
     }
 
     /// What came of it.
@@ -274,27 +274,27 @@ impl<'c> View<'c> {
         let &Wanted { parent, name, asked, .. } = wanted;
         let mut path = Vec::new();
         Ok(match sighted {
-            Ok(Sighted::Folder(found)) => {
+            Ok(Sighted::Directory(found)) => {
                 self.count(&found);
                 let place = Place::In(parent, self.paths.keep(name));
                 let known = found.known.clone();
-                let folder = self.add(place, found);
-                if !Arc::ptr_eq(&known, &self.node(folder).known) {
+                let directory = self.add(place, found);
+                if !Arc::ptr_eq(&known, &self.node(directory).known) {
                     // It was met at another place, and asked for other names there.
-                    self.read_all(&[(folder, asked)])?;
+                    self.read_all(&[(directory, asked)])?;
                 }
-                Met::Plain(Entered::Folder(folder))
+                Met::Plain(Entered::Directory(directory))
             }
             Ok(Sighted::Other(seen)) => {
                 if self.is_open(parent, name) {
                     self.asker.cache.add(&self.node(parent).known, name, seen.clone());
                 } else if self.told(parent, name).is_none_or(|entry| entry == Entry::Plain) {
                     // It is none any more, since that was told.
-                    return Ok(Met::Plain(Entered::NoFolder));
+                    return Ok(Met::Plain(Entered::NotADirectory));
                 }
                 match seen {
                     Seen::Absent => Met::Absent,
-                    Seen::Plain => Met::Plain(Entered::NoFolder),
+                    Seen::Plain => Met::Plain(Entered::NotADirectory),
                     Seen::Link(text) => Met::Link(text.to_vec()),
                 }
             }
@@ -310,23 +310,23 @@ impl<'c> View<'c> {
         })
     }
 
-    /// Whether some names of `folder` were asked for, and `name` is none of them. Nobody but this
-    /// request has what is known of such a folder.
-    fn is_open(&self, folder: Folder, name: &[u8]) -> bool {
-        let known = &self.node(folder).known;
+    /// Whether some names of `directory` were asked for, and `name` is none of them. Nobody but this
+    /// request has what is known of such a directory.
+    fn is_open(&self, directory: Directory, name: &[u8]) -> bool {
+        let known = &self.node(directory).known;
         known.listing.is_some()
-            && self.told(folder, name).is_none()
+            && self.told(directory, name).is_none()
             && known.looked_up(name).is_none()
     }
 
-    /// What the listing of `folder` tells of `name`, if anything.
-    fn told(&self, folder: Folder, name: &[u8]) -> Option<Entry<'_>> {
-        let listing = self.node(folder).known.listing.as_ref()?;
+    /// What the listing of `directory` tells of `name`, if anything.
+    fn told(&self, directory: Directory, name: &[u8]) -> Option<Entry<'_>> {
+        let listing = self.node(directory).known.listing.as_ref()?;
         let hash = self.asker.cache.hash(name);
         listing.tells(name, hash).then(|| listing.entry(name, hash))
     }
 
-    /// Counts a folder that was wanted to be read.
+    /// Counts a directory that was wanted to be read.
     fn count(&mut self, found: &Found) {
         if found.origin == Origin::Memory {
             self.counts.reused += 1;
@@ -337,7 +337,7 @@ impl<'c> View<'c> {
 }
 
 impl Tree for View<'_> {
-    fn root(&self) -> Folder {
+    fn root(&self) -> Directory {
         ROOT
     }
 
@@ -347,48 +347,48 @@ impl Tree for View<'_> {
 
     fn top(&mut self) -> Result<Entered, Stopped> {
         match self.paths.top() {
-            Some(known) => Ok(Entered::Folder(known)),
+            Some(known) => Ok(Entered::Directory(known)),
             None => self.glance(Place::Top),
         }
     }
 
-    fn above(&mut self, folder: Folder) -> Result<Entered, Stopped> {
-        match self.paths.place(folder) {
-            Place::In(parent, _) => Ok(Entered::Folder(parent)),
-            Place::Top => Ok(Entered::Folder(folder)),
-            Place::Root | Place::Above(_) => self.glance(Place::Above(folder)),
+    fn above(&mut self, directory: Directory) -> Result<Entered, Stopped> {
+        match self.paths.place(directory) {
+            Place::In(parent, _) => Ok(Entered::Directory(parent)),
+            Place::Top => Ok(Entered::Directory(directory)),
+            Place::Root | Place::Above(_) => self.glance(Place::Above(directory)),
         }
     }
 
-    fn place(&self, folder: Folder) -> Option<(Folder, &[u8])> {
-        match self.paths.place(folder) {
+    fn place(&self, directory: Directory) -> Option<(Directory, &[u8])> {
+        match self.paths.place(directory) {
             Place::In(parent, name) => Some((parent, self.paths.text(name))),
             _ => None,
         }
     }
 
-    fn entry(&mut self, folder: Folder, name: &[u8]) -> Result<Entry<'_>, Stopped> {
+    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<'_>, Stopped> {
         if name == b".." {
             return Ok(Entry::Plain);
         }
         let hash = self.asker.cache.hash(name);
-        let listing = self.node(folder).known.listing.as_ref();
+        let listing = self.node(directory).known.listing.as_ref();
         if !listing.is_some_and(|listing| listing.tells(name, hash)) {
-            return match self.paths.at(folder, name) {
+            return match self.paths.at(directory, name) {
                 Some(_) => Ok(Entry::Plain),
-                None => self.look_up(folder, name),
+                None => self.look_up(directory, name),
             };
         }
-        let listing = self.node(folder).known.listing.as_ref();
+        let listing = self.node(directory).known.listing.as_ref();
         Ok(listing.map_or(Entry::Absent, |listing| listing.entry(name, hash)))
     }
 
-    fn enter(&mut self, folder: Folder, name: &[u8]) -> Result<Entered, Stopped> {
-        match self.paths.at(folder, name) {
-            Some(known) => Ok(Entered::Folder(known)),
+    fn enter(&mut self, directory: Directory, name: &[u8]) -> Result<Entered, Stopped> {
+        match self.paths.at(directory, name) {
+            Some(known) => Ok(Entered::Directory(known)),
             None => {
                 let name = self.paths.keep(name);
-                self.glance(Place::In(folder, name))
+                self.glance(Place::In(directory, name))
             }
         }
     }
@@ -423,19 +423,19 @@ impl Tree for View<'_> {
         Ok(all_met)
     }
 
-    fn read_all(&mut self, folders: &[(Folder, u32)]) -> Result<(), Stopped> {
+    fn read_all(&mut self, directories: &[(Directory, u32)]) -> Result<(), Stopped> {
         let mut scratch = self.scratch.take().unwrap_or_default();
-        for &(folder, asked) in folders {
-            if self.node(folder).known.is_whole() {
+        for &(directory, asked) in directories {
+            if self.node(directory).known.is_whole() {
                 continue;
             }
-            self.paths.put_name(folder, b"", &mut self.path);
+            self.paths.put_name(directory, b"", &mut self.path);
             // One that is gone by now, or does not let itself be read, is asked name by name.
             let path = c_str(&self.path);
             match self.asker.ask(path, asked, Expected::Unknown, &mut scratch) {
                 Ok(found) => {
                     self.count(&found);
-                    let node = &mut self.nodes[folder.0 as usize];
+                    let node = &mut self.nodes[directory.0 as usize];
                     if node.below != Expected::Sandboxed {
                         node.below = after(found.origin);
                     }
@@ -450,17 +450,17 @@ impl Tree for View<'_> {
     }
 }
 
-/// Fewer folders than this are not worth waking another thread for.
+/// Fewer directories than this are not worth waking another thread for.
 const WORTH_SHARING: usize = 32;
 
-/// What one thread needs to ask for folders.
+/// What one thread needs to ask for directories.
 #[derive(Default)]
 struct Room {
     scratch: Scratch,
     path: LastPath,
 }
 
-/// What is to be expected of the folders in one that was read.
+/// What is to be expected of the directories in one that was read.
 fn after(origin: Origin) -> Expected {
     match origin {
         // A whole tree mostly comes at once.

@@ -51,7 +51,7 @@ fn path_in(argument: &[u8]) -> &[u8] {
     if value.is_ascii() { &[] } else { value }
 }
 
-/// Whether `path`, or the folder that it would be written in, is there only as read back.
+/// Whether `path`, or the directory that it would be written in, is there only as read back.
 fn shows_older_bazel(root: &Path, path: &[u8]) -> bool {
     let Some(read) = reading(path) else {
         return false;

@@ -28,7 +28,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that remembers folders up to `cache_limit` bytes, and records requests on `shelf`.
+    /// A worker that remembers directories up to `cache_limit` bytes, and records requests on `shelf`.
     pub fn new(cache_limit: usize, shelf: Option<Arc<Shelf>>) -> Self {
         Self { cache: Cache::new(cache_limit), shelf }
     }
@@ -72,9 +72,9 @@ impl Handler for Worker {
             Ok(Outcome { report, .. }) => info!(
                 rows = report.rows,
                 links = report.links,
-                folder_links = report.folder_links,
-                folders_listed = report.folders_listed,
-                folders_reused = report.folders_reused,
+                directory_links = report.directory_links,
+                directories_listed = report.directories_listed,
+                directories_reused = report.directories_reused,
                 milliseconds,
                 "resolved"
             ),
@@ -100,7 +100,7 @@ fn received(request: &Request) -> Received {
 
 /// A request, with what its texts stand for.
 pub struct Understood {
-    /// The folder that its paths are relative to.
+    /// The directory that its paths are relative to.
     pub root: PathBuf,
     /// Its arguments, before files of arguments are read.
     pub arguments: Vec<OsString>,
@@ -109,21 +109,21 @@ pub struct Understood {
 }
 
 impl Understood {
-    /// Reads a request of a process whose working directory is `folder`: empty for this one.
-    pub fn new(folder: &Path, request: &Request) -> Self {
-        let root = root(folder, &request.sandbox_dir);
+    /// Reads a request of a process whose working directory is `directory`: empty for this one.
+    pub fn new(directory: &Path, request: &Request) -> Self {
+        let root = root(directory, &request.sandbox_dir);
         let arguments = latin1::arguments(&root, request);
         Self { root, arguments, inputs: listed(request) }
     }
 }
 
-/// The folder that a request's paths are relative to.
-fn root(folder: &Path, sandbox_dir: &[u8]) -> PathBuf {
-    let sent = folder.join(OsStr::from_bytes(sandbox_dir));
+/// The directory that a request's paths are relative to.
+fn root(directory: &Path, sandbox_dir: &[u8]) -> PathBuf {
+    let sent = directory.join(OsStr::from_bytes(sandbox_dir));
     if sent.as_os_str().is_empty() {
         return PathBuf::from(".");
     }
-    match latin1::reading(sandbox_dir).map(|read| folder.join(read)) {
+    match latin1::reading(sandbox_dir).map(|read| directory.join(read)) {
         Some(read) if !sent.exists() && read.exists() => read,
         _ => sent,
     }

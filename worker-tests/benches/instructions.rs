@@ -16,17 +16,17 @@ use worker_tests::exec_root::{ExecRoot, resolve};
 use worker_tests::forest::{self, Forest};
 use worker_tests::program;
 
-const FOLDERS: usize = 8_000;
+const DIRECTORIES: usize = 8_000;
 const FILES: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let exec_root = ExecRoot::new("");
-    let forest = forest::plant(exec_root.path(), FOLDERS, FILES)?;
+    let forest = forest::plant(exec_root.path(), DIRECTORIES, FILES)?;
     exec_root.write("spec.mtree", forest.spec());
     // Until then nothing is remembered.
     thread::sleep(Duration::from_millis(2_100));
 
-    println!("{} rows in {} folders", forest.rows(), forest.folders());
+    println!("{} rows in {} directories", forest.rows(), forest.directories());
     let is_flag = |argument: &PathBuf| argument.as_os_str().as_encoded_bytes().starts_with(b"-");
     let others = std::env::args_os().skip(1).map(PathBuf::from).filter(|path| !is_flag(path));
     for program in [program::binary().to_owned()].into_iter().chain(others) {

@@ -1,12 +1,12 @@
 //! The system calls of a worker, counted by strace: of its first request, of one that finds every
-//! folder known, and of one that finds them behind the links of a new sandbox.
+//! directory known, and of one that finds them behind the links of a new sandbox.
 //!
 //!     cargo bench --bench syscalls
 //!
 //! Calls by which threads wait for each other are left out: the machine's load makes them.
 //!
-//! A warm request makes one `stat` a folder and no call a row (DESIGN, "The cache"): that is asserted.
-//! A sandbox adds a `stat` a folder and a `readlink` a row.
+//! A warm request makes one `stat` a directory and no call a row (DESIGN, "The cache"): that is asserted.
+//! A sandbox adds a `stat` a directory and a `readlink` a row.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -20,10 +20,10 @@ use worker_tests::exec_root::{ExecRoot, resolve};
 use worker_tests::forest;
 use worker_tests::program;
 
-const FOLDERS: usize = 8_000;
+const DIRECTORIES: usize = 8_000;
 const FILES: usize = 5;
 
-/// What a handful is: calls that neither rows nor folders make more of. Folders on the way to the tree,
+/// What a handful is: calls that neither rows nor directories make more of. Directories on the way to the tree,
 /// the spec, the output, the pipes, threads.
 const HANDFUL: i64 = 200;
 
@@ -45,7 +45,7 @@ type Counts = BTreeMap<String, i64>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let exec_root = ExecRoot::new("");
-    let forest = forest::plant(exec_root.path(), FOLDERS, FILES)?;
+    let forest = forest::plant(exec_root.path(), DIRECTORIES, FILES)?;
     exec_root.write("spec.mtree", forest.spec());
     // Until then nothing is remembered.
     thread::sleep(Duration::from_millis(2_100));
@@ -60,8 +60,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         (0..=3).map(|first| count(&exec_root, &requests[..first])).collect::<Result<_, _>>()?;
     let [cold, warm, sandboxed] =
         [0, 1, 2].map(|before| less(&counted[before + 1], &counted[before]));
-    let (folders, rows) = (forest.folders() as f64, forest.rows() as f64);
-    println!("{rows} rows in {folders} folders");
+    let (directories, rows) = (forest.directories() as f64, forest.rows() as f64);
+    println!("{rows} rows in {directories} directories");
     println!("{:<16} {:>8} {:>8} {:>9}", "calls", "cold", "warm", "sandboxed");
     let names: BTreeSet<_> =
         [&cold, &warm, &sandboxed].into_iter().flat_map(Counts::keys).collect();
@@ -75,13 +75,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (what, counts) in [("cold", &cold), ("warm", &warm), ("sandboxed", &sandboxed)] {
         let all: i64 = counts.values().sum();
         println!(
-            "{what}: {all} calls, {:.3} a folder, {:.3} a row",
-            all as f64 / folders,
+            "{what}: {all} calls, {:.3} a directory, {:.3} a row",
+            all as f64 / directories,
             all as f64 / rows
         );
     }
-    assert_needed("warm", &warm, &[(&STATS, forest.folders())]);
-    let needed = [(&STATS[..], 2 * forest.folders()), (&READ_LINKS, forest.rows())];
+    assert_needed("warm", &warm, &[(&STATS, forest.directories())]);
+    let needed = [(&STATS[..], 2 * forest.directories()), (&READ_LINKS, forest.rows())];
     assert_needed("sandboxed", &sandboxed, &needed);
     Ok(())
 }

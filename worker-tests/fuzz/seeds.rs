@@ -1,7 +1,7 @@
 //! Writes to `corpus/` where the fuzzers begin: the specs, command lines and captures of
 //! `worker-tests/cases`, requests for them, and random trees as proptest draws them.
 //!
-//! `cargo run --release --example seeds`, in this folder.
+//! `cargo run --release --example seeds`, in this directory.
 
 use std::{
     ffi::OsStr,
@@ -39,12 +39,12 @@ fn main() {
 }
 
 fn seed(name: &str, case: &Case) {
-    let tree = tempfile::tempdir().expect("a folder");
+    let tree = tempfile::tempdir().expect("a directory");
     // Short, since it stands in the seeds.
     let root = tree.path().canonicalize().expect("it is there");
     plant(&root, case.tree()).expect("the tree can be planted");
     let cwd = root.join(case.cwd().as_deref().unwrap_or("execroot/_main"));
-    fs::create_dir_all(&cwd).expect("the folder can be made");
+    fs::create_dir_all(&cwd).expect("the directory can be made");
     for (spec, text) in case.specs(&root) {
         fs::write(cwd.join(spec), &text).expect("the spec can be written");
         write("spec", &format!("{name}-{spec}"), &[b"\0\0\0\0", &text[..]].concat());
@@ -86,7 +86,7 @@ fn seed(name: &str, case: &Case) {
 }
 
 fn write(target: &str, name: &str, input: &[u8]) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
-    fs::create_dir_all(&folder).expect("a folder can be made");
-    fs::write(folder.join(name), input).expect("a seed can be written");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    fs::create_dir_all(&directory).expect("a directory can be made");
+    fs::write(directory.join(name), input).expect("a seed can be written");
 }

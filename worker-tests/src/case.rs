@@ -45,7 +45,7 @@ impl Case {
         self.section("tree").unwrap_or_default()
     }
 
-    /// Where the command runs, below the case's folder; `None` stands for the exec root.
+    /// Where the command runs, below the case's directory; `None` stands for the exec root.
     pub fn cwd(&self) -> Option<String> {
         let text = String::from_utf8_lossy(self.section("cwd")?).into_owned();
         Some(text.trim().to_owned())
@@ -87,7 +87,7 @@ fn section_name(line: &[u8]) -> Option<String> {
     (!name.is_empty() && !name.contains(char::is_whitespace)).then(|| name.to_owned())
 }
 
-/// `text` with the folder `root` in place of every `$ROOT`.
+/// `text` with the directory `root` in place of every `$ROOT`.
 pub fn with_root(text: &[u8], root: &Path) -> Vec<u8> {
     replace(text, b"$ROOT", root.as_os_str().as_encoded_bytes())
 }

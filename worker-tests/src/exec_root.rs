@@ -1,4 +1,4 @@
-//! An exec root: a folder with trees and specs in which a worker runs, and beside it a process that
+//! An exec root: a directory with trees and specs in which a worker runs, and beside it a process that
 //! runs once and remembers nothing.
 
 use std::ffi::OsStr;
@@ -12,21 +12,22 @@ use crate::client::{Protocol, WorkRequest, Worker, request};
 use crate::plant::plant;
 use crate::program;
 
-/// A folder to run in. It goes with everything in it.
+/// A directory to run in. It goes with everything in it.
 pub struct ExecRoot {
     // Below it, so that what stands beside an exec root has a place too.
-    folder: TempDir,
+    directory: TempDir,
     path: PathBuf,
 }
 
 impl ExecRoot {
     /// An exec root with the entries that `tree` describes (see [`plant`]).
     pub fn new(tree: &str) -> ExecRoot {
-        let folder = tempfile::Builder::new().prefix("exec-root-").tempdir().expect("a folder");
-        let path = folder.path().canonicalize().expect("it is there").join("main");
-        fs::create_dir(&path).expect("a folder");
+        let directory =
+            tempfile::Builder::new().prefix("exec-root-").tempdir().expect("a directory");
+        let path = directory.path().canonicalize().expect("it is there").join("main");
+        fs::create_dir(&path).expect("a directory");
         plant(&path, tree.as_bytes()).expect("the tree can be planted");
-        ExecRoot { folder, path }
+        ExecRoot { directory, path }
     }
 
     /// Where it is, without links on the way.
@@ -34,9 +35,9 @@ impl ExecRoot {
         &self.path
     }
 
-    /// The folder that it is in, which has nothing else in it.
+    /// The directory that it is in, which has nothing else in it.
     pub fn beside(&self) -> PathBuf {
-        self.folder.path().canonicalize().expect("it is there")
+        self.directory.path().canonicalize().expect("it is there")
     }
 
     /// Where `path` is.
@@ -44,10 +45,10 @@ impl ExecRoot {
         self.path.join(path)
     }
 
-    /// Writes a file, and makes the folders above it.
+    /// Writes a file, and makes the directories above it.
     pub fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
         let path = self.at(path);
-        fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("a folder");
+        fs::create_dir_all(path.parent().expect("a file is in a directory")).expect("a directory");
         fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
@@ -96,12 +97,14 @@ impl ExecRoot {
     /// The temporary files that lie about.
     pub fn temporary_files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
-        let mut folders = vec![self.beside()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("one")) {
+        let mut directories = vec![self.beside()];
+        while let Some(directory) = directories.pop() {
+            for entry in
+                fs::read_dir(&directory).expect("a directory").map(|entry| entry.expect("one"))
+            {
                 let name = entry.file_name();
                 if entry.file_type().expect("a type").is_dir() {
-                    folders.push(entry.path());
+                    directories.push(entry.path());
                 } else if name.as_encoded_bytes().ends_with(b".tmp") {
                     found.push(entry.path());
                 }

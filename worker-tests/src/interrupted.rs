@@ -25,7 +25,7 @@ pub struct Interrupted {
 
 impl Interrupted {
     /// Starts workers that write several outputs at once, and has `end` end each as soon as anything
-    /// stands in the folder of outputs. What stands there in the end must be whole, and what was
+    /// stands in the directory of outputs. What stands there in the end must be whole, and what was
     /// answered must stand there. Then `after` looks at the worker's end.
     pub fn by(end: impl Fn(&Worker), after: impl Fn(&Interrupted, End)) {
         let exec_root = ExecRoot::new("");
@@ -37,11 +37,11 @@ impl Interrupted {
         while in_the_middle < TIMES {
             ended += 1;
             assert!(ended <= PATIENCE, "only {in_the_middle} workers were ended in the middle");
-            let folder = this.exec_root.at("out");
-            fs::create_dir(&folder).expect("a folder");
+            let directory = this.exec_root.at("out");
+            fs::create_dir(&directory).expect("a directory");
             // Without a cache every request reads the whole tree.
             let mut worker = this.begin(&["--jobs=4", "--cache-limit=0"]);
-            while fs::read_dir(&folder).expect("a folder").next().is_none() {
+            while fs::read_dir(&directory).expect("a directory").next().is_none() {
                 assert!(worker.runs(), "it ended before it wrote: {}", worker.wait().log);
                 thread::yield_now();
             }
@@ -56,7 +56,7 @@ impl Interrupted {
             }
             in_the_middle += usize::from(written.len() < REQUESTS as usize);
             after(&this, end);
-            fs::remove_dir_all(&folder).expect("a folder");
+            fs::remove_dir_all(&directory).expect("a directory");
         }
     }
 

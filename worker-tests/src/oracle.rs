@@ -179,8 +179,8 @@ impl<'l> Known<'l> {
         self.found.as_ref()?.home.location()
     }
 
-    fn linked_folders(&self) -> usize {
-        self.found.as_ref().map_or(0, |found| found.linked_folders)
+    fn linked_directories(&self) -> usize {
+        self.found.as_ref().map_or(0, |found| found.linked_directories)
     }
 
     /// Whether its home or one of its staging locations is `location`.
@@ -248,8 +248,8 @@ impl Archive<'_> {
                 continue;
             }
             match line {
-                Line::Up { closes: Some(folder), .. }
-                    if collapses.iter().any(|c| c.goes.contains(folder)) => {}
+                Line::Up { closes: Some(directory), .. }
+                    if collapses.iter().any(|c| c.goes.contains(directory)) => {}
                 Line::Row(row) => match self.decide(index)? {
                     Decision::Stays => out.extend(line.text()),
                     Decision::Link(text) => out.extend(turned(row, &text)),
@@ -280,18 +280,18 @@ impl Archive<'_> {
                 .iter()
                 .filter(|other| other.home().as_ref() == Some(&home))
                 .filter(|other| self.agree(&other.row.path, |_| true))
-                .map(Known::linked_folders)
+                .map(Known::linked_directories)
                 .min();
             // A row at the same path that passes fewer is no target, but no other is better then.
             let nearest = self.targets(row, |other| {
                 other.home().as_ref() == Some(&home)
-                    && other.linked_folders() < row.linked_folders()
-                    && Some(other.linked_folders()) == fewest
+                    && other.linked_directories() < row.linked_directories()
+                    && Some(other.linked_directories()) == fewest
             });
             let nearest = nearest.iter().map(|other| &other.row.path);
             return Ok(match self.choose(&row.row.path, nearest, None) {
                 Some(text) => {
-                    self.count("rule 1: through more linked folders");
+                    self.count("rule 1: through more linked directories");
                     Decision::Link(text)
                 }
                 None => Decision::Stays,
@@ -310,9 +310,9 @@ impl Archive<'_> {
             }
         }
         for location in &trail.locations {
-            let folders = self.folders_at(location);
-            if let Some(text) = self.choose(&row.row.path, folders.iter(), Some(text)) {
-                self.count("rule 2: a folder");
+            let directories = self.directories_at(location);
+            if let Some(text) = self.choose(&row.row.path, directories.iter(), Some(text)) {
+                self.count("rule 2: a directory");
                 return Ok(Decision::Link(text));
             }
         }
@@ -352,12 +352,12 @@ impl Archive<'_> {
             .collect()
     }
 
-    /// Whether all rows at `path` that `count` are folders, or all have one home.
+    /// Whether all rows at `path` that `count` are directories, or all have one home.
     fn agree(&self, path: &Parts, count: impl Fn(&Known) -> bool) -> bool {
         let here: Vec<&Known> =
             self.rows.iter().filter(|row| row.row.path == *path && count(row)).collect();
         here.len() == 1
-            || here.iter().all(|row| row.row.is_folder())
+            || here.iter().all(|row| row.row.is_directory())
             || here.iter().all(|row| row.home().is_some() && row.home() == here[0].home())
     }
 
@@ -402,7 +402,7 @@ impl Archive<'_> {
     }
 }
 
-/// Whether a relative text, read part by part, has more `..` than the row at `from` has folders above
+/// Whether a relative text, read part by part, has more `..` than the row at `from` has directories above
 /// it and names before them.
 fn climbs_out(from: &Parts, text: &[u8]) -> bool {
     let mut depth = from.len() as isize - 1;
@@ -431,7 +431,7 @@ fn named(from: &Parts, text: &[u8]) -> Option<Parts> {
     Some(path)
 }
 
-/// The way from the folder of the row at `from` to `target`.
+/// The way from the directory of the row at `from` to `target`.
 fn relative_path(from: &Parts, target: &Parts) -> Vec<u8> {
     let above = &from[..from.len() - 1];
     let common = above.iter().zip(target).take_while(|(a, b)| a == b).count();

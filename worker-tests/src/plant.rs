@@ -32,19 +32,19 @@ pub fn plant(root: &Path, tree: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a regular file and the folders above it.
+/// Makes a regular file and the directories above it.
 pub fn plant_file(path: &Path, content: &[u8]) -> io::Result<()> {
     make_parent(path)?;
     fs::write(path, content)
 }
 
-/// Makes a symlink and the folders above it.
+/// Makes a symlink and the directories above it.
 pub fn plant_link(path: &Path, target: &[u8]) -> io::Result<()> {
     make_parent(path)?;
     symlink(OsStr::from_bytes(target), path)
 }
 
-/// Stages `sources` in a sandbox below `root`: real folders, and for every source that `exec_root`
+/// Stages `sources` in a sandbox below `root`: real directories, and for every source that `exec_root`
 /// has one absolute symlink to it. Returns the sandbox's own exec root.
 pub fn stage(root: &Path, exec_root: &Path, sources: &[Vec<u8>]) -> io::Result<PathBuf> {
     let sandbox = root.join("sandbox/7/execroot/_main");
@@ -64,9 +64,9 @@ pub fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-/// The path of bytes `path` below `folder`.
-pub fn below(folder: &Path, path: &[u8]) -> PathBuf {
-    folder.join(OsStr::from_bytes(path))
+/// The path of bytes `path` below `directory`.
+pub fn below(directory: &Path, path: &[u8]) -> PathBuf {
+    directory.join(OsStr::from_bytes(path))
 }
 
 /// What stands behind `content=`, `contents=` or `link=` anywhere in `spec`, up to the next blank,
@@ -121,13 +121,13 @@ pub fn describe(root: &Path) -> String {
     lines
 }
 
-fn describe_below(root: &[u8], folder: &Path, lines: &mut String) {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+fn describe_below(root: &[u8], directory: &Path, lines: &mut String) {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     paths.sort();
     let name = |path: &Path| vis(&path.as_os_str().as_bytes()[root.len() + 1..]);
     if paths.is_empty() {
-        lines.push_str(&format!("dir {}\n", name(folder)));
+        lines.push_str(&format!("dir {}\n", name(directory)));
     }
     for path in paths {
         match fs::read_link(&path) {

@@ -14,9 +14,13 @@ pub fn binary() -> &'static Path {
     BINARY.get_or_init(build)
 }
 
-/// Runs `mtree-worker` in `folder`.
-pub fn run<A: AsRef<OsStr>>(folder: &Path, arguments: &[A]) -> Output {
-    Command::new(binary()).args(arguments).current_dir(folder).output().expect("the program starts")
+/// Runs `mtree-worker` in `directory`.
+pub fn run<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> Output {
+    Command::new(binary())
+        .args(arguments)
+        .current_dir(directory)
+        .output()
+        .expect("the program starts")
 }
 
 /// What the program said on stderr.

@@ -14,21 +14,21 @@ pub type Located = Result<PathBuf, String>;
 /// A virtual environment (`lib64 -> lib`) with a package of large libraries in it. Installed once,
 /// below `kept`.
 pub fn virtual_environment(kept: &Path) -> Located {
-    install(&kept.join("venv"), |folder| {
-        run(Command::new("python3").args(["-m", "venv"]).arg(folder), "python3-venv")?;
-        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", "numpy"]), PYPI)
+    install(&kept.join("venv"), |directory| {
+        run(Command::new("python3").args(["-m", "venv"]).arg(directory), "python3-venv")?;
+        run(Command::new(directory.join("bin/pip")).args(["install", "--quiet", "numpy"]), PYPI)
     })
 }
 
-/// A `node_modules` of pnpm: every package once, the rest linked folders. Installed once, below
+/// A `node_modules` of pnpm: every package once, the rest linked directories. Installed once, below
 /// `kept`.
 pub fn pnpm_packages(kept: &Path) -> Located {
-    let app = install(&kept.join("pnpm"), |folder| {
+    let app = install(&kept.join("pnpm"), |directory| {
         let npm = ["install", "--loglevel=error", "--no-save", "--prefix", "tool", "pnpm@9"];
-        run(Command::new("npm").args(npm).current_dir(folder), "npm")?;
-        let app = folder.join("app");
-        make_folder(&app)?;
-        let mut pnpm = Command::new(folder.join("tool/node_modules/.bin/pnpm"));
+        run(Command::new("npm").args(npm).current_dir(directory), "npm")?;
+        let app = directory.join("app");
+        make_directory(&app)?;
+        let mut pnpm = Command::new(directory.join("tool/node_modules/.bin/pnpm"));
         pnpm.args(["add", "--loglevel=error", "--ignore-scripts", "--store-dir", "../store"]);
         pnpm.args(["express@4", "webpack@5", "eslint@9"]);
         run(pnpm.current_dir(&app), NPM)
@@ -36,19 +36,19 @@ pub fn pnpm_packages(kept: &Path) -> Located {
     Ok(app.join("app/node_modules"))
 }
 
-/// LLVM with its libraries and headers, whose `build/` is links to folders beside it.
+/// LLVM with its libraries and headers, whose `build/` is links to directories beside it.
 pub fn llvm() -> Located {
     let mut versions: Vec<_> = list("/usr/lib")
         .into_iter()
-        .filter(|folder| folder.to_string_lossy().starts_with("/usr/lib/llvm-"))
-        .filter(|folder| folder.join("build/lib").exists())
+        .filter(|directory| directory.to_string_lossy().starts_with("/usr/lib/llvm-"))
+        .filter(|directory| directory.join("build/lib").exists())
         .collect();
     versions.sort();
     let first = versions.into_iter().next();
     first.ok_or_else(|| missing("/usr/lib/llvm-*/build", "llvm-14-dev"))
 }
 
-/// The JDKs, and the linked folders that name the default one.
+/// The JDKs, and the linked directories that name the default one.
 pub fn jdk() -> Located {
     match Path::new("/usr/lib/jvm/default-java/bin/java").exists() {
         true => Ok("/usr/lib/jvm".into()),
@@ -56,16 +56,16 @@ pub fn jdk() -> Located {
     }
 }
 
-/// The folder of this architecture's libraries.
+/// The directory of this architecture's libraries.
 pub fn multiarch_libraries() -> Located {
-    let folder = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
-    match Path::new(&folder).is_dir() {
-        true => Ok(folder.into()),
-        false => Err(missing(&folder, "libc6")),
+    let directory = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    match Path::new(&directory).is_dir() {
+        true => Ok(directory.into()),
+        false => Err(missing(&directory, "libc6")),
     }
 }
 
-/// The CPython that `python3` is: its whole installation if it has a folder of its own, else its
+/// The CPython that `python3` is: its whole installation if it has a directory of its own, else its
 /// library.
 pub fn cpython() -> Located {
     let program = "import sys, sysconfig; prefix = sys.base_prefix; \
@@ -90,7 +90,7 @@ fn missing(what: &str, package: &str) -> String {
 fn install(place: &Path, make: impl FnOnce(&Path) -> Result<(), String>) -> Located {
     let wrong = |error: io::Error| format!("{}: {error}", place.display());
     let above = place.parent().unwrap_or(Path::new("."));
-    make_folder(above)?;
+    make_directory(above)?;
     let made = tempfile::tempdir_in(above).map_err(wrong)?;
     if !place.exists() {
         make(made.path())?;
@@ -103,7 +103,7 @@ fn install(place: &Path, make: impl FnOnce(&Path) -> Result<(), String>) -> Loca
     Ok(place.to_owned())
 }
 
-fn make_folder(path: &Path) -> Result<(), String> {
+fn make_directory(path: &Path) -> Result<(), String> {
     fs::create_dir_all(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
@@ -121,7 +121,7 @@ fn run(command: &mut Command, needs: &str) -> Result<(), String> {
     }
 }
 
-fn list(folder: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten();
+fn list(directory: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
     entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }

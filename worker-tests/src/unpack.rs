@@ -7,16 +7,16 @@ use std::{
     process::Command,
 };
 
-/// Packs the specs into one archive, with their sources relative to `folder`, and unpacks it to
+/// Packs the specs into one archive, with their sources relative to `directory`, and unpacks it to
 /// `unpacked`, which is made. What bsdtar says is the error.
-pub fn pack_and_unpack(folder: &Path, specs: &[&Path], unpacked: &Path) -> Result<(), String> {
+pub fn pack_and_unpack(directory: &Path, specs: &[&Path], unpacked: &Path) -> Result<(), String> {
     let archive = unpacked.with_extension("tar");
     let specs = specs.iter().map(|spec| {
         let mut argument = OsString::from("@");
         argument.push(spec);
         argument
     });
-    bsdtar(Command::new("bsdtar").current_dir(folder).arg("-cf").arg(&archive).args(specs))?;
+    bsdtar(Command::new("bsdtar").current_dir(directory).arg("-cf").arg(&archive).args(specs))?;
     fs::create_dir_all(unpacked).map_err(|error| error.to_string())?;
     bsdtar(Command::new("bsdtar").arg("-xf").arg(&archive).arg("-C").arg(unpacked))
 }
@@ -54,16 +54,16 @@ fn difference(copy: &Path, link: &Path) -> Option<&'static str> {
         (false, false, Ok(_), Ok(_)) => Some("other bytes"),
         (_, _, _, Err(_)) if link.is_symlink() => Some("a link that leads nowhere"),
         (_, false, _, Err(_)) => Some("only with copies"),
-        _ => Some("a folder in one of them"),
+        _ => Some("a directory in one of them"),
     }
 }
 
-/// Every path below `folder`, relative to it; linked folders are not entered.
-fn paths(folder: &Path) -> Vec<PathBuf> {
+/// Every path below `directory`, relative to it; linked directories are not entered.
+fn paths(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut to_list = vec![PathBuf::new()];
     while let Some(path) = to_list.pop() {
-        for entry in fs::read_dir(folder.join(&path)).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(directory.join(&path)).into_iter().flatten().flatten() {
             let path = path.join(entry.file_name());
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 to_list.push(path.clone());

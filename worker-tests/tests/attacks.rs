@@ -23,15 +23,15 @@ const COMMANDS: [&str; 8] = [
     "$IFS&&touch${IFS}PWNED",
 ];
 
-/// Runs the program in `folder` under strace, and returns the system calls named `calls`.
-fn traced(folder: &Path, calls: &str, arguments: &[&OsStr]) -> (Output, String) {
+/// Runs the program in `directory` under strace, and returns the system calls named `calls`.
+fn traced(directory: &Path, calls: &str, arguments: &[&OsStr]) -> (Output, String) {
     let log = tempfile::NamedTempFile::new().expect("a file");
     let done = Command::new("strace")
         .args(["-f", "-y", "-e", &format!("trace={calls}"), "-o"])
         .arg(log.path())
         .arg(binary())
         .args(arguments)
-        .current_dir(folder)
+        .current_dir(directory)
         .output()
         .expect("strace is installed: worker-tests/run does that");
     let text = fs::read(log.path()).expect("strace wrote it");
@@ -96,7 +96,7 @@ fn a_pipe_or_a_device_in_the_tree_is_never_opened() {
         assert!(made.expect("there is mkfifo").success());
     }
     symlink("/dev/zero", exec_root.at("pkg/zero")).expect("a link can be made");
-    // A pipe where a file should be, and one where a folder should be.
+    // A pipe where a file should be, and one where a directory should be.
     let rows = spec(&["pkg/pipe", "pkg/zero", "pipe/in/it", "pkg/real"]);
     exec_root.write("spec.mtree", &rows);
     // A worker that does not answer is a failure.
@@ -142,7 +142,7 @@ fn thousands_of_set_lines_take_no_more_memory_than_their_text() {
 }
 
 #[test]
-fn folders_in_folders_without_an_end_are_refused_by_the_line_that_is_too_deep() {
+fn directories_in_directories_without_an_end_are_refused_by_the_line_that_is_too_deep() {
     let rows = "d type=dir\n".repeat(100_000);
     let (memory, said) = memory_for(&rows);
     assert!(
@@ -180,7 +180,7 @@ fn a_capture_is_replayed_without_opening_or_writing_what_it_names() {
     let capture = captures.next().expect("there is one").expect("it can be listed").path();
     let calls = "open,openat,stat,lstat,newfstatat,statx,readlink,readlinkat,access,faccessat,\
                  faccessat2,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat";
-    let elsewhere = tempfile::tempdir().expect("a folder");
+    let elsewhere = tempfile::tempdir().expect("a directory");
     let arguments = [OsStr::new("replay"), capture.as_os_str()];
     let (done, calls) = traced(elsewhere.path(), calls, &arguments);
     assert!(done.status.success(), "{}", said(&done));

@@ -28,11 +28,11 @@ use worker_tests::{
 /// The user that owns nothing.
 const NOBODY: u32 = 65534;
 
-/// A folder that anybody may look into.
-fn folder() -> TempDir {
-    let folder = tempfile::Builder::new().prefix("capture-").tempdir().expect("a folder");
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
-    folder
+/// A directory that anybody may look into.
+fn directory() -> TempDir {
+    let directory = tempfile::Builder::new().prefix("capture-").tempdir().expect("a directory");
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    directory
 }
 
 /// A case on the disk, and what recording it gave.
@@ -66,11 +66,11 @@ fn each_case(captures: &Path, check: impl Fn(&Recorded) + Sync) {
 
 fn record_case(name: String, file: &Path, captures: &Path) -> Recorded {
     let case = Case::read(file).expect("the case can be read");
-    let tree = folder();
+    let tree = directory();
     let root = tree.path().canonicalize().expect("it is there");
     plant(&root, case.tree()).expect("the tree can be planted");
     let cwd = root.join(case.cwd().as_deref().unwrap_or("execroot/_main"));
-    fs::create_dir_all(&cwd).expect("the folder can be made");
+    fs::create_dir_all(&cwd).expect("the directory can be made");
     for (name, text) in case.specs(&root) {
         fs::write(cwd.join(name), text).expect("the spec can be written");
     }
@@ -84,22 +84,22 @@ fn record_case(name: String, file: &Path, captures: &Path) -> Recorded {
     Recorded { name, cwd, root, arguments, capture, answer, out, _tree: tree }
 }
 
-/// The captures of a folder, in the order of their names.
-fn captures_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).expect("the folder is there");
+/// The captures of a directory, in the order of their names.
+fn captures_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("the directory is there");
     let mut found: Vec<_> = entries.map(|entry| entry.expect("it can be listed").path()).collect();
     found.sort();
     found
 }
 
-fn only_capture(folder: &Path) -> PathBuf {
-    let mut found = captures_in(folder);
+fn only_capture(directory: &Path) -> PathBuf {
+    let mut found = captures_in(directory);
     assert_eq!(found.len(), 1, "{found:?}");
     found.remove(0)
 }
 
-fn run(folder: &Path, arguments: &[&OsStr]) -> Output {
-    program::run(folder, arguments)
+fn run(directory: &Path, arguments: &[&OsStr]) -> Output {
+    program::run(directory, arguments)
 }
 
 fn printed(output: &Output) -> String {
@@ -112,13 +112,13 @@ fn os(text: &str) -> &OsStr {
 
 #[test]
 fn captures_of_every_case_replay_without_the_tree_as_another_user_and_give_the_same() {
-    let captures = folder();
-    let elsewhere = folder();
+    let captures = directory();
+    let elsewhere = directory();
     // The program, where anybody may run it.
     let binary = elsewhere.path().join("mtree-worker");
     fs::copy(program::binary(), &binary).expect("the program can be copied");
     let empty = elsewhere.path().join("empty");
-    fs::create_dir(&empty).expect("the folder can be made");
+    fs::create_dir(&empty).expect("the directory can be made");
     fs::set_permissions(&empty, fs::Permissions::from_mode(0o777)).expect("it is ours");
     each_case(captures.path(), |recorded| {
         fs::remove_dir_all(&recorded.root).expect("the tree goes");
@@ -152,7 +152,7 @@ fn of_this_case(explained: &str) -> String {
 
 #[test]
 fn explain_says_of_each_case_what_stands_beside_it() {
-    let captures = folder();
+    let captures = directory();
     let write = env::var_os("WRITE_EXPLAINED").is_some();
     each_case(captures.path(), |recorded| {
         let root = recorded.root.to_str().expect("UTF-8");
@@ -181,7 +181,7 @@ fn explain_says_of_each_case_what_stands_beside_it() {
 
 /// A small tree with a spec, recorded.
 struct Small {
-    folder: TempDir,
+    directory: TempDir,
     capture: PathBuf,
 }
 
@@ -196,33 +196,33 @@ const SPEC: &str = "\
 
 impl Small {
     fn new() -> Small {
-        let folder = folder();
+        let directory = directory();
         let tree = b"file external/py/bin/python3.13
 link external/py/bin/python3 -> python3.13
 link external/py/bin/python -> python3
 file external/py/lib/a
 link external/py/lib64 -> lib";
-        plant(folder.path(), tree).expect("the tree can be planted");
-        fs::write(folder.path().join("spec.mtree"), SPEC).expect("the spec can be written");
-        let captures = folder.path().join("captures");
+        plant(directory.path(), tree).expect("the tree can be planted");
+        fs::write(directory.path().join("spec.mtree"), SPEC).expect("the spec can be written");
+        let captures = directory.path().join("captures");
         let done = run(
-            folder.path(),
+            directory.path(),
             &["--record", "captures", "resolve", "--mtree", "spec.mtree", "--out", "out.mtree"]
                 .map(OsStr::new),
         );
         assert!(done.status.success(), "{}", program::said(&done));
         let capture = only_capture(&captures);
-        Small { folder, capture }
+        Small { directory, capture }
     }
 
     fn replay(&self, flags: &[&str]) -> Output {
         let mut arguments = vec![os("replay"), self.capture.as_os_str()];
         arguments.extend(flags.iter().map(OsStr::new));
-        run(self.folder.path(), &arguments)
+        run(self.directory.path(), &arguments)
     }
 
     fn path(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
+        self.directory.path().join(path)
     }
 
     /// What `replay --live` says has changed.
@@ -306,7 +306,7 @@ fn lengths_to_texts(all: &[u8], lengths: &[u32]) -> Vec<Vec<u8>> {
 fn assert_refused(small: &Small, bytes: &[u8], words: &str) {
     fs::write(&small.capture, bytes).expect("it can be written");
     for command in ["replay", "explain"] {
-        let done = run(small.folder.path(), &[os(command), small.capture.as_os_str()]);
+        let done = run(small.directory.path(), &[os(command), small.capture.as_os_str()]);
         let said = program::said(&done);
         assert_eq!(done.status.code(), Some(1), "{said}");
         assert_eq!((said.lines().count(), printed(&done)), (1, String::new()), "{said}");
@@ -349,7 +349,7 @@ impl Small {
 fn facts_that_cannot_be_are_refused_however_they_are_wrong() {
     let small = Small::new();
     let edits: [fn(&mut capture::Facts); 6] = [
-        |facts| facts.folders[0] = i32::MAX,
+        |facts| facts.directories[0] = i32::MAX,
         |facts| facts.numbers.fill(u32::MAX),
         |facts| facts.name_lengths[0] = u32::MAX,
         |facts| facts.kinds[0] = 200,
@@ -370,10 +370,10 @@ fn facts_that_cannot_be_are_refused_however_they_are_wrong() {
 fn nothing_has_changed_in_a_tree_that_was_left_alone_or_moved() {
     let small = Small::new();
     assert_eq!(small.changed(), [""; 0]);
-    let moved = folder();
+    let moved = directory();
     let elsewhere = moved.path().join("elsewhere");
     fs::rename(small.path("external"), elsewhere.join("external")).unwrap_or_else(|_| {
-        fs::create_dir(&elsewhere).expect("the folder can be made");
+        fs::create_dir(&elsewhere).expect("the directory can be made");
         fs::rename(small.path("external"), elsewhere.join("external")).expect("it can be moved");
     });
     fs::copy(small.path("spec.mtree"), elsewhere.join("spec.mtree")).expect("it is there");
@@ -404,14 +404,14 @@ fn each_kind_of_change_is_named_and_nothing_else() {
                 remove(small, "external/py/bin/python");
                 fs::write(small.path("external/py/bin/python"), "").expect("it can be written");
             },
-            &["external/py/bin/python: was a link, and is a file or folder (to python3)"],
+            &["external/py/bin/python: was a link, and is a file or directory (to python3)"],
         ),
         (
             |small| {
                 remove(small, "external/py/lib/a");
                 link(small, "external/py/lib/a", "../bin/python");
             },
-            &["external/py/lib/a: was a file or folder, and is a link (to ../bin/python)"],
+            &["external/py/lib/a: was a file or directory, and is a link (to ../bin/python)"],
         ),
         (
             |small| remove(small, "external/py/bin/python3"),
@@ -419,25 +419,25 @@ fn each_kind_of_change_is_named_and_nothing_else() {
         ),
         (
             |small| fs::write(small.path("external/py/gone"), "").expect("it can be written"),
-            &["external/py/gone: was not there, and is a file or folder"],
+            &["external/py/gone: was not there, and is a file or directory"],
         ),
         (
             |small| fs::remove_dir_all(small.path("external/py/bin")).expect("it was there"),
-            &["external/py/bin: was a file or folder, and is not there"],
+            &["external/py/bin: was a file or directory, and is not there"],
         ),
         (
             |small| {
                 fs::remove_dir_all(small.path("external/py/bin")).expect("it was there");
                 fs::write(small.path("external/py/bin"), "").expect("it can be written");
             },
-            &["external/py/bin: was a folder, and is none"],
+            &["external/py/bin: was a directory, and is none"],
         ),
         (
             |small| {
                 remove(small, "external/py/lib64");
                 plant_file(&small.path("external/py/lib64/a"), b"").expect("it can be written");
             },
-            &["external/py/lib64: was a link, and is a file or folder (to lib)"],
+            &["external/py/lib64: was a link, and is a file or directory (to lib)"],
         ),
         (
             |small| {
@@ -460,7 +460,7 @@ fn each_kind_of_change_is_named_and_nothing_else() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_read_any_more_is_a_change() {
+fn a_directory_that_cannot_be_read_any_more_is_a_change() {
     let small = Small::new();
     let binary = small.path("mtree-worker");
     fs::copy(program::binary(), &binary).expect("the program can be copied");
@@ -468,7 +468,7 @@ fn a_folder_that_cannot_be_read_any_more_is_a_change() {
         .expect("it is ours");
     let done = Command::new(binary)
         .args([os("replay"), small.capture.as_os_str(), os("--live")])
-        .current_dir(small.folder.path())
+        .current_dir(small.directory.path())
         .uid(NOBODY)
         .gid(NOBODY)
         .output()
@@ -482,15 +482,18 @@ fn a_folder_that_cannot_be_read_any_more_is_a_change() {
         [
             format!("external/py/bin/{}: was {}", names[0], was[0]),
             format!("external/py/bin/{}: was {}", names[1], was[1]),
-            format!("external/py/bin/{}: was a file or folder, and is unreadable", names[2]),
+            format!("external/py/bin/{}: was a file or directory, and is unreadable", names[2]),
         ]
     );
 }
 
 /// A worker that records to `captures`.
-fn worker(folder: &Path, flags: &[&str]) -> Worker {
+fn worker(directory: &Path, flags: &[&str]) -> Worker {
     let mut command = Command::new(program::binary());
-    command.args(["--record", "captures", "--persistent_worker"]).args(flags).current_dir(folder);
+    command
+        .args(["--record", "captures", "--persistent_worker"])
+        .args(flags)
+        .current_dir(directory);
     let protocol =
         if flags.contains(&"--protocol=json") { Protocol::Json } else { Protocol::Proto };
     Worker::start(command, protocol)
@@ -501,7 +504,7 @@ fn a_worker_writes_one_capture_a_request_and_its_name_shows_the_request_id() {
     let small = Small::new();
     fs::remove_file(&small.capture).expect("it is there");
     for flags in [&[][..], &["--protocol=json"]] {
-        let mut worker = worker(small.folder.path(), flags);
+        let mut worker = worker(small.directory.path(), flags);
         for id in [7, 8, 9] {
             let out = format!("out{id}.mtree");
             let mtree = if id == 8 { "none.mtree" } else { "spec.mtree" };
@@ -530,7 +533,7 @@ fn a_sandboxed_request_with_listed_inputs_and_an_argument_file_replays_without_i
     fs::rename(small.path("external"), sandbox.join("external")).expect("it can be moved");
     fs::rename(small.path("spec.mtree"), sandbox.join("spec.mtree")).expect("it can be moved");
     fs::write(sandbox.join("args"), "--out\nout.mtree\n").expect("it can be written");
-    let mut worker = worker(small.folder.path(), &[]);
+    let mut worker = worker(small.directory.path(), &[]);
     let mut request = client::request(3, &["resolve", "--mtree", "spec.mtree", "@args"]);
     request.sandbox_dir = "sandbox/1".to_owned();
     request.inputs = ["external/py/bin", "external/py/lib"]
@@ -542,7 +545,8 @@ fn a_sandboxed_request_with_listed_inputs_and_an_argument_file_replays_without_i
     let out = fs::read(sandbox.join("out.mtree")).expect("it was written");
     fs::remove_dir_all(small.path("sandbox")).expect("it was there");
     let capture = only_capture(&small.path("captures"));
-    let done = run(small.folder.path(), &[os("replay"), capture.as_os_str(), os("--out"), os("o")]);
+    let done =
+        run(small.directory.path(), &[os("replay"), capture.as_os_str(), os("--out"), os("o")]);
     assert!(done.status.success(), "{}", printed(&done));
     assert_eq!(fs::read(small.path("o")).expect("it was kept"), out);
 }
@@ -557,12 +561,16 @@ fn a_bare_request_replays_live_and_writes_nothing_but_out() {
         ["resolve", "--mtree", "spec.mtree", "--out", "out.mtree"]}"#;
     for bytes in [request.sent(Protocol::Proto), json.into()] {
         fs::write(small.path("request"), bytes).expect("it can be written");
-        let cwd = small.folder.path().as_os_str();
+        let cwd = small.directory.path().as_os_str();
         let request = small.path("request");
         let mut arguments = vec![os("replay"), request.as_os_str(), os("--cwd"), cwd];
         let done = run(Path::new("/"), &arguments);
         assert!(done.status.success(), "{}", program::said(&done));
-        assert!(printed(&done).contains("6 rows, 2 links, 1 folder links"), "{}", printed(&done));
+        assert!(
+            printed(&done).contains("6 rows, 2 links, 1 directory links"),
+            "{}",
+            printed(&done)
+        );
         assert!(!small.path("out.mtree").exists());
         let kept = small.path("kept");
         arguments.extend([os("--out"), kept.as_os_str()]);
@@ -577,7 +585,7 @@ fn the_oldest_captures_go_when_they_take_more_than_the_limit() {
     let small = Small::new();
     let size = fs::metadata(&small.capture).expect("it is there").len();
     let limit = format!("--record-limit={}", size * 5 / 2);
-    let mut worker = worker(small.folder.path(), &[&limit]);
+    let mut worker = worker(small.directory.path(), &[&limit]);
     for id in 1..=4 {
         worker.ask(&client::request(id, &["resolve", "--mtree", "none", "--out", "o"]));
         let asked = ["resolve", "--mtree", "spec.mtree", "--out", "o"];
@@ -595,11 +603,11 @@ fn the_oldest_captures_go_when_they_take_more_than_the_limit() {
 #[test]
 fn a_disk_that_is_full_is_a_warning_in_the_log_and_the_request_goes_on() {
     let small = Small::new();
-    // A folder that cannot be made stands for any disk that takes nothing.
+    // A directory that cannot be made stands for any disk that takes nothing.
     let mut command = Command::new(program::binary());
     command
         .args(["--record", "/dev/full/captures", "--persistent_worker"])
-        .current_dir(small.folder.path());
+        .current_dir(small.directory.path());
     let mut worker = Worker::start(command, Protocol::Proto);
     let asked = ["resolve", "--mtree", "spec.mtree", "--out", "again.mtree"];
     let answer = worker.ask(&client::request(1, &asked));
@@ -615,13 +623,13 @@ fn the_environment_suffices_to_record() {
     let captures = small.path("by-environment");
     let done = Command::new(program::binary())
         .args(["resolve", "--mtree", "spec.mtree", "--out", "again.mtree"])
-        .current_dir(small.folder.path())
+        .current_dir(small.directory.path())
         .env("MTREE_WORKER_RECORD", &captures)
         .output()
         .expect("the program starts");
     assert!(done.status.success());
     let capture = capture::read(&only_capture(&captures));
-    assert_eq!(capture.working_directory, small.folder.path().as_os_str().as_encoded_bytes());
+    assert_eq!(capture.working_directory, small.directory.path().as_os_str().as_encoded_bytes());
     assert_eq!(capture.startup_arguments[0], b"resolve");
     assert_eq!(capture.program_version, env!("CARGO_PKG_VERSION"));
     assert!(!capture.steps.is_empty());
@@ -633,7 +641,7 @@ fn globs_choose_rows_and_json_is_one_object_a_line() {
     let explained = |paths: &[&str]| {
         let mut arguments = vec![os("explain"), small.capture.as_os_str()];
         arguments.extend(paths.iter().map(OsStr::new));
-        printed(&run(small.folder.path(), &arguments))
+        printed(&run(small.directory.path(), &arguments))
     };
     let heads = |paths: &[&str]| -> Vec<String> {
         let text = explained(paths);
@@ -654,12 +662,12 @@ fn explained(small: &Small, spec: &str, arguments: &[&str]) -> Output {
     fs::remove_file(&small.capture).expect("it is there");
     fs::write(small.path("spec.mtree"), spec).expect("it can be written");
     let record = ["--record", "captures", "resolve", "--mtree", "spec.mtree", "--out", "o"];
-    let done = run(small.folder.path(), &record.map(OsStr::new));
+    let done = run(small.directory.path(), &record.map(OsStr::new));
     assert!(done.status.success(), "{}", program::said(&done));
     let capture = only_capture(&small.path("captures"));
     let mut all = vec![os("explain"), capture.as_os_str()];
     all.extend(arguments.iter().map(OsStr::new));
-    run(small.folder.path(), &all)
+    run(small.directory.path(), &all)
 }
 
 #[test]
@@ -708,7 +716,7 @@ fn what_a_stranger_wrote_cannot_change_the_terminal() {
     edited.refusals.push(refusal);
     capture::write(&small.capture, &edited);
     for command in ["explain", "replay"] {
-        let done = run(small.folder.path(), &[os(command), small.capture.as_os_str()]);
+        let done = run(small.directory.path(), &[os(command), small.capture.as_os_str()]);
         let said = program::said(&done) + &printed(&done);
         assert_eq!(done.status.code(), Some(1), "{said}");
         assert!(said.contains("\\033]0;title\\007\\033[31m\\012another line"), "{said}");
@@ -725,19 +733,19 @@ fn a_few_kilobytes_that_stand_for_gigabytes_are_refused() {
 }
 
 #[test]
-fn a_folder_of_thousands_of_parts_is_refused() {
+fn a_directory_of_thousands_of_parts_is_refused() {
     let small = Small::new();
     let mut edited = capture::read(&small.capture);
     edited.arguments.extend([b"--package-dir".to_vec(), b"a/".repeat(200_000)]);
     capture::write(&small.capture, &edited);
-    let done = run(small.folder.path(), &[os("explain"), small.capture.as_os_str()]);
+    let done = run(small.directory.path(), &[os("explain"), small.capture.as_os_str()]);
     let said = program::said(&done);
     assert_eq!((done.status.code(), said.lines().count()), (Some(1), 1), "{said}");
     assert!(said.contains("--package-dir is longer than 16384 bytes"), "{said}");
 }
 
 #[test]
-fn folders_that_only_have_other_times_are_counted_and_named_if_asked() {
+fn directories_that_only_have_other_times_are_counted_and_named_if_asked() {
     let small = Small::new();
     fs::write(small.path("external/py/bin/other"), "").expect("it can be written");
     fs::rename(small.path("external/py/lib"), small.path("external/py/old")).expect("it is there");
@@ -749,17 +757,17 @@ fn folders_that_only_have_other_times_are_counted_and_named_if_asked() {
     };
     assert_eq!(
         touched(&["--live"]),
-        ["4 folders have other times, or another identity; --verbose lists them"]
+        ["4 directories have other times, or another identity; --verbose lists them"]
     );
     assert_eq!(
         touched(&["--live", "--verbose"]),
         [
-            "4 folders have other times, or another identity:",
+            "4 directories have other times, or another identity:",
             // The output and the capture itself were put there.
             "  .: has other times",
             "  external/py: has other times",
             "  external/py/bin: has other times",
-            "  external/py/lib: is another folder",
+            "  external/py/lib: is another directory",
         ]
     );
 }
@@ -770,7 +778,7 @@ fn verbose_logs_every_question_and_its_answer() {
     let quiet = program::said(&small.replay(&[]));
     assert_eq!(quiet, "");
     let logged = program::said(&small.replay(&["--verbose"]));
-    for words in [r"link folder=", "name=python3 text=python3.13", "enter folder="] {
+    for words in [r"link directory=", "name=python3 text=python3.13", "enter directory="] {
         assert!(logged.contains(words), "{words}: {logged}");
     }
 }

@@ -20,9 +20,9 @@ use worker_tests::{
 const EXEC_ROOT: &str = "execroot/_main";
 
 fn main() -> ExitCode {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let mut trials = Vec::new();
-    for file in case_files(&folder) {
+    for file in case_files(&directory) {
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
         let mut add = |way: &str, check, staging| {
             trials.push(trial(&name, way, &file, check, staging));
@@ -44,8 +44,8 @@ fn trial(name: &str, way: &str, file: &Path, check: Check, staging: Staging) -> 
     Trial::test(format!("{name}::{way}"), move || check(&file, staging))
 }
 
-fn case_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+fn case_files(directory: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(directory)
         .expect("the cases are there")
         .map(|entry| entry.expect("the cases can be listed").path())
         .filter(|path| path.extension() == Some(OsStr::new("txtar")))
@@ -54,7 +54,7 @@ fn case_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// How the sources reach the folder that the command runs in.
+/// How the sources reach the directory that the command runs in.
 #[derive(PartialEq)]
 enum Staging {
     None,
@@ -62,18 +62,18 @@ enum Staging {
     Sandbox,
 }
 
-/// A case on the disk. The folder goes with it.
+/// A case on the disk. The directory goes with it.
 struct Planted {
     case: Case,
     root: PathBuf,
     cwd: PathBuf,
-    _folder: tempfile::TempDir,
+    _directory: tempfile::TempDir,
 }
 
 fn plant_case(file: &Path, staging: Staging) -> Result<Planted, Failed> {
     let case = Case::read(file)?;
-    let folder = tempfile::Builder::new().prefix("case-").tempdir()?;
-    let root = folder.path().canonicalize()?;
+    let directory = tempfile::Builder::new().prefix("case-").tempdir()?;
+    let root = directory.path().canonicalize()?;
     plant(&root, case.tree())?;
     let mut cwd = root.join(case.cwd().as_deref().unwrap_or(EXEC_ROOT));
     fs::create_dir_all(&cwd)?;
@@ -85,7 +85,7 @@ fn plant_case(file: &Path, staging: Staging) -> Result<Planted, Failed> {
     for (name, text) in &specs {
         fs::write(cwd.join(name), text)?;
     }
-    Ok(Planted { case, root, cwd, _folder: folder })
+    Ok(Planted { case, root, cwd, _directory: directory })
 }
 
 fn check_program(file: &Path, staging: Staging) -> Result<(), Failed> {

@@ -46,7 +46,7 @@ fn each(count: usize, text: impl Fn(usize) -> String) -> String {
     (0..count).map(text).collect()
 }
 
-/// Rows for `t/real` in folders of their own.
+/// Rows for `t/real` in directories of their own.
 fn rows_of_one_file(count: usize) -> String {
     each(count, |at| file_row(&format!("{at}/t/real"), "t/real"))
 }
@@ -76,7 +76,7 @@ fn rows_of_one_file_by_two_ways() {
 }
 
 #[test]
-fn linked_folders_with_a_mirror_each() {
+fn linked_directories_with_a_mirror_each() {
     grows_with_its_rows(
         |tree, count| {
             *tree += &each(count, |at| format!("link l{at} -> t\n"));
@@ -88,7 +88,7 @@ fn linked_folders_with_a_mirror_each() {
 }
 
 #[test]
-fn linked_folders_none_of_which_has_its_like() {
+fn linked_directories_none_of_which_has_its_like() {
     grows_with_its_rows(
         |_, count| {
             let other = |at| file_row(&format!("{at}/t/other"), "t/other");
@@ -100,12 +100,12 @@ fn linked_folders_none_of_which_has_its_like() {
 }
 
 #[test]
-fn linked_folders_that_differ_from_their_like_by_a_folder_row() {
+fn linked_directories_that_differ_from_their_like_by_a_directory_row() {
     grows_with_its_rows(
         |_, count| {
-            let folder = |path: String| format!("./app/{path} type=dir\n");
+            let directory = |path: String| format!("./app/{path} type=dir\n");
             let linked = |at| file_row(&format!("{at}/u/real"), "u/real");
-            each(count, |at| folder(format!("{at}/t/one")) + &folder(format!("{at}/u/other")))
+            each(count, |at| directory(format!("{at}/t/one")) + &directory(format!("{at}/u/other")))
                 + &rows_of_one_file(count)
                 + &each(count, linked)
         },
@@ -114,7 +114,7 @@ fn linked_folders_that_differ_from_their_like_by_a_folder_row() {
 }
 
 #[test]
-fn linked_folders_with_a_file_each_of_a_folder_that_has_many() {
+fn linked_directories_with_a_file_each_of_a_directory_that_has_many() {
     grows_with_its_rows(
         |tree, count| {
             *tree += &each(count, |at| format!("file t/{at}\n"));
@@ -127,13 +127,13 @@ fn linked_folders_with_a_file_each_of_a_folder_that_has_many() {
 }
 
 #[test]
-fn a_linked_folder_with_a_folder_row_that_is_said_again_and_again() {
+fn a_linked_directory_with_a_directory_row_that_is_said_again_and_again() {
     grows_with_its_rows(
         |_, count| {
-            let folder = |path| format!("./app/{path} type=dir\n").repeat(count);
-            folder("t/one")
+            let directory = |path| format!("./app/{path} type=dir\n").repeat(count);
+            directory("t/one")
                 + &file_row("t/real", "t/real")
-                + &folder("u/one")
+                + &directory("u/one")
                 + &file_row("u/real", "u/real")
         },
         "app/t/one type=dir",
@@ -141,13 +141,14 @@ fn a_linked_folder_with_a_folder_row_that_is_said_again_and_again() {
 }
 
 #[test]
-fn linked_folders_that_differ_from_their_like_by_the_keywords_of_a_folder_row() {
+fn linked_directories_that_differ_from_their_like_by_the_keywords_of_a_directory_row() {
     grows_with_its_rows(
         |_, count| {
-            let folder = |path, mode| format!("./app/{path} mode={mode} type=dir\n");
+            let directory = |path, mode| format!("./app/{path} mode={mode} type=dir\n");
             let linked = |at| file_row(&format!("{at}/u/real"), "u/real");
-            each(count, |at| folder(format!("{at}/t/d"), 755) + &folder(format!("{at}/u/d"), 700))
-                + &rows_of_one_file(count)
+            each(count, |at| {
+                directory(format!("{at}/t/d"), 755) + &directory(format!("{at}/u/d"), 700)
+            }) + &rows_of_one_file(count)
                 + &each(count, linked)
         },
         "type=link link=../t/real",
@@ -155,7 +156,7 @@ fn linked_folders_that_differ_from_their_like_by_the_keywords_of_a_folder_row() 
 }
 
 #[test]
-fn linked_folders_whose_like_was_reached_through_more_links() {
+fn linked_directories_whose_like_was_reached_through_more_links() {
     grows_with_its_rows(
         |tree, count| {
             *tree += "link x -> .\n";
@@ -167,7 +168,7 @@ fn linked_folders_whose_like_was_reached_through_more_links() {
 }
 
 #[test]
-fn links_to_a_folder_that_is_mirrored_many_times() {
+fn links_to_a_directory_that_is_mirrored_many_times() {
     grows_with_its_rows(
         |tree, count| {
             *tree += &each(count, |at| format!("link l{at} -> t\n"));

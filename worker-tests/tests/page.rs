@@ -21,13 +21,13 @@ const SPEC: &str = "\
 
 /// A page of a capture and a report file.
 struct Page {
-    folder: TempDir,
+    directory: TempDir,
     html: PathBuf,
 }
 
 impl Page {
     fn new() -> Page {
-        let folder = tempfile::Builder::new().prefix("page-").tempdir().expect("a folder");
+        let directory = tempfile::Builder::new().prefix("page-").tempdir().expect("a directory");
         let tree = b"file external/py/bin/python3.13
 link external/py/bin/python -> python3.13
 file external/py/lib/a.so
@@ -35,10 +35,10 @@ link external/py/lib/b<script>.so -> a.so
 link external/py/lib64 -> lib
 link external/py/left -> ../other/file
 file external/other/file";
-        plant(folder.path(), tree).expect("the tree can be planted");
-        fs::write(folder.path().join("spec.mtree"), SPEC).expect("the spec can be written");
+        plant(directory.path(), tree).expect("the tree can be planted");
+        fs::write(directory.path().join("spec.mtree"), SPEC).expect("the spec can be written");
         let run = |arguments: &[&str]| {
-            let done = program::run(folder.path(), arguments);
+            let done = program::run(directory.path(), arguments);
             assert!(done.status.success(), "{}", program::said(&done));
         };
         run(&[
@@ -53,23 +53,23 @@ file external/other/file";
             "--report",
             "numbers.json",
         ]);
-        let capture = fs::read_dir(folder.path().join("captures"))
-            .expect("the folder is there")
+        let capture = fs::read_dir(directory.path().join("captures"))
+            .expect("the directory is there")
             .next()
             .expect("there is a capture")
             .expect("it can be listed")
             .path();
         let capture = capture.to_str().expect("UTF-8");
         run(&["report", capture, "numbers.json", "--html", "page.html"]);
-        let html = folder.path().join("page.html");
-        Page { folder, html }
+        let html = directory.path().join("page.html");
+        Page { directory, html }
     }
 
     /// What the browser makes of the page, after `script` has run in it.
     fn shown(&self, script: &str) -> String {
         let page = fs::read_to_string(&self.html).expect("the page is there");
         let with_script = page.replace("</body>", &format!("<script>{script}</script></body>"));
-        let copy = self.folder.path().join("with-script.html");
+        let copy = self.directory.path().join("with-script.html");
         fs::write(&copy, with_script).expect("it can be written");
         let done = self.browser(&copy, &["--dump-dom"]);
         String::from_utf8(done.stdout).expect("the browser writes UTF-8")
@@ -80,7 +80,7 @@ file external/other/file";
         let done = Command::new("chromium")
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
             .args(["--disable-background-networking", "--enable-logging=stderr"])
-            .arg(format!("--user-data-dir={}", self.folder.path().join("browser").display()))
+            .arg(format!("--user-data-dir={}", self.directory.path().join("browser").display()))
             .args(flags)
             .arg(format!("file://{}", page.display()))
             .output()
@@ -110,7 +110,7 @@ fn the_page_shows_pictures_and_tables_without_an_error_in_its_console() {
     let page = Page::new();
     let dom = page.shown(&column("savings"));
     assert_eq!(title(&dom), "app/bin/python|app/lib/b&lt;script&gt;.so|app/lib64/a.so");
-    for picture in ["weights", "map", "steps", "folders"] {
+    for picture in ["weights", "map", "steps", "directories"] {
         let (_, rest) = dom.split_once(&format!("<svg id=\"{picture}\"")).expect(picture);
         let (drawn, _) = rest.split_once("</svg>").expect("it ends");
         assert!(drawn.contains("<rect"), "{picture} is empty: {drawn}");
@@ -167,11 +167,12 @@ fn the_page_asks_for_nothing() {
 #[test]
 fn a_file_that_is_neither_a_capture_nor_a_report_is_one_sentence() {
     let page = Page::new();
-    let done = program::run(page.folder.path(), &["report", "spec.mtree", "--html", "none.html"]);
+    let done =
+        program::run(page.directory.path(), &["report", "spec.mtree", "--html", "none.html"]);
     let said = program::said(&done);
     assert_eq!((done.status.code(), said.lines().count()), (Some(1), 1), "{said}");
     assert!(said.contains("neither a capture nor a file of resolve --report"), "{said}");
-    assert!(!page.folder.path().join("none.html").exists());
+    assert!(!page.directory.path().join("none.html").exists());
 }
 
 #[test]
@@ -190,11 +191,11 @@ fn headings_are_not_cut_off_and_pictures_are_drawn_in_the_width_that_there_is() 
 #[test]
 fn layers_of_one_name_are_told_apart_and_their_files_are_named() {
     let page = Page::new();
-    let captures = fs::read_dir(page.folder.path().join("captures")).expect("it is there");
+    let captures = fs::read_dir(page.directory.path().join("captures")).expect("it is there");
     let capture = captures.map(|entry| entry.expect("it can be listed").path()).next();
     let capture = capture.expect("there is a capture");
     let text = capture.to_str().expect("UTF-8");
-    let done = program::run(page.folder.path(), &["report", text, text, "--html", "page.html"]);
+    let done = program::run(page.directory.path(), &["report", text, text, "--html", "page.html"]);
     assert!(done.status.success(), "{}", program::said(&done));
     let dom = page.shown(&column("layers"));
     assert_eq!(title(&dom), "out.mtree #1|out.mtree #2");
@@ -206,13 +207,13 @@ fn layers_of_one_name_are_told_apart_and_their_files_are_named() {
 fn sizes_that_no_file_has_do_not_go_round() {
     let page = Page::new();
     let huge = SPEC.replace("size=6000000", "size=18446744073709551615");
-    fs::write(page.folder.path().join("spec.mtree"), huge).expect("it can be written");
+    fs::write(page.directory.path().join("spec.mtree"), huge).expect("it can be written");
     let run = |arguments: &[&str]| {
-        let done = program::run(page.folder.path(), arguments);
+        let done = program::run(page.directory.path(), arguments);
         assert!(done.status.success(), "{}", program::said(&done));
     };
     run(&["--record", "huge", "resolve", "--mtree", "spec.mtree", "--out", "out.mtree"]);
-    let mut captures = fs::read_dir(page.folder.path().join("huge")).expect("it is there");
+    let mut captures = fs::read_dir(page.directory.path().join("huge")).expect("it is there");
     let capture = captures.next().expect("there is one").expect("it can be listed").path();
     run(&["report", capture.to_str().expect("UTF-8"), "--html", "page.html"]);
     let text = fs::read_to_string(&page.html).expect("the page is there");

@@ -78,7 +78,7 @@ fn the_archives_unpack_to_the_same_bytes_and_no_link_leads_nowhere() {
         });
         let unpacked = [("copies", &copies), ("links", &packed)].map(|(name, spec)| {
             let unpacked = planted.root.join("unpacked").join(name);
-            fs::create_dir_all(&unpacked).expect("a folder is made");
+            fs::create_dir_all(&unpacked).expect("a directory is made");
             let specs = [packed_also.path(), spec.path()];
             pack_and_unpack(&planted.exec_root, &specs, &unpacked).map(|()| unpacked)
         });
@@ -107,7 +107,7 @@ fn a_warm_resolve_writes_what_the_tree_says_now() {
             .map(|_| plans.new_tree(&mut runner).expect("a plan can be drawn").current())
             .map(|(tree, spec, other, changes)| (tree.plant(), spec, other, changes))
             .collect();
-        // Folders younger than that are not remembered.
+        // Directories younger than that are not remembered.
         thread::sleep(Duration::from_millis(2100));
         for (planted, spec, other, changes) in &drawn {
             let ask = |who: &str, spec: &SpecPlan, cache: &Cache, is_sandbox: bool| {
@@ -137,8 +137,8 @@ fn a_warm_resolve_writes_what_the_tree_says_now() {
             }
         }
     }
-    println!("{reused} folders reused");
-    assert!(reused > 0, "no folder was remembered");
+    println!("{reused} directories reused");
+    assert!(reused > 0, "no directory was remembered");
 }
 
 /// An output, or what is said instead.
@@ -147,9 +147,9 @@ struct Answer {
     fired: Fired,
 }
 
-/// What the oracle answers for the sources below `folder`.
-fn ask_oracle(folder: &Path, written: &Written, options: &Options) -> Answer {
-    match oracle::resolve(&written.spec, &[&written.also], options, folder) {
+/// What the oracle answers for the sources below `directory`.
+fn ask_oracle(directory: &Path, written: &Written, options: &Options) -> Answer {
+    match oracle::resolve(&written.spec, &[&written.also], options, directory) {
         Ok(resolved) => Answer { output: Ok(resolved.spec), fired: resolved.fired },
         Err(wrong) => Answer { output: Err(kind(&wrong).to_owned()), fired: Fired::new() },
     }
@@ -163,19 +163,19 @@ fn kind(wrong: &Wrong) -> &'static str {
     }
 }
 
-/// What the program answers, run in `folder`.
-fn ask_program(folder: &Path, written: &Written, options: &Options) -> Answer {
-    let mut arguments = put_specs(folder, written);
+/// What the program answers, run in `directory`.
+fn ask_program(directory: &Path, written: &Written, options: &Options) -> Answer {
+    let mut arguments = put_specs(directory, written);
     arguments.extend(options.arguments());
-    let done = program::run(folder, &arguments);
+    let done = program::run(directory, &arguments);
     let output = match done.status.success() {
-        true => Ok(fs::read(folder.join("out.mtree")).expect("there is an output")),
+        true => Ok(fs::read(directory.join("out.mtree")).expect("there is an output")),
         false => Err(program::said(&done)),
     };
     Answer { output, fired: Fired::new() }
 }
 
-/// What a process answers in `context`, and how many folders it knew.
+/// What a process answers in `context`, and how many directories it knew.
 fn ask_in_process(
     planted: &Planted,
     written: &Written,
@@ -183,27 +183,27 @@ fn ask_in_process(
     context: &Context<'_>,
 ) -> (Answer, usize) {
     // Beside the exec root, so that no spec is a change to it.
-    let folder = planted.root.join("specs");
-    fs::create_dir_all(&folder).expect("a folder is made");
-    let mut arguments = put_specs(&folder, written);
+    let directory = planted.root.join("specs");
+    fs::create_dir_all(&directory).expect("a directory is made");
+    let mut arguments = put_specs(&directory, written);
     arguments.extend(options.arguments());
     let done = command::run(&arguments, context);
-    let reused = done.as_ref().map_or(0, |outcome| outcome.report.folders_reused);
+    let reused = done.as_ref().map_or(0, |outcome| outcome.report.directories_reused);
     let output = match done {
-        Ok(_) => Ok(fs::read(folder.join("out.mtree")).expect("there is an output")),
+        Ok(_) => Ok(fs::read(directory.join("out.mtree")).expect("there is an output")),
         Err(error) => Err(error.to_string()),
     };
     (Answer { output, fired: Fired::new() }, reused)
 }
 
-/// Writes the specs to `folder`, and gives the arguments that name them.
-fn put_specs(folder: &Path, written: &Written) -> Vec<OsString> {
+/// Writes the specs to `directory`, and gives the arguments that name them.
+fn put_specs(directory: &Path, written: &Written) -> Vec<OsString> {
     for (name, text) in [("spec.mtree", &written.spec), ("also.mtree", &written.also)] {
-        fs::write(folder.join(name), text).expect("a spec can be written");
+        fs::write(directory.join(name), text).expect("a spec can be written");
     }
     let flag = |flag: &str, name: &str| {
         let mut argument = OsString::from(flag);
-        argument.push(folder.join(name));
+        argument.push(directory.join(name));
         argument
     };
     vec![

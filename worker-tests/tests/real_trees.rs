@@ -58,9 +58,9 @@ fn kept() -> &'static Path {
 fn check(tree: Located) {
     let tree = tree.unwrap_or_else(|what_to_do| panic!("{what_to_do}"));
     let tree = ok(&tree, tree.canonicalize());
-    let scratch = tempfile::tempdir_in(kept()).expect("a scratch folder can be made");
+    let scratch = tempfile::tempdir_in(kept()).expect("a scratch directory can be made");
     let scratch = scratch.path();
-    let above = tree.parent().expect("a tree is in a folder");
+    let above = tree.parent().expect("a tree is in a directory");
     let files = glob(&tree);
 
     let spec = scratch.join("copies.mtree");
@@ -97,30 +97,30 @@ fn check(tree: Located) {
     unpacks_alike(&files, &copies, &links);
 }
 
-/// A file below a folder, as it is seen through links.
+/// A file below a directory, as it is seen through links.
 struct Seen {
     path: PathBuf,
     mode: u32,
     size: u64,
 }
 
-/// What Bazel's `glob(["**"])` finds below `folder`, by path: the files, those below linked folders
+/// What Bazel's `glob(["**"])` finds below `directory`, by path: the files, those below linked directories
 /// too, but never round in a circle; not the links that lead nowhere.
-fn glob(folder: &Path) -> BTreeMap<PathBuf, Seen> {
+fn glob(directory: &Path) -> BTreeMap<PathBuf, Seen> {
     let mut files = BTreeMap::new();
-    let top = ok(folder, folder.metadata());
-    enter(folder, Path::new(""), &mut vec![(top.dev(), top.ino())], &mut files);
+    let top = ok(directory, directory.metadata());
+    enter(directory, Path::new(""), &mut vec![(top.dev(), top.ino())], &mut files);
     files
 }
 
 fn enter(
-    folder: &Path,
+    directory: &Path,
     below: &Path,
     inside: &mut Vec<(u64, u64)>,
     files: &mut BTreeMap<PathBuf, Seen>,
 ) {
-    for entry in ok(folder, fs::read_dir(folder)) {
-        let entry = ok(folder, entry);
+    for entry in ok(directory, fs::read_dir(directory)) {
+        let entry = ok(directory, entry);
         let (path, below) = (entry.path(), below.join(entry.file_name()));
         let stat = match path.metadata() {
             Err(_) if path.is_symlink() => continue,
@@ -138,18 +138,18 @@ fn enter(
     }
 }
 
-/// Makes a sandbox as Bazel does: real folders, and for every source an absolute link.
+/// Makes a sandbox as Bazel does: real directories, and for every source an absolute link.
 fn stage(files: &BTreeMap<PathBuf, Seen>, tree: &Path, sandbox: &Path) {
     let below_sandbox = sandbox.join(tree.file_name().expect("a tree has a name"));
     for (below, file) in files {
         let staged = below_sandbox.join(below);
-        let folder = staged.parent().expect("a source is in a folder");
-        ok(folder, fs::create_dir_all(folder));
+        let directory = staged.parent().expect("a source is in a directory");
+        ok(directory, fs::create_dir_all(directory));
         ok(&staged, symlink(&file.path, &staged));
     }
 }
 
-/// The spec of `files` with sources relative to the folder that `tree` is in.
+/// The spec of `files` with sources relative to the directory that `tree` is in.
 fn spec_of(files: &BTreeMap<PathBuf, Seen>, tree: &Path) -> Vec<u8> {
     let mut spec = Vec::new();
     let name = Path::new(tree.file_name().expect("a tree has a name"));
@@ -191,22 +191,22 @@ fn rows(spec: &Path, above: &Path) -> BTreeSet<Vec<u8>> {
 
 /// An archive that bsdtar made and unpacked again.
 struct Packed {
-    folder: PathBuf,
+    directory: PathBuf,
     /// Of the archive, in bytes.
     size: u64,
 }
 
 impl Packed {
-    /// Packs `spec` in `above`, and unpacks the archive in `folder` while it is written.
-    fn new(spec: &Path, above: &Path, folder: PathBuf) -> Packed {
-        ok(&folder, fs::create_dir(&folder));
+    /// Packs `spec` in `above`, and unpacks the archive in `directory` while it is written.
+    fn new(spec: &Path, above: &Path, directory: PathBuf) -> Packed {
+        ok(&directory, fs::create_dir(&directory));
         let mut of_spec = std::ffi::OsString::from("@");
         of_spec.push(spec);
         let mut pack = bsdtar(above, &[OsStr::new("-cf"), OsStr::new("-"), &of_spec])
             .stdout(Stdio::piped())
             .spawn()
             .expect("bsdtar starts: apt-get install libarchive-tools");
-        let mut unpack = bsdtar(&folder, &[OsStr::new("-xf"), OsStr::new("-")])
+        let mut unpack = bsdtar(&directory, &[OsStr::new("-xf"), OsStr::new("-")])
             .stdin(Stdio::piped())
             .spawn()
             .expect("bsdtar starts");
@@ -218,7 +218,7 @@ impl Packed {
             let ended = bsdtar.wait().expect("bsdtar ends");
             assert!(ended.success(), "{} is not {what}: {ended}", spec.display());
         }
-        Packed { folder, size }
+        Packed { directory, size }
     }
 
     /// The symlinks that were unpacked.
@@ -229,13 +229,13 @@ impl Packed {
 
     /// What was unpacked, nothing followed.
     fn entries(&self) -> Vec<(PathBuf, fs::Metadata)> {
-        let (mut entries, mut folders) = (Vec::new(), vec![self.folder.clone()]);
-        while let Some(folder) = folders.pop() {
-            for entry in ok(&folder, fs::read_dir(&folder)) {
-                let path = ok(&folder, entry).path();
+        let (mut entries, mut directories) = (Vec::new(), vec![self.directory.clone()]);
+        while let Some(directory) = directories.pop() {
+            for entry in ok(&directory, fs::read_dir(&directory)) {
+                let path = ok(&directory, entry).path();
                 let stat = ok(&path, path.symlink_metadata());
                 if stat.is_dir() {
-                    folders.push(path.clone());
+                    directories.push(path.clone());
                 }
                 entries.push((path, stat));
             }
@@ -244,10 +244,10 @@ impl Packed {
     }
 }
 
-fn bsdtar(folder: &Path, arguments: &[&OsStr]) -> Command {
+fn bsdtar(directory: &Path, arguments: &[&OsStr]) -> Command {
     let mut command = Command::new("bsdtar");
     // Names are bytes to mtree, but characters to tar's long names.
-    command.args(arguments).current_dir(folder).env("LC_ALL", "C.UTF-8");
+    command.args(arguments).current_dir(directory).env("LC_ALL", "C.UTF-8");
     command
 }
 
@@ -265,10 +265,10 @@ fn says_the_sizes(shown: &str, copies: &Packed, links: &Packed) {
 
 /// Every link leads to something, and within what was unpacked.
 fn no_link_leads_out(packed: &Packed) {
-    let folder = ok(&packed.folder, packed.folder.canonicalize());
+    let directory = ok(&packed.directory, packed.directory.canonicalize());
     for link in packed.links() {
         let end = ok(&link, link.canonicalize());
-        assert!(end.starts_with(&folder), "{} leads to {}", link.display(), end.display());
+        assert!(end.starts_with(&directory), "{} leads to {}", link.display(), end.display());
     }
 }
 
@@ -287,7 +287,7 @@ fn nothing_is_stored_twice(files: &BTreeMap<PathBuf, Seen>, tree: &Path, packed:
 
 /// Under every path of the tree, and under no other, both archives have the same bytes and mode.
 fn unpacks_alike(files: &BTreeMap<PathBuf, Seen>, copies: &Packed, links: &Packed) {
-    let (copies, links) = (glob(&copies.folder), glob(&links.folder));
+    let (copies, links) = (glob(&copies.directory), glob(&links.directory));
     let paths: BTreeSet<_> = files.keys().collect();
     same(&paths, &copies.keys().collect(), "the tree and the archive with copies have");
     same(&paths, &links.keys().collect(), "the tree and the archive with links have");
@@ -317,9 +317,9 @@ fn same<T: Ord + Debug>(one: &BTreeSet<T>, other: &BTreeSet<T>, what: &str) {
     assert!(differ.is_empty(), "{what} different ones, such as {differ:#?}");
 }
 
-fn run(folder: &Path, arguments: &[&dyn AsRef<OsStr>]) -> String {
+fn run(directory: &Path, arguments: &[&dyn AsRef<OsStr>]) -> String {
     let arguments: Vec<&OsStr> = arguments.iter().map(|argument| argument.as_ref()).collect();
-    let done = program::run(folder, &arguments);
+    let done = program::run(directory, &arguments);
     assert!(done.status.success(), "{arguments:?}: {}", program::said(&done));
     assert_eq!(program::said(&done), "", "{arguments:?} warns");
     String::from_utf8_lossy(&done.stdout).into_owned()

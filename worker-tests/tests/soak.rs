@@ -11,9 +11,9 @@ use worker_tests::exec_root::{ExecRoot, resolve, spec};
 const REQUESTS: usize = 20_000;
 /// How many requests are under way at once.
 const AT_ONCE: usize = 16;
-/// Trees of folders, several times what the cache has room for.
+/// Trees of directories, several times what the cache has room for.
 const TREES: usize = 100;
-const FOLDERS: usize = 40;
+const DIRECTORIES: usize = 40;
 const FILES: usize = 20;
 /// One request in so many comes after a tree has been removed and planted anew.
 const REQUESTS_A_TREE: usize = 50;
@@ -26,17 +26,17 @@ const BESIDES: u64 = 32 * MEBIBYTE;
 /// How far a resident size goes up and down from one request to the next.
 const FLAT: u64 = 4 * MEBIBYTE;
 
-fn folder(tree: usize, folder: usize) -> String {
-    format!("external/tree_{tree}/folder_{folder}")
+fn directory(tree: usize, directory: usize) -> String {
+    format!("external/tree_{tree}/directory_{directory}")
 }
 
 /// Plants a tree in which chance says what is a link.
 fn plant(exec_root: &ExecRoot, tree: usize, chance: &mut Chance) {
-    for number in 0..FOLDERS {
-        let folder = exec_root.at(folder(tree, number));
-        fs::create_dir_all(&folder).unwrap();
+    for number in 0..DIRECTORIES {
+        let directory = exec_root.at(directory(tree, number));
+        fs::create_dir_all(&directory).unwrap();
         for file in 0..FILES {
-            let path = folder.join(format!("file_{file}"));
+            let path = directory.join(format!("file_{file}"));
             match chance.below(10) {
                 0 if file > 0 => symlink("file_0", path).unwrap(),
                 _ => drop(fs::File::create(path).unwrap()),
@@ -47,8 +47,8 @@ fn plant(exec_root: &ExecRoot, tree: usize, chance: &mut Chance) {
 
 fn sources(tree: usize) -> Vec<String> {
     let files =
-        |number| (0..FILES).map(move |file| format!("{}/file_{file}", folder(tree, number)));
-    (0..FOLDERS).flat_map(files).collect()
+        |number| (0..FILES).map(move |file| format!("{}/file_{file}", directory(tree, number)));
+    (0..DIRECTORIES).flat_map(files).collect()
 }
 
 /// A request for one of the trees: with inputs and without, good and bad.
@@ -119,9 +119,9 @@ fn twenty_thousand_requests_take_no_more_memory_and_descriptors_than_the_first_q
     );
     let end = worker.end();
     assert_eq!((end.code(), end.answers.len()), (0, 0));
-    let reused = |line: &&str| !line.contains(" folders_reused=0 ");
+    let reused = |line: &&str| !line.contains(" directories_reused=0 ");
     let resolved: Vec<_> = end.log.lines().filter(|line| line.contains(" resolved ")).collect();
     let warm = resolved.iter().filter(|line| reused(line)).count();
-    println!("{} requests resolved, {warm} with folders that were known", resolved.len());
+    println!("{} requests resolved, {warm} with directories that were known", resolved.len());
     assert!(warm * 4 >= resolved.len(), "the cache is hardly used: {warm} of {}", resolved.len());
 }

@@ -14,7 +14,7 @@ fn stamp(inode: u64, second: i64) -> Stamp {
     Stamp { identity, modified: (second, 0), changed: (second, 0) }
 }
 
-/// What was remembered of a folder, or nothing yet.
+/// What was remembered of a directory, or nothing yet.
 fn have(cache: &Cache, stamp: Stamp, now: Moment) -> Arc<Known> {
     let read = || {
         thread::yield_now();
@@ -26,12 +26,12 @@ fn have(cache: &Cache, stamp: Stamp, now: Moment) -> Arc<Known> {
     }
 }
 
-/// What the folders that are remembered take, counted anew.
+/// What the directories that are remembered take, counted anew.
 fn counted(cache: &Cache) -> usize {
     let bytes = |slot: &Arc<Slot>| {
         lock(&slot.place).known.as_ref().map_or(0, |known| known.bytes.load(Ordering::Relaxed))
     };
-    cache.folders.iter().map(|entry| bytes(entry.value())).sum()
+    cache.directories.iter().map(|entry| bytes(entry.value())).sum()
 }
 
 /// Runs `work` in eight threads at once, each with its number.
@@ -49,8 +49,8 @@ fn at_once(work: impl Fn(u64) + Sync) {
 }
 
 #[test]
-fn what_is_held_is_what_the_remembered_folders_take_however_they_come_and_go() {
-    // Room for some ten folders of the sixteen.
+fn what_is_held_is_what_the_remembered_directories_take_however_they_come_and_go() {
+    // Room for some ten directories of the sixteen.
     let cache = Cache::new(10 * Known::by_look_ups(stamp(0, 0)).bytes.into_inner());
     at_once(|thread| {
         for round in 0..20_000_u64 {
@@ -64,12 +64,12 @@ fn what_is_held_is_what_the_remembered_folders_take_however_they_come_and_go() {
 }
 
 #[test]
-fn a_folder_that_is_not_remembered_leaves_no_slot_behind() {
+fn a_directory_that_is_not_remembered_leaves_no_slot_behind() {
     let cache = Cache::new(usize::MAX);
     let turns = AtomicU64::new(0);
     at_once(|_| {
         for _ in 0..200_000 {
-            // Each folder is asked for by all, at about the same time. It changed just now, so that
+            // Each directory is asked for by all, at about the same time. It changed just now, so that
             // it is read, and forgotten.
             let turn = turns.fetch_add(1, Ordering::Relaxed);
             let stamp = stamp(turn / 8, LATER.0);
@@ -79,5 +79,5 @@ fn a_folder_that_is_not_remembered_leaves_no_slot_behind() {
             }
         }
     });
-    assert_eq!((cache.folders.len(), cache.held()), (0, 0));
+    assert_eq!((cache.directories.len(), cache.held()), (0, 0));
 }

@@ -27,7 +27,7 @@ use worker_tests::program;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-const FOLDERS: usize = 8_000;
+const DIRECTORIES: usize = 8_000;
 const FILES: usize = 5;
 /// How often each is measured.
 const ROUNDS: usize = 15;
@@ -58,8 +58,8 @@ fn main() -> Outcome {
 fn budget(named: &[&str]) -> Outcome {
     let is_asked = |name: &str| named.is_empty() || named.contains(&name);
     let exec_root = ExecRoot::new("");
-    let forest = Planted::new(&exec_root, FOLDERS, FILES)?;
-    let tree = format!("{} rows in {} folders", forest.rows(), forest.folders());
+    let forest = Planted::new(&exec_root, DIRECTORIES, FILES)?;
+    let tree = format!("{} rows in {} directories", forest.rows(), forest.directories());
     let usual = usual_way(&exec_root, &forest)?;
     table::print_head(&tree);
     if is_asked("cold") {
@@ -82,11 +82,11 @@ fn budget(named: &[&str]) -> Outcome {
     }
     for (name, files, rounds) in [("x10", FILES, FEW_ROUNDS), ("x100", 10 * FILES, FEWEST_ROUNDS)] {
         if is_asked(name) {
-            let folders = 10 * FOLDERS;
+            let directories = 10 * DIRECTORIES;
             let larger = ExecRoot::new("");
-            let forest = Planted::new(&larger, folders, files)?;
+            let forest = Planted::new(&larger, directories, files)?;
             let usual = usual * forest.rows() as u32;
-            let what = format!("{} rows in {folders} folders, cold", forest.rows());
+            let what = format!("{} rows in {directories} directories, cold", forest.rows());
             cold(&what, &larger, rounds, usual)?;
             if name == "x10" {
                 ten_times(&larger, &exec_root, usual);
@@ -95,7 +95,7 @@ fn budget(named: &[&str]) -> Outcome {
     }
     drop(exec_root);
     if is_asked("huge") {
-        huge_folder(usual)?;
+        huge_directory(usual)?;
     }
     if is_asked("chain") {
         chain(usual)?;
@@ -123,10 +123,10 @@ impl std::ops::Deref for Planted {
 }
 
 impl Planted {
-    fn new(exec_root: &ExecRoot, folders: usize, files: usize) -> Result<Self, Box<dyn Error>> {
-        let forest = forest::plant(exec_root.path(), folders, files)?;
+    fn new(exec_root: &ExecRoot, directories: usize, files: usize) -> Result<Self, Box<dyn Error>> {
+        let forest = forest::plant(exec_root.path(), directories, files)?;
         exec_root.write("spec.mtree", forest.spec());
-        write_lines(exec_root, "folders", forest.folder_paths());
+        write_lines(exec_root, "directories", forest.directory_paths());
         write_lines(exec_root, "rows", forest.sources());
         settle();
         Ok(Self(forest))
@@ -192,7 +192,7 @@ fn ten_times(larger: &ExecRoot, exec_root: &ExecRoot, usual: Duration) {
 fn warm(exec_root: &ExecRoot, forest: &Forest, usual: Duration) {
     let asked = listing(resolve(1, "spec.mtree", "out.mtree"), forest).sent(Protocol::Proto);
     let mut worker = exec_root.worker(&[]);
-    let mut floor = floor_worker(exec_root, &["warm", "folders", "spec.mtree", "floor.mtree"]);
+    let mut floor = floor_worker(exec_root, &["warm", "directories", "spec.mtree", "floor.mtree"]);
     let root = exec_root.path();
     for _ in 0..2 {
         time(root, &mut worker, &asked);
@@ -215,7 +215,7 @@ fn sandbox(exec_root: &ExecRoot, forest: &Forest, usual: Duration) -> Outcome {
     let outside = asked.sent(Protocol::Proto);
     let inside = WorkRequest { sandbox_dir: BOX.to_owned(), ..asked }.sent(Protocol::Proto);
     let mut worker = exec_root.worker(&[]);
-    let arguments = ["sandbox", "folders", "rows", BOX, "spec.mtree", "floor.mtree"];
+    let arguments = ["sandbox", "directories", "rows", BOX, "spec.mtree", "floor.mtree"];
     let mut floor = floor_worker(exec_root, &arguments);
     // The real tree is known; the sandbox is not.
     time(exec_root.path(), &mut worker, &outside);
@@ -277,7 +277,7 @@ fn in_flight(exec_root: &ExecRoot, forest: &Forest, usual: Duration) {
         .map(|asked| asked.sent(Protocol::Proto))
         .collect();
     let mut worker = exec_root.worker(&[]);
-    let mut floor = floor_worker(exec_root, &["warm", "folders", "spec.mtree", "floor.mtree"]);
+    let mut floor = floor_worker(exec_root, &["warm", "directories", "spec.mtree", "floor.mtree"]);
     let root = exec_root.path();
     let remove = || (1..=IN_FLIGHT).for_each(|id| drop(fs::remove_file(exec_root.at(out(id)))));
     let at_once = |worker: &mut Worker| {
@@ -309,20 +309,20 @@ fn in_flight(exec_root: &ExecRoot, forest: &Forest, usual: Duration) {
     table::print(&format!("{IN_FLIGHT} warm requests in flight"), &turns, None, usual);
 }
 
-/// A folder of a million names, of which three have rows.
-fn huge_folder(usual: Duration) -> Outcome {
+/// A directory of a million names, of which three have rows.
+fn huge_directory(usual: Duration) -> Outcome {
     const NAMES: usize = 1_000_000;
     let exec_root = ExecRoot::new("");
-    let folder = exec_root.at(TOP);
-    fs::create_dir_all(&folder)?;
+    let directory = exec_root.at(TOP);
+    fs::create_dir_all(&directory)?;
     for number in 0..NAMES {
-        fs::File::create(folder.join(format!("name_{number}")))?;
+        fs::File::create(directory.join(format!("name_{number}")))?;
     }
-    std::os::unix::fs::symlink("name_1", folder.join("link"))?;
+    std::os::unix::fs::symlink("name_1", directory.join("link"))?;
     let names = ["name_1", "name_2", "link"];
     write_spec(&exec_root, names.iter().map(|name| (*name).to_owned()));
     let turns = processes(&exec_root, ROUNDS, &["links", "rows", "spec.mtree", "floor.mtree"]);
-    table::print("3 of 1,000,000 names of a folder", &turns, None, usual * 3);
+    table::print("3 of 1,000,000 names of a directory", &turns, None, usual * 3);
     Ok(())
 }
 
@@ -330,12 +330,12 @@ fn huge_folder(usual: Duration) -> Outcome {
 fn chain(usual: Duration) -> Outcome {
     const LINKS: usize = 40;
     let exec_root = ExecRoot::new("");
-    let folder = exec_root.at(TOP);
-    fs::create_dir_all(&folder)?;
-    fs::File::create(folder.join("link_0"))?;
+    let directory = exec_root.at(TOP);
+    fs::create_dir_all(&directory)?;
+    fs::File::create(directory.join("link_0"))?;
     for number in 1..=LINKS {
         let target = format!("link_{}", number - 1);
-        std::os::unix::fs::symlink(target, folder.join(format!("link_{number}")))?;
+        std::os::unix::fs::symlink(target, directory.join(format!("link_{number}")))?;
     }
     write_spec(&exec_root, (0..=LINKS).map(|number| format!("link_{number}")));
     let turns = processes(&exec_root, ROUNDS, &["links", "rows", "spec.mtree", "floor.mtree"]);
@@ -343,24 +343,24 @@ fn chain(usual: Duration) -> Outcome {
     Ok(())
 }
 
-/// Many links in one folder, each to a file beside it.
+/// Many links in one directory, each to a file beside it.
 fn many_links(usual: Duration) -> Outcome {
     const LINKS: usize = 50_000;
     let exec_root = ExecRoot::new("");
-    let folder = exec_root.at(TOP);
-    fs::create_dir_all(&folder)?;
-    fs::File::create(folder.join("file"))?;
+    let directory = exec_root.at(TOP);
+    fs::create_dir_all(&directory)?;
+    fs::File::create(directory.join("file"))?;
     for number in 0..LINKS {
-        std::os::unix::fs::symlink("file", folder.join(format!("link_{number}")))?;
+        std::os::unix::fs::symlink("file", directory.join(format!("link_{number}")))?;
     }
     let names = (0..LINKS).map(|number| format!("link_{number}"));
     write_spec(&exec_root, names.chain(["file".to_owned()]));
     let turns = processes(&exec_root, ROUNDS, &["links", "rows", "spec.mtree", "floor.mtree"]);
-    table::print("50,000 links in one folder", &turns, None, usual * (LINKS + 1) as u32);
+    table::print("50,000 links in one directory", &turns, None, usual * (LINKS + 1) as u32);
     Ok(())
 }
 
-/// A spec of the files of one folder, and the list of their paths.
+/// A spec of the files of one directory, and the list of their paths.
 fn write_spec(exec_root: &ExecRoot, names: impl Iterator<Item = String> + Clone) {
     let rows = names.clone().map(|name| {
         format!("./opt/{name} uid=0 gid=0 time=1672560000 mode=0755 type=file content={TOP}/{name}")

@@ -31,9 +31,9 @@ rm list
 # Packages of five modules each, to make the tree as large as a toolchain with everything installed.
 _PAD = """
 import os, sys
-version, folders = sys.argv[1], int(sys.argv[2])
+version, directories = sys.argv[1], int(sys.argv[2])
 root = "lib/python%s/site-packages/padding" % version
-for i in range(folders):
+for i in range(directories):
     package = "%s/p%02d/q%d" % (root, i // 100, i % 100)
     os.makedirs(package)
     for j in range(4):

@@ -22,7 +22,7 @@ _LINK_EACH = """
 set -e
 from=$PWD/$1
 cd "$2"
-(cd "$from" && find . -type d) | while IFS= read -r folder; do mkdir -p "$folder"; done
+(cd "$from" && find . -type d) | while IFS= read -r directory; do mkdir -p "$directory"; done
 (cd "$from" && find . ! -type d) | while IFS= read -r file; do ln -s "$from/${file#./}" "$file"; done
 """
 

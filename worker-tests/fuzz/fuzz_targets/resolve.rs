@@ -64,24 +64,24 @@ fn ask(
     is_sandbox: bool,
 ) -> Result<Vec<u8>, String> {
     // Beside the exec root, so that no spec is a part of it.
-    let folder = planted.root.join("specs");
-    fs::create_dir_all(&folder).expect("a folder is made");
+    let directory = planted.root.join("specs");
+    fs::create_dir_all(&directory).expect("a directory is made");
     for (name, text) in [("spec.mtree", &written.spec), ("also.mtree", &written.also)] {
-        fs::write(folder.join(name), text).expect("a spec can be written");
+        fs::write(directory.join(name), text).expect("a spec can be written");
     }
     let mut arguments = vec!["resolve".into()];
     for (flag, name) in
         [("--mtree=", "spec.mtree"), ("--also=", "also.mtree"), ("--out=", "out.mtree")]
     {
         let mut argument = OsString::from(flag);
-        argument.push(folder.join(name));
+        argument.push(directory.join(name));
         arguments.push(argument);
     }
     arguments.extend(options.arguments());
     let cache = Cache::new(Cache::DEFAULT_LIMIT);
     let context = Context { is_sandbox, ..Context::new(&planted.exec_root, &cache) };
     command::run(&arguments, &context).map_err(|error| error.to_string())?;
-    Ok(fs::read(Path::new(&folder).join("out.mtree")).expect("there is an output"))
+    Ok(fs::read(Path::new(&directory).join("out.mtree")).expect("there is an output"))
 }
 
 /// Fails with what makes a case.

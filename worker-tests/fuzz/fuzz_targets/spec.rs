@@ -13,7 +13,7 @@ fuzz_target!(|input: &[u8]| {
     };
     let link_is_source = choices & 1 == 1;
     let read = || Spec::parse(text.to_vec(), link_is_source);
-    // A folder that is entered is spelled out in each of its rows, up to 4,096 bytes in two of each.
+    // A directory that is entered is spelled out in each of its rows, up to 4,096 bytes in two of each.
     let Ok(spec) = within((1 << 20) + 4096 * text.len(), read) else {
         return;
     };
@@ -24,7 +24,7 @@ fuzz_target!(|input: &[u8]| {
     }
     let mut chooser = Chooser::new(choices);
     turn_rows(&spec, link_is_source, &mut chooser);
-    turn_a_folder(&spec, link_is_source, &mut chooser);
+    turn_a_directory(&spec, link_is_source, &mut chooser);
     change_rows(&spec, link_is_source, &mut chooser);
 });
 
@@ -52,28 +52,28 @@ fn turn_rows(spec: &Spec, link_is_source: bool, chooser: &mut Chooser) {
     }
 }
 
-fn turn_a_folder(spec: &Spec, link_is_source: bool, chooser: &mut Chooser) {
-    let folder_of = |row: &Row| path::split(spec.path(row)).0;
+fn turn_a_directory(spec: &Spec, link_is_source: bool, chooser: &mut Chooser) {
+    let directory_of = |row: &Row| path::split(spec.path(row)).0;
     let Some(row) = spec.rows().get(chooser.below(spec.rows().len())) else {
         return;
     };
-    let folder = folder_of(row);
+    let directory = directory_of(row);
     let goes = |row: &Row| {
         let path = spec.path(row);
-        path == folder || path::below(path, folder).is_some()
+        path == directory || path::below(path, directory).is_some()
     };
-    if !path::is_plain(folder) || spec.rows().iter().any(|row| goes(row) && !is_plain(spec, row)) {
+    if !path::is_plain(directory) || spec.rows().iter().any(|row| goes(row) && !is_plain(spec, row)) {
         return;
     }
     let rows: Vec<usize> = (0..spec.rows().len()).filter(|&row| goes(&spec.rows()[row])).collect();
     let keywords = rows[chooser.below(rows.len())];
     let mut edits = Edits::new(spec);
-    edits.folder_link(&rows, keywords, folder, LINK);
+    edits.directory_link(&rows, keywords, directory, LINK);
     let text = written(edits);
     let new = again(&text, link_is_source);
     let at = spec.rows()[..rows[0]].iter().filter(|row| !goes(row)).count();
     let link = &new.rows()[at];
-    assert_eq!((new.path(link), link.kind()), (folder, Kind::Link));
+    assert_eq!((new.path(link), link.kind()), (directory, Kind::Link));
     let stay = spec.rows().iter().filter(|row| !goes(row));
     let new_rows = new.rows().iter().enumerate().filter(|(number, _)| *number != at);
     let pairs: Vec<_> = stay.zip(new_rows.map(|(_, row)| row)).collect();
@@ -90,9 +90,9 @@ fn is_plain(spec: &Spec, row: &Row) -> bool {
 
 fn change_rows(spec: &Spec, link_is_source: bool, chooser: &mut Chooser) {
     let some_row = spec.rows().get(chooser.below(spec.rows().len()));
-    let folder = some_row.map(|row| path::split(spec.path(row)).0.to_vec());
+    let directory = some_row.map(|row| path::split(spec.path(row)).0.to_vec());
     let change = Change {
-        strip_prefix: folder.filter(|_| chooser.below(2) == 1),
+        strip_prefix: directory.filter(|_| chooser.below(2) == 1),
         package_dir: (chooser.below(2) == 1).then(|| b"/o p/#x".to_vec()),
         mtime: (chooser.below(2) == 1).then(|| b"7 \n".to_vec()),
         owner: Owner::default(),

@@ -102,7 +102,7 @@ impl Echo {
         let (begun, open) = (OsStr::from_bytes(begun), OsStr::from_bytes(open));
         fs::write(begun, "").expect("the file can be made");
         let mut most = self.running.load(Ordering::SeqCst);
-        while !fs::exists(open).expect("the folder is there") && !cancel.is_cancelled() {
+        while !fs::exists(open).expect("the directory is there") && !cancel.is_cancelled() {
             most = most.max(self.running.load(Ordering::SeqCst));
             thread::sleep(Duration::from_micros(200));
         }

@@ -1,11 +1,11 @@
 //! The floor of the Budget (DESIGN): programs that do only what cannot be avoided, on one thread.
 //!
-//!     floor cold FOLDER SPEC OUT                list every folder below FOLDER once, read SPEC, write OUT
-//!     floor warm FOLDERS SPEC OUT               serve: stat every folder once, read SPEC, write OUT
+//!     floor cold DIRECTORY SPEC OUT                list every directory below DIRECTORY once, read SPEC, write OUT
+//!     floor warm DIRECTORIES SPEC OUT               serve: stat every directory once, read SPEC, write OUT
 //!     floor links ROWS SPEC OUT                 readlink every row once, read SPEC, write OUT
-//!     floor sandbox FOLDERS ROWS BOX SPEC OUT   serve: readlink every row below BOX once, and as warm
+//!     floor sandbox DIRECTORIES ROWS BOX SPEC OUT   serve: readlink every row below BOX once, and as warm
 //!
-//! A listing is `openat`, `getdents64` until it is empty, `close`: no `stat`, nothing kept. FOLDERS and
+//! A listing is `openat`, `getdents64` until it is empty, `close`: no `stat`, nothing kept. DIRECTORIES and
 //! ROWS are files of paths, one a line. To serve is to read a request behind its length from stdin,
 //! and to answer on stdout with an empty one, until the input ends: as a worker does, but nothing of
 //! the request is looked at.
@@ -22,28 +22,28 @@ use rustix::io::Errno;
 fn main() -> io::Result<()> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     match &arguments[..] {
-        [what, folder, spec, out] if what == "cold" => {
-            let folder = CString::new(folder.as_encoded_bytes())?;
+        [what, directory, spec, out] if what == "cold" => {
+            let directory = CString::new(directory.as_encoded_bytes())?;
             let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
-            list(CWD, &folder, &mut buffer)?;
+            list(CWD, &directory, &mut buffer)?;
             copy(spec, out)
         }
         [what, rows, spec, out] if what == "links" => {
             read_links(OsStr::new("."), &paths(rows)?)?;
             copy(spec, out)
         }
-        [what, folders, spec, out] if what == "warm" => {
-            let folders = paths(folders)?;
+        [what, directories, spec, out] if what == "warm" => {
+            let directories = paths(directories)?;
             serve(|| {
-                stat_all(&folders)?;
+                stat_all(&directories)?;
                 copy(spec, out)
             })
         }
-        [what, folders, rows, sandbox, spec, out] if what == "sandbox" => {
-            let (folders, rows) = (paths(folders)?, paths(rows)?);
+        [what, directories, rows, sandbox, spec, out] if what == "sandbox" => {
+            let (directories, rows) = (paths(directories)?, paths(rows)?);
             serve(|| {
                 read_links(sandbox, &rows)?;
-                stat_all(&folders)?;
+                stat_all(&directories)?;
                 copy(spec, out)
             })
         }
@@ -51,12 +51,12 @@ fn main() -> io::Result<()> {
     }
 }
 
-/// Lists the folder `name` in `parent`, and every folder below it.
+/// Lists the directory `name` in `parent`, and every directory below it.
 fn list(parent: BorrowedFd<'_>, name: &CString, buffer: &mut [MaybeUninit<u8>]) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = openat(parent, name, flags, Mode::empty())?;
+    let directory = openat(parent, name, flags, Mode::empty())?;
     let mut inner = Vec::new();
-    let mut entries = RawDir::new(&folder, buffer);
+    let mut entries = RawDir::new(&directory, buffer);
     while let Some(entry) = entries.next() {
         let entry = entry?;
         let name = entry.file_name();
@@ -64,12 +64,12 @@ fn list(parent: BorrowedFd<'_>, name: &CString, buffer: &mut [MaybeUninit<u8>]) 
             inner.push(name.to_owned());
         }
     }
-    inner.iter().try_for_each(|name| list(folder.as_fd(), name, buffer))
+    inner.iter().try_for_each(|name| list(directory.as_fd(), name, buffer))
 }
 
-fn stat_all(folders: &[CString]) -> io::Result<()> {
-    for folder in folders {
-        stat(folder)?;
+fn stat_all(directories: &[CString]) -> io::Result<()> {
+    for directory in directories {
+        stat(directory)?;
     }
     Ok(())
 }

@@ -64,14 +64,14 @@ impl Changes {
             None => without_parts(&name, 0),
         };
         let mut moved = spec::head(&name).to_vec();
-        if let Some(folder) = &self.package_dir {
-            moved.extend(spec::escape(&spec::parts(folder).join(&b'/')));
+        if let Some(directory) = &self.package_dir {
+            moved.extend(spec::escape(&spec::parts(directory).join(&b'/')));
             if !stripped.is_empty() {
                 moved.push(b'/');
             }
         }
         moved.extend_from_slice(stripped);
-        if row.is_folder() && !moved.contains(&b'/') {
+        if row.is_directory() && !moved.contains(&b'/') {
             moved.push(b'/');
         }
         Some(match moved.as_slice() {
@@ -84,9 +84,9 @@ impl Changes {
         })
     }
 
-    /// A folder row for each part of the package folder that has no row.
+    /// A directory row for each part of the package directory that has no row.
     fn made_parents(&self, moved: &[Option<Vec<u8>>]) -> Vec<u8> {
-        let folder = spec::parts(self.package_dir.as_deref().unwrap_or_default());
+        let directory = spec::parts(self.package_dir.as_deref().unwrap_or_default());
         let there: BTreeSet<Parts> = moved
             .iter()
             .flatten()
@@ -94,8 +94,8 @@ impl Changes {
             .map(|name| spec::parts(&name))
             .collect();
         let mut rows = Vec::new();
-        for length in 1..=folder.len() {
-            let parent = &folder[..length];
+        for length in 1..=directory.len() {
+            let parent = &directory[..length];
             if there.contains(parent) {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! DESIGN rule 6 for the oracle: folders that become one link.
+//! DESIGN rule 6 for the oracle: directories that become one link.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::{
     tree::{self, Entry, Location},
 };
 
-/// One folder that becomes one link.
+/// One directory that becomes one link.
 pub struct Collapse {
     /// The lines of the rows that go, in order.
     pub goes: Vec<usize>,
@@ -16,73 +16,73 @@ pub struct Collapse {
     pub row: Vec<u8>,
 }
 
-/// What stands below an archive folder, by the path below it.
+/// What stands below an archive directory, by the path below it.
 #[derive(Default)]
 struct Below<'a> {
     rows: BTreeMap<&'a [Vec<u8>], Vec<&'a Known<'a>>>,
-    folder_rows: BTreeMap<&'a [Vec<u8>], Vec<&'a Known<'a>>>,
+    directory_rows: BTreeMap<&'a [Vec<u8>], Vec<&'a Known<'a>>>,
 }
 
 impl Archive<'_> {
-    /// Every folder of this spec that becomes one link.
+    /// Every directory of this spec that becomes one link.
     pub fn collapses(&self) -> Vec<Collapse> {
-        let folders = self.folders();
+        let directories = self.directories();
         let mut linked: Vec<Parts> = Vec::new();
         let mut collapses = Vec::new();
-        for folder in &folders {
-            if linked.iter().any(|outer| folder.starts_with(outer)) {
+        for directory in &directories {
+            if linked.iter().any(|outer| directory.starts_with(outer)) {
                 continue;
             }
-            let Some((text, targets)) = self.folder_targets(folder, &folders) else {
+            let Some((text, targets)) = self.directory_targets(directory, &directories) else {
                 continue;
             };
-            if let Some(text) = self.choose(folder, targets.iter().copied(), Some(&text)) {
-                self.count("rule 6: a folder");
-                linked.push(folder.clone());
-                collapses.push(self.collapse(folder, &text));
+            if let Some(text) = self.choose(directory, targets.iter().copied(), Some(&text)) {
+                self.count("rule 6: a directory");
+                linked.push(directory.clone());
+                collapses.push(self.collapse(directory, &text));
             }
         }
         collapses
     }
 
-    /// The folders of the archive that have rows with sources below, outermost first.
-    fn folders(&self) -> Vec<Parts> {
-        let mut folders = BTreeSet::new();
+    /// The directories of the archive that have rows with sources below, outermost first.
+    fn directories(&self) -> Vec<Parts> {
+        let mut directories = BTreeSet::new();
         for row in self.rows.iter().filter(|row| row.source.is_some()) {
             for length in 1..row.row.path.len() {
-                folders.insert((length, row.row.path[..length].to_vec()));
+                directories.insert((length, row.row.path[..length].to_vec()));
             }
         }
-        folders.into_iter().map(|(_, folder)| folder).collect()
+        directories.into_iter().map(|(_, directory)| directory).collect()
     }
 
-    /// The folders of the archive below which a row stands as its source stands below the folder at
-    /// `location`. At none of them, nor above, stands anything but a folder.
-    pub fn folders_at(&self, location: &Location) -> Vec<Parts> {
-        let mut folders = self.folders();
-        folders.retain(|folder| {
+    /// The directories of the archive below which a row stands as its source stands below the directory at
+    /// `location`. At none of them, nor above, stands anything but a directory.
+    pub fn directories_at(&self, location: &Location) -> Vec<Parts> {
+        let mut directories = self.directories();
+        directories.retain(|directory| {
             self.rows.iter().any(|row| {
-                let rest = row.row.path.strip_prefix(folder.as_slice());
+                let rest = row.row.path.strip_prefix(directory.as_slice());
                 rest.is_some_and(|rest| !rest.is_empty() && mirrors_at(row, rest, location))
             }) && !self
                 .rows
                 .iter()
-                .any(|row| folder.starts_with(&row.row.path) && !row.row.is_folder())
+                .any(|row| directory.starts_with(&row.row.path) && !row.row.is_directory())
         });
-        folders
+        directories
     }
 
-    /// If the archive mirrors a linked folder at `folder`: the text of that link, and the archive
-    /// folders that mirror its first target that any does.
-    fn folder_targets<'f>(
+    /// If the archive mirrors a linked directory at `directory`: the text of that link, and the archive
+    /// directories that mirror its first target that any does.
+    fn directory_targets<'f>(
         &self,
-        folder: &Parts,
-        folders: &'f [Parts],
+        directory: &Parts,
+        directories: &'f [Parts],
     ) -> Option<(Vec<u8>, Vec<&'f Parts>)> {
-        let ours = self.below(folder)?;
+        let ours = self.below(directory)?;
         if self.rows.iter().any(|row| {
-            row.row.path == *folder && !(row.line.is_some() && row.row.is_folder())
-                || row.row.path.starts_with(folder) && row.line.is_none()
+            row.row.path == *directory && !(row.line.is_some() && row.row.is_directory())
+                || row.row.path.starts_with(directory) && row.line.is_none()
         }) {
             return None;
         }
@@ -97,9 +97,9 @@ impl Archive<'_> {
         let text = entry.link()?;
         let trail = tree::follow(&entry, self.root).ok()?;
         for location in &trail.locations {
-            let targets: Vec<&Parts> = folders
+            let targets: Vec<&Parts> = directories
                 .iter()
-                .filter(|target| !target.starts_with(folder) && !folder.starts_with(target))
+                .filter(|target| !target.starts_with(directory) && !directory.starts_with(target))
                 .filter(|target| self.shows_the_same(&ours, target, location))
                 .collect();
             if !targets.is_empty() {
@@ -109,33 +109,33 @@ impl Archive<'_> {
         None
     }
 
-    /// Whether the archive mirrors the folder at `location` at `target`, with rows like `ours`.
+    /// Whether the archive mirrors the directory at `location` at `target`, with rows like `ours`.
     fn shows_the_same(&self, ours: &Below, target: &Parts, location: &Location) -> bool {
         let Some(theirs) = self.below(target) else {
             return false;
         };
-        self.rows.iter().all(|row| row.row.path != *target || row.row.is_folder())
+        self.rows.iter().all(|row| row.row.path != *target || row.row.is_directory())
             && theirs.all_rows().all(|(rest, row)| mirrors_at(row, rest, location))
             && ours.rows.len() == theirs.rows.len()
             && ours.rows.iter().all(|(rest, ours)| {
                 theirs.rows.get(rest).is_some_and(|theirs| are_alike(ours, theirs))
             })
-            && ours.folder_rows_are_in(&theirs)
-            && theirs.folder_rows_are_in(ours)
+            && ours.directory_rows_are_in(&theirs)
+            && theirs.directory_rows_are_in(ours)
     }
 
-    /// What stands below `folder`; `None` where a row is there that forbids a link.
-    fn below(&self, folder: &Parts) -> Option<Below<'_>> {
+    /// What stands below `directory`; `None` where a row is there that forbids a link.
+    fn below(&self, directory: &Parts) -> Option<Below<'_>> {
         let mut below = Below::default();
         for row in &self.rows {
-            let Some(rest) = row.row.path.strip_prefix(folder.as_slice()) else {
+            let Some(rest) = row.row.path.strip_prefix(directory.as_slice()) else {
                 continue;
             };
             if rest.is_empty() {
                 continue;
             }
-            if row.row.is_folder() {
-                below.folder_rows.entry(rest).or_default().push(row);
+            if row.row.is_directory() {
+                below.directory_rows.entry(rest).or_default().push(row);
             } else if row.found.is_some() && self.agree(&row.row.path, |_| true) {
                 below.rows.entry(rest).or_default().push(row);
             } else {
@@ -145,16 +145,16 @@ impl Archive<'_> {
         Some(below)
     }
 
-    fn collapse(&self, folder: &Parts, text: &[u8]) -> Collapse {
+    fn collapse(&self, directory: &Parts, text: &[u8]) -> Collapse {
         let gone: Vec<&Known> = self
             .rows
             .iter()
-            .filter(|row| row.line.is_some() && row.row.path.starts_with(folder))
+            .filter(|row| row.line.is_some() && row.row.path.starts_with(directory))
             .collect();
-        let own = gone.iter().find(|row| row.row.path == *folder);
+        let own = gone.iter().find(|row| row.row.path == *directory);
         Collapse {
             goes: gone.iter().filter_map(|row| row.line).collect(),
-            row: folder_link(folder, own.unwrap_or(&gone[0]).row, gone[0].row, text),
+            row: directory_link(directory, own.unwrap_or(&gone[0]).row, gone[0].row, text),
         }
     }
 }
@@ -164,50 +164,52 @@ impl<'a> Below<'a> {
         self.rows.iter().flat_map(|(rest, rows)| rows.iter().map(|row| (*rest, *row)))
     }
 
-    /// Whether each of the folder rows is a folder in `other` too, with the same keywords if it
+    /// Whether each of the directory rows is a directory in `other` too, with the same keywords if it
     /// has a row there.
-    fn folder_rows_are_in(&self, other: &Below) -> bool {
-        self.folder_rows.iter().all(|(rest, rows)| match other.folder_rows.get(rest) {
+    fn directory_rows_are_in(&self, other: &Below) -> bool {
+        self.directory_rows.iter().all(|(rest, rows)| match other.directory_rows.get(rest) {
             Some(others) => {
                 rows.iter().all(|row| others.iter().all(|other| keywords(row) == keywords(other)))
             }
-            None => {
-                other.rows.keys().chain(other.folder_rows.keys()).any(|path| path.starts_with(rest))
-            }
+            None => other
+                .rows
+                .keys()
+                .chain(other.directory_rows.keys())
+                .any(|path| path.starts_with(rest)),
         })
     }
 }
 
-/// The folder that a row mirrors: its source without `rest`, the row's path below that folder.
+/// The directory that a row mirrors: its source without `rest`, the row's path below that directory.
 fn mirrored(row: &Known, rest: &[Vec<u8>]) -> Option<Entry> {
     let source = spec::parts(row.source.as_ref()?);
-    let folder = source.strip_suffix(rest)?;
-    tree::folder_entry(row.found.as_ref()?.roots.last()?, folder)
+    let directory = source.strip_suffix(rest)?;
+    tree::directory_entry(row.found.as_ref()?.roots.last()?, directory)
 }
 
-/// Whether the folder that a row mirrors is at `location` below one of the row's roots.
+/// Whether the directory that a row mirrors is at `location` below one of the row's roots.
 fn mirrors_at(row: &Known, rest: &[Vec<u8>], location: &Location) -> bool {
     let (Some(source), Some(found)) = (&row.source, &row.found) else {
         return false;
     };
     let source = spec::parts(source);
-    let Some(folder) = source.strip_suffix(rest) else {
+    let Some(directory) = source.strip_suffix(rest) else {
         return false;
     };
     found.roots.iter().any(|root| {
-        tree::folder_entry(root, folder).and_then(|entry| entry.location()).as_ref()
+        tree::directory_entry(root, directory).and_then(|entry| entry.location()).as_ref()
             == Some(location)
     })
 }
 
-/// Whether the rows at one path below two folders are the same files with the same keywords, one
-/// after the other, and `theirs` were not reached through more linked folders than `ours`.
+/// Whether the rows at one path below two directories are the same files with the same keywords, one
+/// after the other, and `theirs` were not reached through more linked directories than `ours`.
 fn are_alike(ours: &[&Known], theirs: &[&Known]) -> bool {
     ours.len() == theirs.len()
         && ours.iter().zip(theirs).all(|(ours, theirs)| {
             ours.home() == theirs.home()
                 && keywords(ours) == keywords(theirs)
-                && theirs.linked_folders() <= ours.linked_folders()
+                && theirs.linked_directories() <= ours.linked_directories()
         })
 }
 
@@ -222,16 +224,16 @@ fn says_what_it_is(keyword: &[u8]) -> bool {
     [&b"type"[..], b"content", b"contents", b"link"].contains(&keyword)
 }
 
-/// The link row for `folder`, with the keywords of the row `like`, in the place of the row `place`.
-fn folder_link(folder: &Parts, like: &Row, place: &Row, text: &[u8]) -> Vec<u8> {
+/// The link row for `directory`, with the keywords of the row `like`, in the place of the row `place`.
+fn directory_link(directory: &Parts, like: &Row, place: &Row, text: &[u8]) -> Vec<u8> {
     let name = like.fields.get(0).unwrap_or_default();
     let head: &[u8] = match spec::head(name) {
-        b"" if folder.len() == 1 => b"./",
+        b"" if directory.len() == 1 => b"./",
         // These would be no rows.
-        b"/" if matches!(&folder.join(&b'/')[..], b"set" | b"unset") => b"./",
+        b"/" if matches!(&directory.join(&b'/')[..], b"set" | b"unset") => b"./",
         head => head,
     };
-    let mut fields = vec![[head, &spec::escape(&folder.join(&b'/'))].concat()];
+    let mut fields = vec![[head, &spec::escape(&directory.join(&b'/'))].concat()];
     let mut has_type = false;
     for field in like.fields.after_name() {
         match spec::cut_at_equals(field).0 {

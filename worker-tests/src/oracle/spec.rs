@@ -24,7 +24,7 @@ pub enum Line {
     Remark(Vec<u8>),
     /// `/set` or `/unset`.
     Default(Fields),
-    /// `..`, and the line of the folder row that it closes.
+    /// `..`, and the line of the directory row that it closes.
     Up {
         text: Vec<u8>,
         closes: Option<usize>,
@@ -47,7 +47,7 @@ pub struct Row {
     pub number: usize,
     /// Where it stands in the archive.
     pub path: Parts,
-    /// Its name has no slash: it belongs to the folder entered last.
+    /// Its name has no slash: it belongs to the directory entered last.
     pub slash_less: bool,
     /// The `/set` values in force.
     pub defaults: Keywords,
@@ -60,7 +60,7 @@ const WITHOUT_VALUE: [&[u8]; 3] = [b"optional", b"nochange", b"ignore"];
 pub fn parse(spec: &[u8]) -> Result<Vec<Line>, BadLine> {
     let mut lines = Vec::new();
     let mut defaults = Keywords::new();
-    // The folders entered: their names, and the lines of their rows.
+    // The directories entered: their names, and the lines of their rows.
     let mut entered: Vec<(Vec<u8>, usize)> = Vec::new();
     for (number, text) in logical_lines(spec) {
         let bad = |why| BadLine { number, why };
@@ -99,11 +99,11 @@ pub fn parse(spec: &[u8]) -> Result<Vec<Line>, BadLine> {
                 let slash_less = !name.contains(&b'/') && name != b".";
                 let mut path = Parts::new();
                 if slash_less {
-                    path.extend(entered.iter().map(|(folder, _)| folder.clone()));
+                    path.extend(entered.iter().map(|(directory, _)| directory.clone()));
                 }
                 path.extend(parts(&plain));
                 let row = Row { fields, number, path, slash_less, defaults: defaults.clone() };
-                if slash_less && row.is_folder() {
+                if slash_less && row.is_directory() {
                     entered.push((plain, lines.len()));
                 }
                 lines.push(Line::Row(row));
@@ -130,7 +130,7 @@ impl Row {
         unescape(self.keywords().get(&b"type"[..])?.as_deref()?)
     }
 
-    pub fn is_folder(&self) -> bool {
+    pub fn is_directory(&self) -> bool {
         self.kind().as_deref() == Some(b"dir")
     }
 

@@ -14,7 +14,7 @@ use super::spec::{Parts, parts};
 /// At most so many links on one way.
 const MOST_LINKS: usize = 40;
 
-/// (device and inode of a folder, a name in it).
+/// (device and inode of a directory, a name in it).
 pub type Location = (u64, u64, Vec<u8>);
 
 /// Why a path leads to nothing.
@@ -29,19 +29,19 @@ pub enum Lost {
 /// A source, once staging is behind.
 #[derive(Clone)]
 pub struct Found {
-    /// The folders that the source was looked up from, one for each staging link and the first.
+    /// The directories that the source was looked up from, one for each staging link and the first.
     pub roots: Vec<PathBuf>,
     /// Where the source's entry was at each staging link that stood for the whole source.
     pub staging: Vec<Location>,
     pub home: Entry,
-    /// How many links lie on the way from the last root to the home's folder.
-    pub linked_folders: usize,
+    /// How many links lie on the way from the last root to the home's directory.
+    pub linked_directories: usize,
 }
 
-/// A name in a folder that is reached without links.
+/// A name in a directory that is reached without links.
 #[derive(Clone)]
 pub struct Entry {
-    pub folder: PathBuf,
+    pub directory: PathBuf,
     pub name: Vec<u8>,
 }
 
@@ -53,10 +53,10 @@ pub struct Trail {
 }
 
 impl Entry {
-    /// `None` where the folder cannot be asked.
+    /// `None` where the directory cannot be asked.
     pub fn location(&self) -> Option<Location> {
-        let folder = fs::symlink_metadata(&self.folder).ok()?;
-        Some((folder.dev(), folder.ino(), self.name.clone()))
+        let directory = fs::symlink_metadata(&self.directory).ok()?;
+        Some((directory.dev(), directory.ino(), self.name.clone()))
     }
 
     /// The text of the link that it is.
@@ -70,11 +70,11 @@ impl Entry {
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.join(OsStr::from_bytes(&self.name))
+        self.directory.join(OsStr::from_bytes(&self.name))
     }
 }
 
-/// Finds `source` below `root`, a folder that is reached without links.
+/// Finds `source` below `root`, a directory that is reached without links.
 pub fn find(root: &Path, source: &[u8]) -> Result<Found, Lost> {
     let from_root = source.first() == Some(&b'/');
     let wanted = parts(source);
@@ -83,8 +83,8 @@ pub fn find(root: &Path, source: &[u8]) -> Result<Found, Lost> {
     while roots.len() <= MOST_LINKS + 1 {
         let root = &roots[roots.len() - 1];
         match look(root, &wanted, !from_root)? {
-            Look::Home(home, linked_folders) => {
-                return Ok(Found { roots, staging, home, linked_folders });
+            Look::Home(home, linked_directories) => {
+                return Ok(Found { roots, staging, home, linked_directories });
             }
             Look::Staged { at, root } => {
                 staging.extend(at.and_then(|entry| entry.location()));
@@ -107,16 +107,16 @@ enum Look {
 
 fn look(root: &Path, wanted: &Parts, may_be_staged: bool) -> Result<Look, Lost> {
     let (last, above) = wanted.split_last().ok_or(Lost::Missing)?;
-    let mut folder = root.to_owned();
+    let mut directory = root.to_owned();
     let mut links = 0;
     for (index, name) in above.iter().enumerate() {
-        let entry = Entry { folder: folder.clone(), name: name.clone() };
+        let entry = Entry { directory: directory.clone(), name: name.clone() };
         if may_be_staged && let Some(root) = staged_root(&entry, &wanted[..=index])? {
             return Ok(Look::Staged { at: None, root });
         }
-        folder = enter(&folder, std::slice::from_ref(name), &mut links)?;
+        directory = enter(&directory, std::slice::from_ref(name), &mut links)?;
     }
-    let entry = Entry { folder, name: last.clone() };
+    let entry = Entry { directory, name: last.clone() };
     if !entry.is_there() {
         return Err(Lost::Missing);
     }
@@ -140,11 +140,11 @@ fn staged_root(entry: &Entry, path: &[Vec<u8>]) -> Result<Option<PathBuf>, Lost>
     }
 }
 
-/// The location of the folder that `path` names below `root`; none for the root itself.
-pub fn folder_entry(root: &Path, path: &[Vec<u8>]) -> Option<Entry> {
+/// The location of the directory that `path` names below `root`; none for the root itself.
+pub fn directory_entry(root: &Path, path: &[Vec<u8>]) -> Option<Entry> {
     let (name, above) = path.split_last()?;
-    let folder = enter(root, above, &mut 0).ok()?;
-    Some(Entry { folder, name: name.clone() })
+    let directory = enter(root, above, &mut 0).ok()?;
+    Some(Entry { directory, name: name.clone() })
 }
 
 /// Follows the links at `entry`, for a request with the root `root`.
@@ -172,40 +172,40 @@ pub fn follow(entry: &Entry, root: &Path) -> Result<Trail, Lost> {
 
 /// Where one link leads; `None` for `/` and for the request's root.
 fn step(entry: &Entry, text: &[u8], root: &Path) -> Result<Option<Entry>, Lost> {
-    let start = start_of(text, &entry.folder);
+    let start = start_of(text, &entry.directory);
     let wanted = parts(text);
     match wanted.split_last() {
         Some((last, above)) if last != b".." => {
-            Ok(Some(Entry { folder: enter(start, above, &mut 0)?, name: last.clone() }))
+            Ok(Some(Entry { directory: enter(start, above, &mut 0)?, name: last.clone() }))
         }
         _ => {
-            let folder = enter(start, &wanted, &mut 0)?;
-            let (Some(above), Some(name)) = (folder.parent(), folder.file_name()) else {
+            let directory = enter(start, &wanted, &mut 0)?;
+            let (Some(above), Some(name)) = (directory.parent(), directory.file_name()) else {
                 return Ok(None);
             };
-            Ok((folder != root)
-                .then(|| Entry { folder: above.to_owned(), name: name.as_bytes().to_vec() }))
+            Ok((directory != root)
+                .then(|| Entry { directory: above.to_owned(), name: name.as_bytes().to_vec() }))
         }
     }
 }
 
-/// The folder, reached without links, that `path` leads to from such a folder `from`. Counts links.
+/// The directory, reached without links, that `path` leads to from such a directory `from`. Counts links.
 fn enter(from: &Path, path: &[Vec<u8>], links: &mut usize) -> Result<PathBuf, Lost> {
-    let mut folder = from.to_owned();
+    let mut directory = from.to_owned();
     for name in path {
         if name == b".." {
-            folder = folder.parent().unwrap_or(Path::new("/")).to_owned();
+            directory = directory.parent().unwrap_or(Path::new("/")).to_owned();
             continue;
         }
-        let inner = folder.join(OsStr::from_bytes(name));
-        folder = match fs::read_link(&inner) {
+        let inner = directory.join(OsStr::from_bytes(name));
+        directory = match fs::read_link(&inner) {
             Ok(text) => {
                 *links += 1;
                 if *links > MOST_LINKS {
                     return Err(Lost::Circle);
                 }
                 let text = text.into_os_string().into_encoded_bytes();
-                enter(start_of(&text, &folder), &parts(&text), links)?
+                enter(start_of(&text, &directory), &parts(&text), links)?
             }
             Err(_) => match fs::symlink_metadata(&inner) {
                 Ok(entry) if entry.is_dir() => inner,
@@ -213,12 +213,12 @@ fn enter(from: &Path, path: &[Vec<u8>], links: &mut usize) -> Result<PathBuf, Lo
             },
         };
     }
-    Ok(folder)
+    Ok(directory)
 }
 
-fn start_of<'p>(text: &[u8], folder: &'p Path) -> &'p Path {
+fn start_of<'p>(text: &[u8], directory: &'p Path) -> &'p Path {
     match text.first() {
         Some(b'/') => Path::new("/"),
-        _ => folder,
+        _ => directory,
     }
 }

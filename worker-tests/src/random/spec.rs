@@ -1,4 +1,4 @@
-//! Random specs over the sources of a tree: layouts of whole folders, rows left out, rows added,
+//! Random specs over the sources of a tree: layouts of whole directories, rows left out, rows added,
 //! and every way to write them.
 
 use std::{collections::BTreeMap, os::unix::ffi::OsStringExt};
@@ -31,15 +31,15 @@ pub struct SpecPlan {
     pub options: Options,
 }
 
-/// All sources below one folder, put below one archive folder.
+/// All sources below one directory, put below one archive directory.
 #[derive(Clone, Debug)]
 struct Layout {
-    /// The folder of the sources; `None` for all there are.
+    /// The directory of the sources; `None` for all there are.
     base: Option<Index>,
     to: &'static str,
     owner: &'static str,
-    folder_rows: bool,
-    /// Whether links are rows of their own: those to folders then are not entered.
+    directory_rows: bool,
+    /// Whether links are rows of their own: those to directories then are not entered.
     links: Links,
     /// In an also-spec.
     also: bool,
@@ -64,7 +64,7 @@ struct Extra {
 enum ExtraKind {
     /// The same archive path, for another source or the same one.
     Again { source: Option<Index> },
-    /// In the same archive folder, for another source.
+    /// In the same archive directory, for another source.
     Beside { name: Vec<u8>, source: Index },
     /// For a source that is not there.
     Gone { name: Vec<u8> },
@@ -72,10 +72,10 @@ enum ExtraKind {
     Made { name: Vec<u8> },
     /// A link that is finished.
     Finished { name: Vec<u8> },
-    /// A row for the folder above.
-    Folder { mode: &'static str },
-    /// A file where the folder above is.
-    AtFolder { source: Index },
+    /// A row for the directory above.
+    Directory { mode: &'static str },
+    /// A file where the directory above is.
+    AtDirectory { source: Index },
 }
 
 #[derive(Clone, Debug)]
@@ -158,7 +158,7 @@ pub fn spec() -> impl Strategy<Value = SpecPlan> {
         })
 }
 
-/// Specs that can be packed: every row is a folder or a file whose bytes are there, no two rows
+/// Specs that can be packed: every row is a directory or a file whose bytes are there, no two rows
 /// stand at one path, and libarchive reads every line.
 pub fn packable_spec() -> impl Strategy<Value = SpecPlan> {
     spec().prop_map(|mut plan| {
@@ -170,7 +170,7 @@ pub fn packable_spec() -> impl Strategy<Value = SpecPlan> {
             }
         }
         plan.extras.retain(|extra| {
-            matches!(extra.kind, ExtraKind::Beside { .. } | ExtraKind::Folder { .. })
+            matches!(extra.kind, ExtraKind::Beside { .. } | ExtraKind::Directory { .. })
         });
         plan.style.escapes = Escapes::Octal;
         // libarchive passes over a last line that does not end.
@@ -196,17 +196,17 @@ fn layout() -> impl Strategy<Value = Layout> {
         prop_oneof![8 => Just(Links::Followed), 1 => Just(Links::Declared), 1 => Just(Links::AsFiles)],
         prop_oneof![5 => Just(false), 1 => Just(true)],
     )
-        .prop_map(|(base, to, owner, folder_rows, links, also)| Layout {
+        .prop_map(|(base, to, owner, directory_rows, links, also)| Layout {
             base,
             to,
             owner,
-            folder_rows,
+            directory_rows,
             links,
             also,
         })
 }
 
-/// One folder many times, as a layer with many programs holds their interpreter: what a folder link may
+/// One directory many times, as a layer with many programs holds their interpreter: what a directory link may
 /// lead to stands at many archive paths, not all of them alike.
 fn copies() -> impl Strategy<Value = Vec<Layout>> {
     let to = select(vec![
@@ -222,13 +222,13 @@ fn copies() -> impl Strategy<Value = Vec<Layout>> {
         "usr/one",
     ]);
     let owner = prop_oneof![4 => Just("0"), 1 => Just("7")];
-    let folder_rows = prop_oneof![4 => Just(true), 1 => Just(false)];
-    (layout(), vec((to, owner, folder_rows), 5..10)).prop_map(|(layout, copies)| {
+    let directory_rows = prop_oneof![4 => Just(true), 1 => Just(false)];
+    (layout(), vec((to, owner, directory_rows), 5..10)).prop_map(|(layout, copies)| {
         let copies = copies.into_iter();
         copies
-            .map(|(to, owner, folder_rows)| {
-                let folder_rows = layout.folder_rows && folder_rows;
-                Layout { to, owner, folder_rows, ..layout.clone() }
+            .map(|(to, owner, directory_rows)| {
+                let directory_rows = layout.directory_rows && directory_rows;
+                Layout { to, owner, directory_rows, ..layout.clone() }
             })
             .collect()
     })
@@ -241,8 +241,8 @@ fn extra() -> impl Strategy<Value = Extra> {
         2 => name().prop_map(|name| ExtraKind::Gone { name }),
         1 => name().prop_map(|name| ExtraKind::Made { name }),
         1 => name().prop_map(|name| ExtraKind::Finished { name }),
-        2 => select(vec!["0755", "0700"]).prop_map(|mode| ExtraKind::Folder { mode }),
-        1 => any::<Index>().prop_map(|source| ExtraKind::AtFolder { source }),
+        2 => select(vec!["0755", "0700"]).prop_map(|mode| ExtraKind::Directory { mode }),
+        1 => any::<Index>().prop_map(|source| ExtraKind::AtDirectory { source }),
     ];
     (any::<Index>(), kind, prop_oneof![4 => Just(false), 1 => Just(true)])
         .prop_map(|(of, kind, also)| Extra { of, kind, also })
@@ -298,7 +298,7 @@ fn options() -> impl Strategy<Value = Options> {
     )
         .prop_map(|(strip_prefix, package_dir, mtime, owner, groupname)| Changes {
             strip_prefix: strip_prefix.map(|prefix| prefix.as_bytes().to_vec()),
-            package_dir: package_dir.map(|folder| folder.as_bytes().to_vec()),
+            package_dir: package_dir.map(|directory| directory.as_bytes().to_vec()),
             mtime,
             owner: owner.clone(),
             ownername: None,
@@ -341,7 +341,7 @@ enum What {
     Declared(Vec<u8>),
     Made,
     Finished,
-    Folder,
+    Directory,
 }
 
 /// Specs as bytes.
@@ -369,7 +369,7 @@ impl SpecPlan {
         };
         rows.retain(|row| match &row.what {
             What::File(source) => holds_bytes(source),
-            What::Folder => true,
+            What::Directory => true,
             _ => false,
         });
         let mut files: Vec<Vec<u8>> = Vec::new();
@@ -377,14 +377,14 @@ impl SpecPlan {
             let clashes = files.iter().any(|other| {
                 *other == row.path || is_below(other, &row.path) || is_below(&row.path, other)
             });
-            let stays = row.what == What::Folder || !clashes;
-            if stays && row.what != What::Folder {
+            let stays = row.what == What::Directory || !clashes;
+            if stays && row.what != What::Directory {
                 files.push(row.path.clone());
             }
             stays
         });
         rows.retain(|row| {
-            row.what != What::Folder
+            row.what != What::Directory
                 || !files.iter().any(|file| *file == row.path || is_below(&row.path, file))
         });
         self.write_rows(rows)
@@ -414,7 +414,7 @@ impl SpecPlan {
                 }
             }
         }
-        // What is staged as a link cannot be a folder that holds staged links too.
+        // What is staged as a link cannot be a directory that holds staged links too.
         let sources: Vec<Vec<u8>> = rows.iter().filter_map(Row::source).cloned().collect();
         rows.retain(|row| {
             let hides = |source: &Vec<u8>| sources.iter().any(|other| is_below(other, source));
@@ -439,7 +439,7 @@ impl SpecPlan {
         };
         match self.style.form {
             Form::FullPaths => own.iter().for_each(|row| self.write_row(row, false, &mut spec)),
-            Form::SlashLess => self.write_folder(&own, b"", &mut spec),
+            Form::SlashLess => self.write_directory(&own, b"", &mut spec),
         }
         let mut also_spec = Vec::new();
         let plain = SpecPlan {
@@ -453,32 +453,32 @@ impl SpecPlan {
         Written { spec, also: also_spec, sources, rows: own.len() }
     }
 
-    /// The slash-less form: a folder's rows stand between its own row and `..`.
-    fn write_folder(&self, rows: &[Row], folder: &[u8], spec: &mut Vec<u8>) {
+    /// The slash-less form: a directory's rows stand between its own row and `..`.
+    fn write_directory(&self, rows: &[Row], directory: &[u8], spec: &mut Vec<u8>) {
         let mut inner: BTreeMap<Vec<u8>, Vec<Row>> = BTreeMap::new();
         for row in rows {
-            let rest = match folder {
+            let rest = match directory {
                 b"" => row.path.as_slice(),
-                _ => &row.path[folder.len() + 1..],
+                _ => &row.path[directory.len() + 1..],
             };
             match rest.iter().position(|byte| *byte == b'/') {
                 Some(end) => {
                     let length = row.path.len() - rest.len() + end;
                     inner.entry(row.path[..length].to_vec()).or_default().push(row.clone());
                 }
-                None if row.what == What::Folder => {
+                None if row.what == What::Directory => {
                     inner.entry(row.path.clone()).or_default();
                 }
                 None => self.write_row(row, !row.oddities.contains(&Oddity::FullPath), spec),
             }
         }
         for (path, rows_below) in inner {
-            let own = rows.iter().find(|row| row.path == path && row.what == What::Folder);
+            let own = rows.iter().find(|row| row.path == path && row.what == What::Directory);
             let row = own
                 .cloned()
-                .unwrap_or_else(|| Row { path: path.clone(), ..Row::folder("0", false) });
+                .unwrap_or_else(|| Row { path: path.clone(), ..Row::directory("0", false) });
             self.write_row(&row, true, spec);
-            self.write_folder(&rows_below, &path, spec);
+            self.write_directory(&rows_below, &path, spec);
             spec.extend(b"..\n");
         }
     }
@@ -502,7 +502,7 @@ impl SpecPlan {
             true => escape(last),
             false => [head.as_bytes(), &escape(&row.path)].concat(),
         };
-        if row.what == What::Folder && !slash_less && !name.contains(&b'/') {
+        if row.what == What::Directory && !slash_less && !name.contains(&b'/') {
             name.push(b'/');
         }
         if has(Oddity::DottedName) && !self.options.changes.moves() {
@@ -524,7 +524,7 @@ impl SpecPlan {
             say("size=3 sha256digest=00ff".to_owned());
         }
         let kind = match row.what {
-            What::Folder => "type=dir",
+            What::Directory => "type=dir",
             What::Declared(_) | What::Finished => "type=link",
             _ if self.style.defaults == Defaults::Type => "",
             _ => "type=file",
@@ -536,7 +536,7 @@ impl SpecPlan {
         };
         let source = match &row.what {
             What::Finished => b"link=finished/already".to_vec(),
-            What::Folder | What::Made => Vec::new(),
+            What::Directory | What::Made => Vec::new(),
             What::File(source) | What::Declared(source) => {
                 let dots = if has(Oddity::DottedSource) { "./" } else { "" };
                 [format!("{source_keyword}={dots}").into_bytes(), escape(source)].concat()
@@ -564,19 +564,19 @@ impl SpecPlan {
 impl Layout {
     fn rows(&self, planted: &Planted) -> Vec<Row> {
         let base: &[u8] = match &self.base {
-            Some(index) if !planted.folders.is_empty() => &index.get(&planted.folders)[..],
+            Some(index) if !planted.directories.is_empty() => &index.get(&planted.directories)[..],
             _ => b"",
         };
         let mut rows = Vec::new();
         let mut links: Vec<&Vec<u8>> = Vec::new();
-        let mut folders: Vec<Vec<u8>> = Vec::new();
+        let mut directories: Vec<Vec<u8>> = Vec::new();
         for source in &planted.sources {
             if !is_below(&source.path, base)
                 || links.iter().any(|link| is_below(&source.path, link))
             {
                 continue;
             }
-            if source.kind == SourceKind::LinkToFolder {
+            if source.kind == SourceKind::LinkToDirectory {
                 if self.links == Links::Followed {
                     continue;
                 }
@@ -587,8 +587,10 @@ impl Layout {
                 "" => rest.to_vec(),
                 to => [to.as_bytes(), b"/", rest].concat(),
             };
-            folders.extend(
-                above(&path).filter(|folder| !folders.contains(folder)).collect::<Vec<_>>(),
+            directories.extend(
+                above(&path)
+                    .filter(|directory| !directories.contains(directory))
+                    .collect::<Vec<_>>(),
             );
             let is_link = source.kind != SourceKind::File;
             rows.push(Row {
@@ -597,13 +599,13 @@ impl Layout {
                     true => What::Declared(source.path.clone()),
                     false => What::File(source.path.clone()),
                 },
-                ..Row::folder(self.owner, self.also)
+                ..Row::directory(self.owner, self.also)
             });
         }
-        if self.folder_rows {
-            let mut all: Vec<Row> = folders
+        if self.directory_rows {
+            let mut all: Vec<Row> = directories
                 .into_iter()
-                .map(|path| Row { path, ..Row::folder(self.owner, self.also) })
+                .map(|path| Row { path, ..Row::directory(self.owner, self.also) })
                 .collect();
             all.append(&mut rows);
             rows = all;
@@ -614,10 +616,10 @@ impl Layout {
 
 impl Extra {
     fn row(&self, of: &Row, sources: &[Source]) -> Row {
-        let folder = above(&of.path).last().unwrap_or_default();
-        let inner = |name: &[u8]| match folder.as_slice() {
+        let directory = above(&of.path).last().unwrap_or_default();
+        let inner = |name: &[u8]| match directory.as_slice() {
             b"" => name.to_vec(),
-            folder => [folder, b"/", name].concat(),
+            directory => [directory, b"/", name].concat(),
         };
         let from = |source: &Index| What::File(source.get(sources).path.clone());
         let (path, what, mode) = match &self.kind {
@@ -629,19 +631,19 @@ impl Extra {
             }
             ExtraKind::Made { name } => (inner(name), What::Made, "0755"),
             ExtraKind::Finished { name } => (inner(name), What::Finished, "0755"),
-            ExtraKind::Folder { mode } => (folder, What::Folder, *mode),
-            ExtraKind::AtFolder { source } => (folder, from(source), "0755"),
+            ExtraKind::Directory { mode } => (directory, What::Directory, *mode),
+            ExtraKind::AtDirectory { source } => (directory, from(source), "0755"),
         };
-        Row { path, what, mode, ..Row::folder(of.owner, self.also) }
+        Row { path, what, mode, ..Row::directory(of.owner, self.also) }
     }
 }
 
 impl Row {
-    /// A folder's row, for a path to be named.
-    fn folder(owner: &'static str, also: bool) -> Row {
+    /// A directory's row, for a path to be named.
+    fn directory(owner: &'static str, also: bool) -> Row {
         Row {
             path: Vec::new(),
-            what: What::Folder,
+            what: What::Directory,
             owner,
             mode: "0755",
             also,
@@ -677,12 +679,13 @@ impl Escapes {
     }
 }
 
-/// Whether `path` is below `folder`; everything is below the empty path.
-fn is_below(path: &[u8], folder: &[u8]) -> bool {
-    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.first() == Some(&b'/'))
+/// Whether `path` is below `directory`; everything is below the empty path.
+fn is_below(path: &[u8], directory: &[u8]) -> bool {
+    directory.is_empty()
+        || path.strip_prefix(directory).is_some_and(|rest| rest.first() == Some(&b'/'))
 }
 
-/// The folders above `path`, outermost first.
+/// The directories above `path`, outermost first.
 fn above(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| path[..end].to_vec())
 }

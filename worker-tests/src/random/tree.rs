@@ -1,4 +1,4 @@
-//! Random trees: folders and files first, then links of every kind between them.
+//! Random trees: directories and files first, then links of every kind between them.
 
 use std::{
     fs, io,
@@ -19,7 +19,7 @@ use proptest::{
 use super::name;
 use crate::plant::{below, is_there, plant_file, plant_link};
 
-/// At most so many sources are listed, at most so deep: linked folders multiply.
+/// At most so many sources are listed, at most so deep: linked directories multiply.
 const MOST_SOURCES: usize = 60;
 const DEEPEST: usize = 9;
 
@@ -34,7 +34,7 @@ pub struct TreePlan {
 struct EntryPlan {
     parent: Index,
     name: Vec<u8>,
-    is_folder: bool,
+    is_directory: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -51,9 +51,9 @@ enum Text {
     Relative,
     /// With `./` at the head and doubled slashes.
     Dotted,
-    /// With a `/` at the end, if it leads to a folder.
+    /// With a `/` at the end, if it leads to a directory.
     Trailing,
-    /// Out of the link's own folder and into it again.
+    /// Out of the link's own directory and into it again.
     Detour,
     /// To where the target lies.
     Absolute,
@@ -85,7 +85,7 @@ pub fn sound_tree() -> impl Strategy<Value = TreePlan> {
 
 fn entry() -> impl Strategy<Value = EntryPlan> {
     (any::<Index>(), name(), prop_oneof![2 => Just(false), 1 => Just(true)])
-        .prop_map(|(parent, name, is_folder)| EntryPlan { parent, name, is_folder })
+        .prop_map(|(parent, name, is_directory)| EntryPlan { parent, name, is_directory })
 }
 
 fn link() -> impl Strategy<Value = LinkPlan> {
@@ -123,14 +123,14 @@ impl Text {
 
 /// A tree on the disk. It goes when this goes.
 pub struct Planted {
-    /// The case's folder, `$ROOT` in the cases.
+    /// The case's directory, `$ROOT` in the cases.
     pub root: PathBuf,
     pub exec_root: PathBuf,
-    /// Every file and every link that is no folder's, as the exec root's path to it.
+    /// Every file and every link that is no directory's, as the exec root's path to it.
     pub sources: Vec<Source>,
-    /// Every folder below the exec root that has sources somewhere below, linked ones too.
-    pub folders: Vec<Vec<u8>>,
-    _folder: tempfile::TempDir,
+    /// Every directory below the exec root that has sources somewhere below, linked ones too.
+    pub directories: Vec<Vec<u8>>,
+    _directory: tempfile::TempDir,
 }
 
 /// A path below the exec root that a rule may list as a file.
@@ -144,8 +144,8 @@ pub struct Source {
 pub enum SourceKind {
     File,
     LinkToFile,
-    /// A linked folder that is seen as the link that it is.
-    LinkToFolder,
+    /// A linked directory that is seen as the link that it is.
+    LinkToDirectory,
     /// A link that leads nowhere or goes round.
     BrokenLink,
 }
@@ -161,11 +161,13 @@ impl TreePlan {
     /// Plants the tree: an external repository that is staged, one that is a link into a cache,
     /// outputs of the build, and a main repository whose top level is staged entry by entry.
     pub fn plant(&self) -> Planted {
-        let folder = tempfile::Builder::new().prefix("tree-").tempdir().expect("a folder is made");
+        let directory =
+            tempfile::Builder::new().prefix("tree-").tempdir().expect("a directory is made");
         // Two links up from the top still lead to nobody else's files.
-        let root = folder.path().canonicalize().expect("the folder is there").join("two/deep");
+        let root =
+            directory.path().canonicalize().expect("the directory is there").join("two/deep");
         let exec_root = root.join("execroot/_main");
-        let mut folders = Vec::new();
+        let mut directories = Vec::new();
         for (staged, real) in [
             ("external/py", "external/py"),
             ("external/py", "external/py"),
@@ -174,65 +176,70 @@ impl TreePlan {
             ("", "repo"),
         ] {
             let place = Place { real: root.join(real), staged: exec_root.join(staged) };
-            fs::create_dir_all(&place.real).expect("a folder is made");
-            folders.push(place);
+            fs::create_dir_all(&place.real).expect("a directory is made");
+            directories.push(place);
         }
         for (staged, real) in [("external/py", "external/py"), ("external/kept", "cache/9f2c")] {
             let target = root.join(real);
             plant_link(&exec_root.join(staged), target.as_os_str().as_bytes())
                 .expect("a link is made");
         }
-        let places = self.plant_entries(&mut folders);
-        self.plant_links(&root, &folders, places);
+        let places = self.plant_entries(&mut directories);
+        self.plant_links(&root, &directories, places);
         for entry in list(&root.join("repo")) {
             let staged = exec_root.join(entry.file_name().expect("an entry has a name"));
             if !is_there(&staged) {
                 plant_link(&staged, entry.as_os_str().as_bytes()).expect("a link is made");
             }
         }
-        let mut planted =
-            Planted { root, exec_root, sources: Vec::new(), folders: Vec::new(), _folder: folder };
+        let mut planted = Planted {
+            root,
+            exec_root,
+            sources: Vec::new(),
+            directories: Vec::new(),
+            _directory: directory,
+        };
         planted.look_below(&mut Vec::new(), &mut Vec::new());
         planted
     }
 
-    /// Makes folders and files, and returns all that links may lead to.
-    fn plant_entries(&self, folders: &mut Vec<Place>) -> Vec<Place> {
+    /// Makes directories and files, and returns all that links may lead to.
+    fn plant_entries(&self, directories: &mut Vec<Place>) -> Vec<Place> {
         let mut places = Vec::new();
         for plan in &self.entries {
-            let place = plan.parent.get(folders).inner(&plan.name);
+            let place = plan.parent.get(directories).inner(&plan.name);
             if is_there(&place.real) {
                 continue;
             }
-            match plan.is_folder {
-                true => fs::create_dir(&place.real).expect("a folder is made"),
+            match plan.is_directory {
+                true => fs::create_dir(&place.real).expect("a directory is made"),
                 false => plant_file(&place.real, place.real.as_os_str().as_bytes())
                     .expect("a file is made"),
             }
-            if plan.is_folder {
-                folders.push(place.clone());
+            if plan.is_directory {
+                directories.push(place.clone());
             }
             places.push(place);
         }
         places
     }
 
-    fn plant_links(&self, root: &Path, folders: &[Place], mut places: Vec<Place>) {
+    fn plant_links(&self, root: &Path, directories: &[Place], mut places: Vec<Place>) {
         for (index, plan) in self.links.iter().enumerate() {
-            let parent = plan.parent.get(folders);
+            let parent = plan.parent.get(directories);
             let link = parent.inner(&plan.name);
             if is_there(&link.real) || places.is_empty() {
                 continue;
             }
             let next = self.links.get(index + 1);
-            let onward = next.map(|next| next.parent.get(folders).inner(&next.name));
+            let onward = next.map(|next| next.parent.get(directories).inner(&next.name));
             let target = match (plan.text, &onward) {
                 (Text::Onward, Some(next)) => next,
                 _ => plan.to.get(&places),
             };
             let text = plan.text.write(root, parent, &plan.name, target);
             plant_link(&link.real, &text).expect("a link is made");
-            // What a linked folder shows can be linked to as well.
+            // What a linked directory shows can be linked to as well.
             let shown: Vec<Place> = list(&link.real)
                 .iter()
                 .take(3)
@@ -268,7 +275,7 @@ impl Text {
             Text::Trailing if target.real.is_dir() => [&relative, &b"/"[..]].concat(),
             Text::Trailing => relative,
             Text::Detour => {
-                let own = parent.real.file_name().expect("a folder has a name");
+                let own = parent.real.file_name().expect("a directory has a name");
                 [b"../", own.as_bytes(), b"/", &relative].concat()
             }
             Text::Absolute => target.real.as_os_str().as_bytes().to_vec(),
@@ -284,11 +291,11 @@ impl Text {
 }
 
 impl Planted {
-    /// Lists sources and folders below the exec root's `path`, as a glob does: linked folders are
+    /// Lists sources and directories below the exec root's `path`, as a glob does: linked directories are
     /// entered, but none that is being looked through already.
     fn look_below(&mut self, path: &mut Vec<u8>, above: &mut Vec<(u64, u64)>) {
-        let folder = below(&self.exec_root, path);
-        let Ok(own) = fs::metadata(&folder).map(|own| (own.dev(), own.ino())) else {
+        let directory = below(&self.exec_root, path);
+        let Ok(own) = fs::metadata(&directory).map(|own| (own.dev(), own.ino())) else {
             return;
         };
         if above.contains(&own) || above.len() > DEEPEST {
@@ -296,8 +303,8 @@ impl Planted {
         }
         above.push(own);
         let sources_before = self.sources.len();
-        let place_of_folder = self.folders.len();
-        for entry in list(&folder) {
+        let place_of_directory = self.directories.len();
+        for entry in list(&directory) {
             if self.sources.len() >= MOST_SOURCES {
                 break;
             }
@@ -309,7 +316,7 @@ impl Planted {
             let kind = match (fs::symlink_metadata(&entry), fs::metadata(&entry)) {
                 (Ok(own), _) if own.is_file() => Some(SourceKind::File),
                 (Ok(own), Ok(to)) if own.is_symlink() && to.is_dir() => {
-                    Some(SourceKind::LinkToFolder)
+                    Some(SourceKind::LinkToDirectory)
                 }
                 (Ok(own), Ok(_)) if own.is_symlink() => Some(SourceKind::LinkToFile),
                 (Ok(own), Err(_)) if own.is_symlink() => Some(SourceKind::BrokenLink),
@@ -318,27 +325,27 @@ impl Planted {
             if let Some(kind) = kind {
                 self.sources.push(Source { path: path.clone(), kind });
             }
-            if matches!(kind, None | Some(SourceKind::LinkToFolder)) {
+            if matches!(kind, None | Some(SourceKind::LinkToDirectory)) {
                 self.look_below(path, above);
             }
             path.truncate(length);
         }
         if self.sources.len() > sources_before && !path.is_empty() {
-            self.folders.insert(place_of_folder, path.clone());
+            self.directories.insert(place_of_directory, path.clone());
         }
         above.pop();
     }
 }
 
-/// The entries of a folder in byte order; none if it cannot be listed.
-fn list(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten();
+/// The entries of a directory in byte order; none if it cannot be listed.
+fn list(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     paths
 }
 
-/// The way from the folder `from` to `to`, name by name.
+/// The way from the directory `from` to `to`, name by name.
 fn relative(from: &Path, to: &Path) -> Vec<u8> {
     let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
     let up = from.components().skip(common).map(|_| &b".."[..]);
@@ -362,8 +369,8 @@ enum DisturbanceKind {
     Remove,
     BecomeFile,
     BecomeLink,
-    /// The folder that it is in is moved, and a link is put in its place.
-    LinkFolder,
+    /// The directory that it is in is moved, and a link is put in its place.
+    LinkDirectory,
 }
 
 /// Changes to what is there.
@@ -372,7 +379,7 @@ pub fn disturbance() -> impl Strategy<Value = Disturbance> {
         1 => Just(DisturbanceKind::Remove),
         1 => Just(DisturbanceKind::BecomeFile),
         3 => Just(DisturbanceKind::BecomeLink),
-        1 => Just(DisturbanceKind::LinkFolder),
+        1 => Just(DisturbanceKind::LinkDirectory),
     ];
     (any::<Index>(), any::<Index>(), kind).prop_map(|(at, to, kind)| Disturbance { at, to, kind })
 }
@@ -395,14 +402,14 @@ impl Planted {
                 fs::remove_file(&at)?;
                 plant_link(&at, to.as_os_str().as_bytes())
             }
-            DisturbanceKind::LinkFolder => {
-                let folder = at.parent().expect("a source is in a folder");
-                if folder == self.exec_root {
+            DisturbanceKind::LinkDirectory => {
+                let directory = at.parent().expect("a source is in a directory");
+                if directory == self.exec_root {
                     return Ok(());
                 }
-                let moved = folder.with_extension("moved");
-                fs::rename(folder, &moved)?;
-                plant_link(folder, moved.file_name().expect("it has a name").as_bytes())
+                let moved = directory.with_extension("moved");
+                fs::rename(directory, &moved)?;
+                plant_link(directory, moved.file_name().expect("it has a name").as_bytes())
             }
         }
     }

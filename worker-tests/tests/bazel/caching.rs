@@ -11,17 +11,17 @@ use tempfile::TempDir;
 
 use crate::workspace::Workspace;
 
-/// nginx over a folder. Dropped, it ends.
+/// nginx over a directory. Dropped, it ends.
 struct Cache {
     process: Child,
     port: u16,
-    _folder: TempDir,
+    _directory: TempDir,
 }
 
 impl Cache {
     fn start() -> Cache {
-        let folder = TempDir::new().expect("a folder can be made");
-        let at = folder.path().display();
+        let directory = TempDir::new().expect("a directory can be made");
+        let at = directory.path().display();
         // Whoever asks for port 0 gets a free one, and gives it back.
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
@@ -43,16 +43,16 @@ impl Cache {
                  }}\n\
              }}\n"
         );
-        fs::create_dir(folder.path().join("cache")).expect("a folder can be made");
-        fs::write(folder.path().join("nginx.conf"), config).expect("a file can be written");
+        fs::create_dir(directory.path().join("cache")).expect("a directory can be made");
+        fs::write(directory.path().join("nginx.conf"), config).expect("a file can be written");
         let process = Command::new("nginx")
             .arg("-p")
-            .arg(folder.path())
+            .arg(directory.path())
             .arg("-c")
-            .arg(folder.path().join("nginx.conf"))
+            .arg(directory.path().join("nginx.conf"))
             .spawn()
             .expect("nginx starts");
-        let cache = Cache { process, port, _folder: folder };
+        let cache = Cache { process, port, _directory: directory };
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(started.elapsed() < Duration::from_secs(20), "nginx does not listen");
@@ -76,7 +76,7 @@ fn another_machine_takes_the_action_from_a_shared_cache() {
     let flag = format!("--remote_cache=http://127.0.0.1:{}", cache.port);
     let mut layers = Vec::new();
     for round in 0..2 {
-        // Another workspace folder and another output root, as on another machine.
+        // Another workspace directory and another output root, as on another machine.
         let workspace = Workspace::example();
         let bazel = workspace.bazel("a root of its own");
         let said = bazel.build(&["//app:layer", &flag]).succeeded();

@@ -20,7 +20,7 @@ fn what_a_build_records_replays_without_the_tree_as_another_user() {
     let bazel = workspace.bazel("root");
     let record = format!("--action_env=MTREE_WORKER_RECORD={}", captures.display());
     let writable = format!("--sandbox_writable_path={}", captures.display());
-    fs::create_dir(&captures).expect("a folder can be made");
+    fs::create_dir(&captures).expect("a directory can be made");
     // Built, and nothing recorded: the variable is part of the action, so that the next build runs it again.
     bazel.build(&["//app:links"]).succeeded();
     let mut recorded: Vec<(&str, PathBuf)> = Vec::new();
@@ -32,8 +32,8 @@ fn what_a_build_records_replays_without_the_tree_as_another_user() {
         let written = fs::read(&output).expect("there is an output");
         fs::remove_file(&output).expect("an output can be removed");
         assert!(*spec.get_or_insert_with(|| written.clone()) == written, "{strategy}");
-        let new = fs::read_dir(&captures).expect("the folder is there");
-        let new = new.map(|entry| entry.expect("a folder can be read").path());
+        let new = fs::read_dir(&captures).expect("the directory is there");
+        let new = new.map(|entry| entry.expect("a directory can be read").path());
         let new: Vec<_> = new.filter(|path| recorded.iter().all(|(_, old)| old != path)).collect();
         assert_eq!(new.len(), 1, "{strategy}: {new:?}");
         recorded.push((strategy, new[0].clone()));
@@ -47,13 +47,13 @@ fn what_a_build_records_replays_without_the_tree_as_another_user() {
     fs::remove_dir_all(workspace.beside("root")).expect("the tree goes");
     fs::remove_dir_all(workspace.path("")).expect("the workspace goes");
 
-    // The program and an empty folder, where anybody may use them.
+    // The program and an empty directory, where anybody may use them.
     let binary = workspace.beside("mtree-worker");
     fs::copy(program::binary(), &binary).expect("the program can be copied");
     let empty = workspace.beside("empty");
-    fs::create_dir(&empty).expect("a folder can be made");
-    for (folder, mode) in [(&workspace.beside(""), 0o755), (&captures, 0o755), (&empty, 0o777)] {
-        fs::set_permissions(folder, Permissions::from_mode(mode)).expect("it is ours");
+    fs::create_dir(&empty).expect("a directory can be made");
+    for (directory, mode) in [(&workspace.beside(""), 0o755), (&captures, 0o755), (&empty, 0o777)] {
+        fs::set_permissions(directory, Permissions::from_mode(mode)).expect("it is ours");
     }
     for (strategy, capture) in recorded {
         let again = empty.join(strategy);

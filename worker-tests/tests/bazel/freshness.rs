@@ -22,7 +22,7 @@ const CHANGES: [(&str, &str, &str); 5] = [
         "bin/python link=../lib/libpython.txt",
     ),
     (
-        "a folder has become a link",
+        "a directory has become a link",
         "d=$(echo lib/python3*); mv $d/json $d/jason; ln -s jason $d/json; echo >> $d/jason/tool.py",
         "/json link=jason",
     ),

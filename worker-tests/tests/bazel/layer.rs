@@ -91,15 +91,15 @@ fn the_layer_is_no_larger_than_the_tree_with_its_links() {
     assert!(layer < copied);
 }
 
-/// Every file and link below a folder.
-fn all_below(folder: &Path) -> Vec<PathBuf> {
+/// Every file and link below a directory.
+fn all_below(directory: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("a folder can be read") {
-            let entry = entry.expect("a folder can be read");
+    let mut directories = vec![directory.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory).expect("a directory can be read") {
+            let entry = entry.expect("a directory can be read");
             match entry.file_type().expect("an entry has a type") {
-                kind if kind.is_dir() => folders.push(entry.path()),
+                kind if kind.is_dir() => directories.push(entry.path()),
                 _ => all.push(entry.path()),
             }
         }
@@ -113,15 +113,15 @@ fn same_bytes_as_the_copies(workspace: &Workspace, copies: &Path, image: &Path) 
     unpack(copies, &plain);
     let files = all_below(&plain);
     for file in &files {
-        let path = file.strip_prefix(&plain).expect("a file is below its folder");
+        let path = file.strip_prefix(&plain).expect("a file is below its directory");
         let link = image.join(path);
         let [one, other] = [file, &link].map(|file| {
             fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
         });
         assert!(one == other, "{} differs", path.display());
     }
-    let blocks = |folder: &Path| -> u64 {
-        all_below(folder)
+    let blocks = |directory: &Path| -> u64 {
+        all_below(directory)
             .iter()
             .map(|path| path.symlink_metadata().expect("a file is there").blocks())
             .sum()
@@ -144,7 +144,7 @@ fn add_libraries(image: &Path) {
         for word in String::from_utf8_lossy(&needed.stdout).split_whitespace() {
             if word.starts_with('/') && !word.contains("libpython") {
                 let place = image.join(&word[1..]);
-                fs::create_dir_all(place.parent().expect("a file is in a folder"))
+                fs::create_dir_all(place.parent().expect("a file is in a directory"))
                     .and_then(|()| fs::copy(word, &place))
                     .expect("a library can be copied");
             }

@@ -141,7 +141,7 @@ fn empty_files_and_files_of_other_repositories_are_runfiles_too() {
     let layer = workspace.beside("layer");
     unpack(&bazel.output("layer.tar"), &layer);
     let runfiles = layer.join("program.runfiles");
-    // Bazel makes a package of each folder of a Python program, with a file that is nowhere on the disk.
+    // Bazel makes a package of each directory of a Python program, with a file that is nowhere on the disk.
     assert_eq!(read(&runfiles.join("example/package/__init__.py")), "");
     assert_eq!(read(&runfiles.join("example/package/program.py")), "print(1)\n");
     let wrapper = runfiles.join("bazel_tools/tools/python/py3wrapper.sh");

@@ -81,12 +81,12 @@ impl Bazel {
         self.execroot().join("bazel-out/k8-fastbuild/bin").join(path)
     }
 
-    /// The folder that actions run in.
+    /// The directory that actions run in.
     pub fn execroot(&self) -> PathBuf {
         self.output_base().join("execroot/example")
     }
 
-    /// The folder of the server's state: `external`, `execroot`, `bazel-workers`.
+    /// The directory of the server's state: `external`, `execroot`, `bazel-workers`.
     pub fn output_base(&self) -> PathBuf {
         match &self.output_bases()[..] {
             [base] => base.clone(),
@@ -95,18 +95,18 @@ impl Bazel {
     }
 
     fn output_bases(&self) -> Vec<PathBuf> {
-        let Ok(folders) = fs::read_dir(&self.output_user_root) else { return Vec::new() };
-        let folders = folders.filter_map(|entry| Some(entry.ok()?.path()));
-        folders.filter(|path| path.join("server").is_dir()).collect()
+        let Ok(directories) = fs::read_dir(&self.output_user_root) else { return Vec::new() };
+        let directories = directories.filter_map(|entry| Some(entry.ok()?.path()));
+        directories.filter(|path| path.join("server").is_dir()).collect()
     }
 
     /// The logs of the workers that are alive: one file a process.
     pub fn worker_logs(&self) -> Vec<String> {
-        let Ok(folder) = fs::read_dir(self.output_base().join("bazel-workers")) else {
+        let Ok(directory) = fs::read_dir(self.output_base().join("bazel-workers")) else {
             return Vec::new();
         };
-        folder
-            .map(|entry| entry.expect("a folder can be read").path())
+        directory
+            .map(|entry| entry.expect("a directory can be read").path())
             .filter(|path| path.to_string_lossy().ends_with("-MtreeMutate.log"))
             .map(|path| fs::read_to_string(path).expect("a worker's log can be read"))
             .collect()

@@ -61,7 +61,7 @@ fn every_strategy_and_output_root_gives_the_same_bytes() {
 
 #[test]
 #[ignore = "needs Bazel: worker-tests/bazel"]
-fn one_process_serves_many_actions_and_reads_its_folders_once() {
+fn one_process_serves_many_actions_and_reads_its_directories_once() {
     const ACTIONS: usize = 24;
     let workspace = Workspace::example();
     workspace.write(
@@ -90,15 +90,15 @@ fn one_process_serves_many_actions_and_reads_its_folders_once() {
     let said = bazel.build(&["//many:all", "--strategy=MtreeMutate=worker"]).succeeded();
     let logs = bazel.worker_logs();
     assert_eq!(logs.len(), 1, "one process, not {}", logs.len());
-    let requests: Vec<(u64, u64)> = logs[0].lines().filter_map(folders).collect();
+    let requests: Vec<(u64, u64)> = logs[0].lines().filter_map(directories).collect();
     assert_eq!(requests.len(), ACTIONS);
     let (listed, reused) =
         requests.iter().fold((0, 0), |sum, request| (sum.0 + request.0, sum.1 + request.1));
     println!("{}", said.processes());
-    println!("{ACTIONS} actions, 1 process: {listed} folders listed, {reused} reused");
-    let folders = requests.iter().map(|request| request.0 + request.1).max().unwrap_or(0);
+    println!("{ACTIONS} actions, 1 process: {listed} directories listed, {reused} reused");
+    let directories = requests.iter().map(|request| request.0 + request.1).max().unwrap_or(0);
     // One listing of each would do.
-    assert!(reused > listed && folders > 50, "{requests:?}");
+    assert!(reused > listed && directories > 50, "{requests:?}");
 }
 
 #[test]
@@ -128,11 +128,11 @@ fn the_lines_for_bazelrc_in_the_readme_are_understood() {
         .saying(" sandboxed MtreeMutate multiplex-worker");
 }
 
-/// The folders that a request listed and reused, if the line of the log is about a request.
-pub fn folders(line: &str) -> Option<(u64, u64)> {
+/// The directories that a request listed and reused, if the line of the log is about a request.
+pub fn directories(line: &str) -> Option<(u64, u64)> {
     let number = |name: &str| {
         let (_, value) = line.split_once(name)?;
         value.split_whitespace().next()?.parse().ok()
     };
-    Some((number("folders_listed=")?, number("folders_reused=")?))
+    Some((number("directories_listed=")?, number("directories_reused=")?))
 }

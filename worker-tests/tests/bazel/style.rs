@@ -9,7 +9,7 @@ use crate::workspace::{must, repository};
 #[ignore = "needs npm: worker-tests/bazel"]
 fn buildifier_finds_nothing() {
     let npm = Path::new(env!("CARGO_TARGET_TMPDIR")).join("buildifier");
-    std::fs::create_dir_all(&npm).expect("a folder can be made");
+    std::fs::create_dir_all(&npm).expect("a directory can be made");
     must(
         Command::new("npm")
             .args([

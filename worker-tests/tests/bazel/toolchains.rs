@@ -40,14 +40,14 @@ fn without_a_toolchain_the_error_names_the_ways_to_one() {
 #[test]
 #[ignore = "needs Bazel: worker-tests/bazel"]
 fn a_release_is_downloaded_and_checked() {
-    let archive = tempfile::TempDir::new().expect("a folder can be made");
+    let archive = tempfile::TempDir::new().expect("a directory can be made");
     let path = archive.path().join("mtree-worker.tar.gz");
     must(
         Command::new("tar")
             .arg("-czf")
             .arg(&path)
             .arg("-C")
-            .arg(program::binary().parent().expect("a program is in a folder"))
+            .arg(program::binary().parent().expect("a program is in a directory"))
             .args(["--transform=s,^,mtree-worker-1/,", "mtree-worker"]),
     );
     let sum = must(Command::new("sha256sum").arg(&path));
@@ -89,7 +89,7 @@ fn cargo_builds_the_worker_from_these_sources() {
     let left =
         fs::read_dir(bazel.output_base().join("external/bin")).expect("the repository is there");
     let mut left: Vec<_> =
-        left.map(|entry| entry.expect("a folder can be read").file_name()).collect();
+        left.map(|entry| entry.expect("a directory can be read").file_name()).collect();
     left.sort();
     assert_eq!(left, ["BUILD.bazel", "WORKSPACE", "mtree-worker"]);
 }

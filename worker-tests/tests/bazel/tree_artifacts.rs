@@ -28,7 +28,7 @@ tar(name = "layer", srcs = [":tree"], mtree = ":links")
 
 #[test]
 #[ignore = "needs Bazel: worker-tests/bazel"]
-fn a_link_to_a_folder_inside_a_directory_that_a_rule_made_stays_a_link() {
+fn a_link_to_a_directory_inside_a_directory_that_a_rule_made_stays_a_link() {
     let workspace = Workspace::with_worker("");
     workspace.write("BUILD.bazel", BUILD);
     workspace.write("rules.bzl", RULES);

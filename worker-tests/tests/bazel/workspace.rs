@@ -15,15 +15,15 @@ pub fn repository() -> PathBuf {
     tests.parent().expect("the tests are in the repository").to_owned()
 }
 
-/// A folder with a workspace and room for output roots.
+/// A directory with a workspace and room for output roots.
 pub struct Workspace {
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Workspace {
     /// A copy of the example, with this repository and its worker.
     pub fn example() -> Workspace {
-        let workspace = Workspace { folder: TempDir::new().expect("a folder can be made") };
+        let workspace = Workspace { directory: TempDir::new().expect("a directory can be made") };
         let example = repository().join("worker-tests/example");
         must(Command::new("cp").arg("-a").arg(example).arg(workspace.path("")));
         let text = workspace.read("WORKSPACE");
@@ -40,7 +40,7 @@ impl Workspace {
 
     /// A workspace with nothing but this repository; `more` is the rest of its WORKSPACE file.
     pub fn small(more: &str) -> Workspace {
-        let workspace = Workspace { folder: TempDir::new().expect("a folder can be made") };
+        let workspace = Workspace { directory: TempDir::new().expect("a directory can be made") };
         let mut text = String::from("workspace(name = \"example\")\n");
         for (name, path) in [
             ("mtree_worker", ""),
@@ -66,26 +66,26 @@ impl Workspace {
 
     /// Bazel in this workspace, with the output root `root`.
     pub fn bazel(&self, root: &str) -> Bazel {
-        Bazel::new(&self.path(""), &self.folder.path().join(root))
+        Bazel::new(&self.path(""), &self.directory.path().join(root))
     }
 
     /// A file of the workspace.
     pub fn path(&self, file: &str) -> PathBuf {
         match file {
-            "" => self.folder.path().join("example"),
-            file => self.folder.path().join("example").join(file),
+            "" => self.directory.path().join("example"),
+            file => self.directory.path().join("example").join(file),
         }
     }
 
     /// A file beside the workspace.
     pub fn beside(&self, file: &str) -> PathBuf {
-        self.folder.path().join(file)
+        self.directory.path().join(file)
     }
 
-    /// Writes a file, and the folders that it needs.
+    /// Writes a file, and the directories that it needs.
     pub fn write(&self, file: &str, text: &str) {
         let path = self.path(file);
-        fs::create_dir_all(path.parent().expect("a file is in a folder"))
+        fs::create_dir_all(path.parent().expect("a file is in a directory"))
             .and_then(|()| fs::write(&path, text))
             .expect("a file can be written");
     }
@@ -99,7 +99,7 @@ impl Workspace {
 impl Drop for Workspace {
     fn drop(&mut self) {
         // Bazel makes what it makes read-only.
-        let _ = Command::new("chmod").args(["-R", "u+w"]).arg(self.folder.path()).output();
+        let _ = Command::new("chmod").args(["-R", "u+w"]).arg(self.directory.path()).output();
     }
 }
 
@@ -127,8 +127,8 @@ pub fn must(command: &mut Command) -> Output {
     output
 }
 
-/// Unpacks an archive into a folder of its own.
+/// Unpacks an archive into a directory of its own.
 pub fn unpack(tar: &Path, into: &Path) {
-    fs::create_dir_all(into).expect("a folder can be made");
+    fs::create_dir_all(into).expect("a directory can be made");
     must(Command::new("bsdtar").arg("-xpf").arg(tar).arg("-C").arg(into));
 }

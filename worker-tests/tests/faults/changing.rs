@@ -21,7 +21,7 @@ fn a_tree_that_is_deleted_while_it_is_read_gives_rows_as_they_came_or_as_they_we
         let spec = String::from_utf8(forest.spec()).unwrap();
         exec_root.write("spec.mtree", &spec);
         let want = exec_root.once_resolved(&["--mtree", "spec.mtree"]).unwrap();
-        let top = forest.folder_paths().next().unwrap();
+        let top = forest.directory_paths().next().unwrap();
         let top = exec_root.at(top.split('/').next().unwrap());
         let mut worker = exec_root.worker(&["--jobs=2"]);
         thread::scope(|scope| {
@@ -42,7 +42,7 @@ fn a_tree_that_is_deleted_while_it_is_read_gives_rows_as_they_came_or_as_they_we
     }
 }
 
-/// What takes a folder's place.
+/// What takes a directory's place.
 #[derive(Clone, Copy, Debug)]
 enum Other {
     File,
@@ -51,12 +51,12 @@ enum Other {
 }
 
 #[test]
-fn a_folder_turned_into_a_file_or_a_broken_link_in_between_leaves_its_rows_alone_or_linked() {
+fn a_directory_turned_into_a_file_or_a_broken_link_in_between_leaves_its_rows_alone_or_linked() {
     for other in [Other::File, Other::LinkToItself, Other::LinkToNowhere] {
         let exec_root = ExecRoot::new(
             "file pkg/in/a\nlink pkg/in/b -> a\nlink pkg/c -> in/a\nfile lib/x\nlink lib/y -> x\n",
         );
-        let folder = exec_root.at("pkg");
+        let directory = exec_root.at("pkg");
         let aside = exec_root.at("aside");
         match other {
             Other::File => fs::write(&aside, "").unwrap(),
@@ -78,7 +78,7 @@ fn a_folder_turned_into_a_file_or_a_broken_link_in_between_leaves_its_rows_alone
             let swapper = scope.spawn(|| {
                 let mut swaps = 0u32;
                 while !done.load(Ordering::Relaxed) {
-                    renameat_with(CWD, &folder, CWD, &aside, RenameFlags::EXCHANGE).unwrap();
+                    renameat_with(CWD, &directory, CWD, &aside, RenameFlags::EXCHANGE).unwrap();
                     swaps += 1;
                     thread::yield_now();
                 }
@@ -99,7 +99,7 @@ fn a_folder_turned_into_a_file_or_a_broken_link_in_between_leaves_its_rows_alone
             done.store(true, Ordering::Relaxed);
             let swaps = swapper.join().unwrap();
             if swaps % 2 == 1 {
-                renameat_with(CWD, &folder, CWD, &aside, RenameFlags::EXCHANGE).unwrap();
+                renameat_with(CWD, &directory, CWD, &aside, RenameFlags::EXCHANGE).unwrap();
             }
         });
         let answer = worker.ask(&resolve(0, "spec.mtree", "last.mtree"));

@@ -13,7 +13,7 @@ use std::time::Duration;
 use worker_tests::client::{Protocol, Worker};
 use worker_tests::exec_root::{ExecRoot, file_row, link_row, resolve};
 
-/// Longer than a folder must have been left alone to be remembered.
+/// Longer than a directory must have been left alone to be remembered.
 const SETTLED: Duration = Duration::from_millis(2_300);
 
 const LIBRARY: &str = r#"
@@ -120,15 +120,15 @@ fn a_clock_that_jumps_back_changes_what_is_remembered_and_never_what_is_written(
     assert_eq!(end.code(), 0, "{}", end.log);
     let used: Vec<(u32, u32)> = end.log.lines().filter_map(used).collect();
     assert_eq!(used.len(), 28, "{}", end.log);
-    // What was remembered before the jump is still used. The folder that was changed lies in the
-    // worker's future, and is read each time, as is the folder that the output is written to.
+    // What was remembered before the jump is still used. The directory that was changed lies in the
+    // worker's future, and is read each time, as is the directory that the output is written to.
     let (warm, settled) = (used[1], &used[23..26]);
     let read_besides = (warm.0 + 1, warm.1 - 1);
     assert!(settled.iter().all(|used| *used == read_besides), "the clock did not jump: {used:?}");
 }
 
-/// How many folders a request listed and reused, as its line in the log says.
+/// How many directories a request listed and reused, as its line in the log says.
 fn used(line: &str) -> Option<(u32, u32)> {
     let number = |name: &str| line.split_once(name)?.1.split(' ').next()?.parse().ok();
-    Some((number("folders_listed=")?, number("folders_reused=")?))
+    Some((number("directories_listed=")?, number("directories_reused=")?))
 }

@@ -42,7 +42,7 @@ fn as_nobody(exec_root: &ExecRoot, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn a_spec_that_may_not_be_read_and_a_folder_that_may_not_be_written_are_named() {
+fn a_spec_that_may_not_be_read_and_a_directory_that_may_not_be_written_are_named() {
     let exec_root = ExecRoot::new("file a\n");
     exec_root.write("spec.mtree", spec(&["a"]));
     mode(exec_root.path(), 0o755);
@@ -55,7 +55,7 @@ fn a_spec_that_may_not_be_read_and_a_folder_that_may_not_be_written_are_named() 
 }
 
 #[test]
-fn a_folder_that_may_be_entered_but_not_listed_is_resolved_name_by_name() {
+fn a_directory_that_may_be_entered_but_not_listed_is_resolved_name_by_name() {
     let exec_root = ExecRoot::new("file bin/real\nlink bin/name -> real\n");
     exec_root.write("spec.mtree", spec(&["bin/name", "bin/real"]));
     mode(exec_root.path(), 0o777);
@@ -67,7 +67,7 @@ fn a_folder_that_may_be_entered_but_not_listed_is_resolved_name_by_name() {
 }
 
 #[test]
-fn a_folder_that_may_be_listed_but_not_entered_leaves_its_rows_alone_and_is_named() {
+fn a_directory_that_may_be_listed_but_not_entered_leaves_its_rows_alone_and_is_named() {
     let exec_root = ExecRoot::new("file bin/real\nlink bin/name -> real\n");
     let rows = spec(&["bin/name", "bin/real"]);
     exec_root.write("spec.mtree", &rows);
@@ -82,8 +82,8 @@ fn a_folder_that_may_be_listed_but_not_entered_leaves_its_rows_alone_and_is_name
 }
 
 #[test]
-fn folders_of_every_mode_answer_a_sandboxed_request_as_another_and_its_capture_replays() {
-    // The second folder has no link; the fourth has more rows than are looked up one by one.
+fn directories_of_every_mode_answer_a_sandboxed_request_as_another_and_its_capture_replays() {
+    // The second directory has no link; the fourth has more rows than are looked up one by one.
     let tree = "file box/in/F/a\nlink box/in/F/b -> a\nfile box/in/C/a\nlink box/G/l -> ../in/C/a\n\
                 link box/G/none -> ../in/C/none\nlink box/D -> in/F\nfile box/in/M/0\n\
                 link box/in/M/link -> 0\nlink box/E -> in/M\n";
@@ -94,19 +94,19 @@ fn folders_of_every_mode_answer_a_sandboxed_request_as_another_and_its_capture_r
     for bits in [0o777, 0o744, 0o444, 0o711, 0o000] {
         let exec_root = ExecRoot::new(tree);
         exec_root.write("box/spec.mtree", spec(&sources));
-        for folder in [".", "box", "captures"] {
-            fs::create_dir_all(exec_root.at(folder)).unwrap();
-            mode(&exec_root.at(folder), 0o777);
+        for directory in [".", "box", "captures"] {
+            fs::create_dir_all(exec_root.at(directory)).unwrap();
+            mode(&exec_root.at(directory), 0o777);
         }
-        for folder in ["F", "C", "M"] {
-            mode(&exec_root.at("box/in").join(folder), bits);
+        for directory in ["F", "C", "M"] {
+            mode(&exec_root.at("box/in").join(directory), bits);
         }
-        // Folders younger than that are not remembered.
+        // Directories younger than that are not remembered.
         thread::sleep(Duration::from_millis(2_100));
         let program = for_nobody(&exec_root);
-        let start = |flags: &[&str], folder: PathBuf| {
+        let start = |flags: &[&str], directory: PathBuf| {
             let mut command = Command::new(&program);
-            command.args(flags).arg("--persistent_worker").current_dir(folder);
+            command.args(flags).arg("--persistent_worker").current_dir(directory);
             command.uid(NOBODY).gid(NOBODY);
             Worker::start(command, Protocol::Proto)
         };
@@ -173,7 +173,7 @@ fn names_and_paths_that_are_too_long_for_the_system_leave_their_rows_alone() {
 fn a_tree_that_is_deeper_than_any_path_gives_a_right_output_or_a_sentence() {
     let exec_root = ExecRoot::new("");
     let part = "d".repeat(200);
-    // Deeper than 4,096 bytes of path, made one folder after the other.
+    // Deeper than 4,096 bytes of path, made one directory after the other.
     let mut deepest = fs::File::open(exec_root.path()).unwrap();
     for _ in 0..24 {
         mkdirat(&deepest, &part, Mode::RWXU).unwrap();
@@ -182,8 +182,8 @@ fn a_tree_that_is_deeper_than_any_path_gives_a_right_output_or_a_sentence() {
     }
     openat(&deepest, "real", OFlags::CREATE | OFlags::WRONLY, Mode::RUSR).unwrap();
     symlinkat("real", &deepest, "name").unwrap();
-    let folder = vec![part; 24].join("/");
-    let [name, real] = ["name", "real"].map(|name| format!("{folder}/{name}"));
+    let directory = vec![part; 24].join("/");
+    let [name, real] = ["name", "real"].map(|name| format!("{directory}/{name}"));
     let rows = file_row("name", &name) + &file_row("real", &real);
     exec_root.write("spec.mtree", &rows);
     let done = once(exec_root.path(), &["resolve", "--mtree=spec.mtree", "--out=out.mtree"]);

@@ -22,10 +22,10 @@ const PATIENCE: &str = "120";
 /// What `timeout` exits with where that was too short.
 const TOO_LONG: i32 = 124;
 
-/// Runs the program once in `folder`; a hang is a failure.
-fn once(folder: &Path, arguments: &[&str]) -> Output {
+/// Runs the program once in `directory`; a hang is a failure.
+fn once(directory: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new("timeout");
-    command.arg(PATIENCE).arg(binary()).args(arguments).current_dir(folder);
+    command.arg(PATIENCE).arg(binary()).args(arguments).current_dir(directory);
     finished(command)
 }
 

@@ -13,9 +13,9 @@ use worker_tests::interrupted::Interrupted;
 use crate::assert_one_sentence;
 
 /// An exec root with a forest and its spec, and what that spec becomes.
-fn planted(folders: usize) -> (ExecRoot, String) {
+fn planted(directories: usize) -> (ExecRoot, String) {
     let exec_root = ExecRoot::new("");
-    let forest = forest::plant(exec_root.path(), folders, 3).unwrap();
+    let forest = forest::plant(exec_root.path(), directories, 3).unwrap();
     exec_root.write("spec.mtree", forest.spec());
     let want = exec_root.once_resolved(&["--mtree", "spec.mtree"]).unwrap();
     (exec_root, want)

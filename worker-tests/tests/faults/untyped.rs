@@ -1,4 +1,4 @@
-//! A file system whose folders do not tell what their names are: ext4 without `filetype`.
+//! A file system whose directories do not tell what their names are: ext4 without `filetype`.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -35,7 +35,7 @@ fn run(command: &mut Command) {
 }
 
 #[test]
-fn links_are_found_where_folders_do_not_tell_what_their_names_are() {
+fn links_are_found_where_directories_do_not_tell_what_their_names_are() {
     let exec_root = ExecRoot::new("");
     let mounted = Untyped::mount(&exec_root, "external");
     let at = |path: &str| mounted.0.join(path);
@@ -48,12 +48,12 @@ fn links_are_found_where_folders_do_not_tell_what_their_names_are() {
     symlink(&long, at("lib/long")).unwrap();
     assert!(tells_no_types(&at("lib")), "the file system tells types all the same");
 
-    let row = |folder: &str, name: &str| {
-        file_row(&format!("{folder}/{name}"), &format!("external/{folder}/{name}"))
+    let row = |directory: &str, name: &str| {
+        file_row(&format!("{directory}/{name}"), &format!("external/{directory}/{name}"))
     };
     let spec: String = ["lib", "lib64"]
         .iter()
-        .flat_map(|folder| ["real", "name", "long"].map(|name| row(folder, name)))
+        .flat_map(|directory| ["real", "name", "long"].map(|name| row(directory, name)))
         .collect();
     exec_root.write("spec.mtree", spec);
     let want = row("lib", "real")
@@ -68,10 +68,10 @@ fn links_are_found_where_folders_do_not_tell_what_their_names_are() {
     }
 }
 
-/// Whether the system tells no types of the names in a folder.
-fn tells_no_types(folder: &Path) -> bool {
-    let folder = fs::File::open(folder).unwrap();
-    let entries = rustix::fs::Dir::read_from(&folder).unwrap();
+/// Whether the system tells no types of the names in a directory.
+fn tells_no_types(directory: &Path) -> bool {
+    let directory = fs::File::open(directory).unwrap();
+    let entries = rustix::fs::Dir::read_from(&directory).unwrap();
     let types: Vec<_> = entries.map(|entry| entry.unwrap().file_type()).collect();
     types.len() > 3 && types.iter().all(|kind| *kind == rustix::fs::FileType::Unknown)
 }

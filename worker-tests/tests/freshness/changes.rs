@@ -26,11 +26,11 @@ pub fn within(package: &Path, chance: &mut Chance) -> String {
     match chance.below(8) {
         0 => change_a_name(package, chance),
         1 => {
-            let folder = package.join(chance.pick(&["bin", "hidden", "lib"]));
-            let before = modified(&folder);
+            let directory = package.join(chance.pick(&["bin", "hidden", "lib"]));
+            let before = modified(&directory);
             let done = change_a_name(package, chance);
-            set_modified(&folder, before);
-            format!("{done}, with the times of {} set back", folder.display())
+            set_modified(&directory, before);
+            format!("{done}, with the times of {} set back", directory.display())
         }
         2 => {
             let link = package.join("lib/current");
@@ -38,16 +38,16 @@ pub fn within(package: &Path, chance: &mut Chance) -> String {
             retarget(&link, target);
             format!("lib/current to {target}")
         }
-        3 => swap_folder(package, chance),
+        3 => swap_directory(package, chance),
         4 => {
-            let (folder, link) = (package.join("lib/v2"), package.join("lib/.v2"));
-            if folder.is_symlink() {
-                fs::remove_file(&folder).unwrap();
-                fs::rename(&link, &folder).unwrap();
-                return "lib/v2 a folder again".to_owned();
+            let (directory, link) = (package.join("lib/v2"), package.join("lib/.v2"));
+            if directory.is_symlink() {
+                fs::remove_file(&directory).unwrap();
+                fs::rename(&link, &directory).unwrap();
+                return "lib/v2 a directory again".to_owned();
             }
-            fs::rename(&folder, &link).unwrap();
-            symlink("v1", &folder).unwrap();
+            fs::rename(&directory, &link).unwrap();
+            symlink("v1", &directory).unwrap();
             "lib/v2 a link to v1".to_owned()
         }
         5 => {
@@ -112,9 +112,9 @@ fn retarget(path: &Path, target: &str) {
     fs::rename(aside, path).unwrap();
 }
 
-/// Puts another folder in the place of `lib/v1`, with other names of the same time, and lets `lib`
+/// Puts another directory in the place of `lib/v1`, with other names of the same time, and lets `lib`
 /// look as it did.
-fn swap_folder(package: &Path, chance: &mut Chance) -> String {
+fn swap_directory(package: &Path, chance: &mut Chance) -> String {
     let (lib, v1) = (package.join("lib"), package.join("lib/v1"));
     let (new, old) = (package.join("lib/.new"), package.join("lib/.old"));
     let (lib_before, before) = (modified(&lib), modified(&v1));
@@ -138,6 +138,6 @@ fn modified(path: &Path) -> SystemTime {
     path.metadata().and_then(|there| there.modified()).unwrap()
 }
 
-fn set_modified(folder: &Path, time: SystemTime) {
-    File::open(folder).unwrap().set_times(FileTimes::new().set_modified(time)).unwrap();
+fn set_modified(directory: &Path, time: SystemTime) {
+    File::open(directory).unwrap().set_times(FileTimes::new().set_modified(time)).unwrap();
 }

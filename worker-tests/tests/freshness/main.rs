@@ -15,23 +15,23 @@ use worker_tests::exec_root::{ExecRoot, file_row, link_row, resolve};
 
 use packages::Packages;
 
-/// How long a folder must be left alone to be remembered, and a little more.
+/// How long a directory must be left alone to be remembered, and a little more.
 const SETTLED: Duration = Duration::from_millis(2_100);
 
-/// How many folders requests have read, and how many they knew.
+/// How many directories requests have read, and how many they knew.
 #[derive(Clone, Copy, Debug, Default)]
 struct Used {
     listed: u64,
     reused: u64,
 }
 
-/// What a request of a log said of the folders that it used.
+/// What a request of a log said of the directories that it used.
 fn used(line: &str) -> Option<Used> {
     let number = |name: &str| -> Option<u64> {
         let at = line.find(name)? + name.len();
         line[at..].split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
     };
-    Some(Used { listed: number(" folders_listed=")?, reused: number(" folders_reused=")? })
+    Some(Used { listed: number(" directories_listed=")?, reused: number(" directories_reused=")? })
 }
 
 /// Asks a worker and a cold process, and compares all that they say and write. If they say that links
@@ -90,7 +90,7 @@ fn after_any_change_the_answer_is_that_of_a_cold_process() {
         listed: sum.listed + used.listed,
         reused: sum.reused + used.reused,
     });
-    println!("{} rounds resolved, {both} with old and new folders; {all:?}", rounds.len());
+    println!("{} rounds resolved, {both} with old and new directories; {all:?}", rounds.len());
     assert!(rounds.len() >= 2_000, "too many rounds fail to tell anything: {}", rounds.len());
     assert!(both * 10 >= rounds.len() * 9, "{both} of {} rounds used the cache", rounds.len());
     assert!(all.reused * 10 >= all.listed * 3, "the cache is hardly used: {all:?}");

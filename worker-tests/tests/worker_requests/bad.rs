@@ -22,7 +22,7 @@ fn assert_goes_on(exec_root: &ExecRoot, worker: &mut Worker, arguments: &[&str],
 fn a_bad_request_answers_exit_code_1_with_the_message_and_the_worker_goes_on() {
     let exec_root = python();
     exec_root.write("bad-line.mtree", "./a type=file content=a\n./b type=\n");
-    exec_root.write("not-a-folder", "");
+    exec_root.write("not-a-directory", "");
     exec_root.write("me", "@me\n");
     let mut worker = exec_root.worker(&[]);
     let spec = ["--mtree=spec.mtree", "--out=bad.mtree"];
@@ -49,7 +49,7 @@ fn a_bad_request_answers_exit_code_1_with_the_message_and_the_worker_goes_on() {
     for (arguments, words) in cases {
         assert_goes_on(&exec_root, &mut worker, arguments, words);
     }
-    assert_goes_on(&exec_root, &mut worker, &with("--report=not-a-folder/x"), &["--report"]);
+    assert_goes_on(&exec_root, &mut worker, &with("--report=not-a-directory/x"), &["--report"]);
     assert_eq!(worker.end().code(), 0);
 }
 

@@ -12,7 +12,7 @@ use worker_tests::forest;
 use crate::{SOURCES, assert_cancelled, assert_done, python, resolved};
 
 #[test]
-fn a_cancelled_request_stops_at_its_next_folder_and_answers_was_cancelled_once() {
+fn a_cancelled_request_stops_at_its_next_directory_and_answers_was_cancelled_once() {
     for id in [0, 1] {
         let exec_root = python();
         // The request reads on only once somebody writes here.

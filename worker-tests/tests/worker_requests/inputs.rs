@@ -37,7 +37,7 @@ fn a_source_that_is_not_listed_leaves_its_row_alone_and_is_warned_of() {
 }
 
 #[test]
-fn a_listed_folder_covers_what_is_below_it() {
+fn a_listed_directory_covers_what_is_below_it() {
     let exec_root = python();
     let mut worker = exec_root.worker(&[]);
     for inputs in [&["external/py"][..], &["external"], &["external/py/bin", "external/py/lib"]] {

@@ -42,9 +42,9 @@ fn a_request_is_one_line_at_info_with_its_id_and_its_numbers() {
         assert!(line.contains(" INFO ") && line.contains(&format!("id={id} ")), "{line}");
         assert_eq!((number(line, "rows"), number(line, "links")), (4, 2));
         // The tree was made just now, so that nothing of it is remembered yet.
-        let folders = number(line, "folders_listed") + number(line, "folders_reused");
+        let directories = number(line, "directories_listed") + number(line, "directories_reused");
         // The exec root, external, py, bin and lib.
-        assert!((4..=5).contains(&folders), "{line}");
+        assert!((4..=5).contains(&directories), "{line}");
         number(line, "milliseconds");
     }
 }

@@ -92,7 +92,7 @@ fn at_the_end_of_stdin_every_output_is_finished() {
 }
 
 #[test]
-fn an_output_may_stand_in_a_folder_of_the_tree() {
+fn an_output_may_stand_in_a_directory_of_the_tree() {
     let exec_root = ExecRoot::new("file a/file\nlink a/link -> file\n");
     exec_root.write("a/spec.mtree", spec(&["a/link", "a/file"]));
     let mut worker = exec_root.worker(&[]);

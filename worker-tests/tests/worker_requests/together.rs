@@ -10,10 +10,10 @@ use crate::assert_done;
 fn assert_each_as_if_alone(flags: &[&str]) {
     let exec_root = ExecRoot::new("");
     let forest = forest::plant(exec_root.path(), 300, 6).unwrap();
-    // Links into folders that other requests ask for, by other ways.
+    // Links into directories that other requests ask for, by other ways.
     worker_tests::plant::plant(
         exec_root.path(),
-        b"link external/tool/here -> folder_00/folder_01\nlink external/again -> tool/folder_02\n",
+        b"link external/tool/here -> directory_00/directory_01\nlink external/again -> tool/directory_02\n",
     )
     .unwrap();
     let sources: Vec<_> = forest.sources().collect();
@@ -66,6 +66,6 @@ fn two_hundred_requests_at_once_each_give_what_a_process_gives_that_runs_once() 
 }
 
 #[test]
-fn so_they_do_where_the_cache_has_no_room_and_folders_come_and_go() {
+fn so_they_do_where_the_cache_has_no_room_and_directories_come_and_go() {
     assert_each_as_if_alone(&["--jobs=16", "--cache-limit=20000"]);
 }

@@ -40,7 +40,7 @@ struct Gate(TempDir);
 
 impl Gate {
     fn new() -> Gate {
-        Gate(TempDir::new().expect("a folder can be made"))
+        Gate(TempDir::new().expect("a directory can be made"))
     }
 
     fn request(&self, id: i32) -> WorkRequest {

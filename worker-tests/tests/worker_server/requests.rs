@@ -208,7 +208,8 @@ fn a_request_may_list_forty_thousand_inputs() {
     let mut asked = request(1, &["inputs"]);
     for number in 0..40_000 {
         path.clear();
-        write!(path, "external/python/lib/python3.13/folder/module_{number}.py").expect("a String");
+        write!(path, "external/python/lib/python3.13/directory/module_{number}.py")
+            .expect("a String");
         length += path.len();
         asked.inputs.push(Input { path: path.clone(), digest: vec![b'd'; 64], ..Input::default() });
     }
