@@ -1,43 +1,39 @@
 //! mtree-worker: symlinks in the image layers that Bazel builds.
 //!
-//! What knows what:
+//! Each module depends only on those below it in this list; `tests/edges.rs` holds the crate to that.
 //!
-//! - [`spec`]: mtree(5), read into rows and written back. Knows no files.
+//! - [`cli`]: dispatch and exit codes.
+//! - `commands`: what each command does, but for requests themselves.
+//! - [`worker`]: requests of Bazel's protocol, each run as the command that it asks for.
+//! - [`args`]: arguments, converted to plain values.
+//! - [`capture`]: requests as they were met, kept in files, and replayed.
+//! - [`request`]: one request, from a spec that is read to an output in place.
+//! - `layer`: what tar makes of rows.
+//! - [`fs`]: directories on the disk, and the cache of them. Knows no rows.
 //! - [`resolve`]: rows and a tree in, decisions out. Knows no file system and no Bazel.
-//! - [`tree`]: directories on a file system, and the cache of them. Knows no rows.
-//! - [`command`]: one request, from arguments to a written spec: puts the three together.
-//! - [`site`]: what a request has of the world: the disk, or a capture.
-//! - [`capture`]: requests as they were met, kept in files, and played again.
+//! - [`mtree`]: mtree(5), read into rows and written back. Knows no files.
 //! - [`server`]: frames, requests and cancellation of Bazel's worker protocol. Knows no mtree.
-//! - `worker`: runs requests of the server as commands.
-//! - `replay`, `explain`, `page` and `inspect`: the other commands. They ask [`command`] and [`resolve`],
-//!   and decide nothing of their own.
-//! - [`cli`]: what can be said on the command line.
+//! - [`path`], [`display`], `log`, [`error`]: paths as text, bytes in messages, the log, errors as
+//!   sentences.
 
 #[cfg(not(unix))]
 compile_error!(
     "mtree-worker runs on Linux and macOS. Windows is not supported: its symlinks are of two kinds, \
-     and Bazel copies instead of linking there."
+     and Bazel copies instead of making them."
 );
 
-pub mod again;
+pub mod args;
 pub mod capture;
 pub mod cli;
-pub mod command;
+mod commands;
+pub mod display;
 pub mod error;
-mod explain;
-pub mod flagfile;
-mod inspect;
+pub mod fs;
+mod layer;
 mod log;
-mod output;
-mod page;
+pub mod mtree;
 pub mod path;
-mod replay;
-pub mod report;
+pub mod request;
 pub mod resolve;
 pub mod server;
-mod show;
-pub mod site;
-pub mod spec;
-pub mod tree;
-mod worker;
+pub mod worker;

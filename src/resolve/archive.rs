@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use crate::spec::{Kind, Row, Spec};
+use crate::mtree::{Kind, Row, Spec};
 
 /// A row of the archive by its number: first those of the spec, then those of each `--also` spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

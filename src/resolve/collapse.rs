@@ -19,8 +19,8 @@ use super::homes::Homes;
 use super::places::Places;
 use super::targets::{Choice, Targets};
 use super::tree::Directory;
+use crate::mtree::Kind;
 use crate::path;
-use crate::spec::Kind;
 
 /// What decides which directories become links.
 pub struct Collapse<'a, 's> {

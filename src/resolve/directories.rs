@@ -84,7 +84,7 @@ impl<'s> Candidates<'s> {
         Ok(Self { outermost_first })
     }
 
-    /// Notes the locations that `collapse` will ask for.
+    /// RequestRecorder the locations that `collapse` will ask for.
     pub fn note(&self, archive: &Archive<'s>, homes: &Homes<'s>, places: &mut Places) {
         for candidate in &self.outermost_first {
             let name = path::split(archive.source(candidate.first)).1;

@@ -7,19 +7,19 @@ use super::follow::End;
 use super::homes::Stands;
 use super::tree::{Directory, Entry, Stopped, Tree};
 use super::{Decisions, Inputs, Options, Reason, ResolveError, Studied};
+use crate::mtree::{Kind, Spec};
 use crate::path;
-use crate::spec::{Kind, Spec};
 
 /// What is told of one row, or of one directory.
 #[derive(Debug)]
-pub enum Tale {
-    Row(Story),
-    Directory(DirectoryStory),
+pub enum Explained {
+    Row(RowTrace),
+    Directory(DirectoryTrace),
 }
 
 /// What became of a row.
 #[derive(Debug)]
-pub struct Story {
+pub struct RowTrace {
     /// The row's number in `Spec::rows`.
     pub row: usize,
     /// The directories in which the name of its source is a link that Bazel put there.
@@ -88,7 +88,7 @@ pub enum Staying {
 
 /// A directory of the archive that became one link (DESIGN rule 6).
 #[derive(Debug)]
-pub struct DirectoryStory {
+pub struct DirectoryTrace {
     /// Its archive path.
     pub path: Vec<u8>,
     /// How many rows went.
@@ -117,7 +117,7 @@ pub fn explain<T: Tree, E: From<ResolveError>>(
     inputs: Option<&Inputs>,
     tree: &mut T,
     chosen: Option<Chosen<'_>>,
-    mut tell: impl FnMut(Tale, &T) -> Result<(), E>,
+    mut tell: impl FnMut(Explained, &T) -> Result<(), E>,
 ) -> Result<(), E> {
     let archive = Archive::new(spec, also);
     let studied = Studied::new(&archive, options, inputs, tree)?;
@@ -132,7 +132,7 @@ pub fn explain<T: Tree, E: From<ResolveError>>(
                 trail = studied.hops(&found.hops, tree)?;
                 leads_to(&mut trail, link.hop, &link.path, &link.text);
             }
-            let story = DirectoryStory {
+            let trace = DirectoryTrace {
                 path: link.path.clone(),
                 rows: link.rows.len(),
                 home,
@@ -140,7 +140,7 @@ pub fn explain<T: Tree, E: From<ResolveError>>(
                 trail,
                 text: link.text.clone(),
             };
-            tell(Tale::Directory(story), tree)?;
+            tell(Explained::Directory(trace), tree)?;
         }
     }
     for (row, found) in spec.rows().iter().enumerate() {
@@ -153,8 +153,8 @@ pub fn explain<T: Tree, E: From<ResolveError>>(
             ),
         };
         if is_wanted {
-            let story = studied.story(row, becomes, tree)?;
-            tell(Tale::Row(story), tree)?;
+            let trace = studied.trace(row, becomes, tree)?;
+            tell(Explained::Row(trace), tree)?;
         }
     }
     Ok(())
@@ -213,21 +213,21 @@ impl<'a> Fates<'a> {
             Stands::Plain => Staying::Plain,
             Stands::Link if self.inlined[row] => Staying::Inlined,
             Stands::Link if self.kept_inside[row] => Staying::KeptInside,
-            Stands::Link | Stands::Circle => Staying::Contested,
+            Stands::Link | Stands::SymlinkLoop => Staying::Contested,
         })
     }
 }
 
 impl Studied<'_, '_> {
-    fn story(
+    fn trace(
         &self,
         row: usize,
         becomes: Becomes,
         tree: &mut impl Tree,
-    ) -> Result<Story, ResolveError> {
+    ) -> Result<RowTrace, ResolveError> {
         let id = RowId(row as u32);
         let home = self.homes.of(id);
-        let mut story = Story {
+        let mut trace = RowTrace {
             row,
             stagings: self.homes.stagings_of(id).collect(),
             home: home.is_known().then_some((home.directory, home.linked)),
@@ -237,16 +237,16 @@ impl Studied<'_, '_> {
         };
         if let Some(trail) = self.linked.trail(id) {
             let name = path::split(self.archive.source(id)).1;
-            story.author = link_text(tree, home.directory, name)?;
-            story.trail = self.hops(&trail.hops, tree)?;
-            if let Becomes::Link(text, Reason::Directory(hop)) = &story.becomes {
-                leads_to(&mut story.trail, *hop, self.archive.path(id), text);
+            trace.author = link_text(tree, home.directory, name)?;
+            trace.trail = self.hops(&trail.hops, tree)?;
+            if let Becomes::Link(text, Reason::Directory(hop)) = &trace.becomes {
+                leads_to(&mut trace.trail, *hop, self.archive.path(id), text);
             }
-            if let (Some(last), End::Nowhere) = (story.trail.last_mut(), trail.end) {
+            if let (Some(last), End::Nowhere) = (trace.trail.last_mut(), trail.end) {
                 last.is_absent |= last.text.is_none();
             }
         }
-        Ok(story)
+        Ok(trace)
     }
 
     fn hops(
@@ -273,7 +273,7 @@ impl Studied<'_, '_> {
     }
 }
 
-/// Notes on a trail which directory of the archive the link at `path` with `text` leads to: no row lives there.
+/// RequestRecorder on a trail which directory of the archive the link at `path` with `text` leads to: no row lives there.
 fn leads_to(trail: &mut [Hop], hop: usize, path: &[u8], text: &[u8]) {
     if let Some(hop) = trail.get_mut(hop) {
         hop.rows.extend(path::join(path::split(path).0, text));

@@ -20,7 +20,7 @@ pub enum Landing {
     /// Through a directory that does not let itself be asked.
     Unknown,
     /// Through more links than the kernel follows.
-    Circle,
+    SymlinkLoop,
 }
 
 /// Where `text` leads from `directory`: to the location of its last part, which is not followed.
@@ -98,7 +98,7 @@ fn walk(
                 *met += 1;
                 links += 1;
                 if links > MOST_LINKS {
-                    return Ok(Landing::Circle);
+                    return Ok(Landing::SymlinkLoop);
                 }
             }
         }
@@ -165,7 +165,7 @@ pub fn trail(
             Landing::Unknown => {
                 return Ok(Some(Trail { hops, end: End::Unknown }));
             }
-            Landing::Circle => return Ok(None),
+            Landing::SymlinkLoop => return Ok(None),
         }
     }
 }

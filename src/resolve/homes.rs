@@ -46,7 +46,7 @@ pub enum Stands {
     /// A directory on the way does not let itself be asked (DESIGN rule 8).
     Unknown,
     /// More links on the way than the kernel follows (DESIGN rule 9).
-    Circle,
+    SymlinkLoop,
     /// A file, or anything else that is no symlink.
     Plain,
     /// A symlink.
@@ -73,7 +73,7 @@ enum Step {
     Moved(RootId),
     Absent,
     Unknown,
-    Circle,
+    SymlinkLoop,
 }
 
 /// A row's source was met at the location of its name in `directory`, and is staged there.
@@ -147,7 +147,7 @@ impl<'s> Homes<'s> {
             round.sort_unstable_by_key(|(_, rows)| rows[0]);
         }
         for row in round.into_iter().flat_map(|(_, rows)| rows) {
-            homes.homes[row.0 as usize].stands = Stands::Circle;
+            homes.homes[row.0 as usize].stands = Stands::SymlinkLoop;
         }
         Ok(homes)
     }
@@ -273,7 +273,7 @@ impl<'s> Homes<'s> {
             home.stands = match step {
                 Step::Absent => Stands::Absent,
                 Step::Unknown => Stands::Unknown,
-                Step::Circle => Stands::Circle,
+                Step::SymlinkLoop => Stands::SymlinkLoop,
                 Step::Moved(to) => {
                     next.entry(to).or_default().push(row);
                     continue;
@@ -405,8 +405,8 @@ impl<'s> Homes<'s> {
         }
         let mut linked = linked + 1;
         Ok(match follow::land_in(tree, directory, text, &mut linked)? {
-            Landing::Circle => Step::Circle,
-            _ if linked > MOST_LINKS => Step::Circle,
+            Landing::SymlinkLoop => Step::SymlinkLoop,
+            _ if linked > MOST_LINKS => Step::SymlinkLoop,
             Landing::Directory(directory) => {
                 Step::Directory { directory, linked, link: Some(source) }
             }
@@ -423,7 +423,7 @@ impl<'s> Homes<'s> {
                     Step::Directory { directory, linked: 0, link: None }
                 }
                 Landing::Unknown => Step::Unknown,
-                Landing::Circle => Step::Circle,
+                Landing::SymlinkLoop => Step::SymlinkLoop,
                 Landing::Nowhere | Landing::Location(..) => Step::Absent,
             },
             other => entered(other, 0, None),

@@ -20,12 +20,12 @@ mod targets;
 mod tests;
 mod tree;
 
-pub use explain::{Becomes, Chosen, DirectoryStory, Hop, Staying, Story, Tale, explain};
+pub use explain::{Becomes, Chosen, DirectoryTrace, Explained, Hop, RowTrace, Staying, explain};
 pub use follow::MOST_LINKS;
 pub use inputs::Inputs;
 pub use tree::{Directory, Entered, Entry, Met, Stopped, Tree, Wanted};
 
-use crate::spec::Spec;
+use crate::mtree::Spec;
 use archive::{Archive, RowId};
 use homes::{Homes, Stands};
 use places::Places;
@@ -88,13 +88,19 @@ impl Decisions {
         self.links.push((row, text));
         self.reasons.push(reason);
     }
+
+    /// The rows that became links, or went since a directory became one.
+    pub fn replaced(&self) -> impl Iterator<Item = usize> + '_ {
+        let in_directories = self.directory_links.iter().flat_map(|link| &link.rows);
+        self.links.iter().map(|(row, _)| row).chain(in_directories).copied()
+    }
 }
 
 /// Why a row becomes a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Another row with the same home was reached through fewer linked directories (DESIGN rule 1).
-    Roundabout,
+    Indirect,
     /// The location with this number on its trail is another row's (DESIGN rule 2).
     Hop(usize),
     /// No location on its trail is, but the archive mirrors the directory at this one (DESIGN rule 2).
@@ -129,7 +135,7 @@ const WORTH_SHARING: usize = 2048;
 #[derive(Debug, PartialEq, Eq)]
 pub enum ResolveError {
     /// A row's links go round, or are more than `MOST_LINKS` (DESIGN rule 9).
-    Circle {
+    SymlinkLoop {
         /// The row's archive path.
         path: Vec<u8>,
         /// Its source and the texts of the links from there on.

@@ -35,7 +35,7 @@ impl Equivalent<Location> for Asked<'_> {
 }
 
 impl Places {
-    /// Notes a location.
+    /// RequestRecorder a location.
     pub fn note(&mut self, directory: Directory, name: &[u8]) {
         let number = directory.0 as usize;
         if self.directories.len() <= number {

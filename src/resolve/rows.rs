@@ -16,8 +16,8 @@ use super::places::Places;
 use super::targets::{Choice, Targets};
 use super::tree::{Directory, Entry, Stopped, Tree};
 use super::{Decisions, Facts, MissingTarget, Options, Reason, ResolveError};
+use crate::mtree::Kind;
 use crate::path;
-use crate::spec::Kind;
 
 /// The rows of the spec that may become links.
 pub struct Linked {
@@ -25,7 +25,7 @@ pub struct Linked {
     links: Vec<(RowId, Trail)>,
     /// Rows whose home is none, but was reached through more linked directories than some other row
     /// whose home is in the same directory.
-    roundabout: Vec<RowId>,
+    indirect: Vec<RowId>,
 }
 
 impl Linked {
@@ -44,18 +44,18 @@ impl Linked {
                     let name = path::split(archive.source(row)).1;
                     match follow::trail(tree, home.directory, name)? {
                         Some(trail) => links.push((row, trail)),
-                        None => return Err(circle(archive, homes, tree, row)?),
+                        None => return Err(symlink_loop(archive, homes, tree, row)?),
                     }
                 }
-                Stands::Circle if archive.is_own(row) => {
-                    return Err(circle(archive, homes, tree, row)?);
+                Stands::SymlinkLoop if archive.is_own(row) => {
+                    return Err(symlink_loop(archive, homes, tree, row)?);
                 }
                 Stands::Plain => most = most.max(home.linked),
                 _ => {}
             }
         }
-        let roundabout = if most > 0 { roundabout(archive, homes) } else { Vec::new() };
-        Ok(Self { links, roundabout })
+        let indirect = if most > 0 { indirect(archive, homes) } else { Vec::new() };
+        Ok(Self { links, indirect })
     }
 
     /// The trail of a row whose home is a link.
@@ -64,12 +64,12 @@ impl Linked {
         Some(&self.links[at].1)
     }
 
-    /// Notes the locations that `decide` will ask for.
+    /// RequestRecorder the locations that `decide` will ask for.
     pub fn note(&self, archive: &Archive<'_>, homes: &Homes<'_>, places: &mut Places) {
         for (directory, name) in self.links.iter().flat_map(|(_, trail)| &trail.hops) {
             places.note(*directory, name);
         }
-        for &row in &self.roundabout {
+        for &row in &self.indirect {
             places.note(homes.of(row).directory, path::split(archive.source(row)).1);
         }
     }
@@ -84,7 +84,7 @@ impl Linked {
         decisions: &mut Decisions,
     ) -> Result<(), ResolveError> {
         let Facts { archive, homes, places } = facts;
-        let rows = self.links.iter().map(|(row, _)| *row).chain(self.roundabout.iter().copied());
+        let rows = self.links.iter().map(|(row, _)| *row).chain(self.indirect.iter().copied());
         let contested = Contested::find(archive, homes, rows.chain(places.rows()));
         let may_turn = |row: RowId| !gone(row) && contested.can_be_link(archive, row);
         let known = Known::new(facts, &contested);
@@ -147,7 +147,7 @@ impl Linked {
         }
 
         let mut straightest = HashMap::new();
-        for &row in self.roundabout.iter().filter(|row| may_turn(**row)) {
+        for &row in self.indirect.iter().filter(|row| may_turn(**row)) {
             let home = homes.of(row);
             let Some(number) = places.number(home.directory, name(archive, row)) else {
                 continue;
@@ -159,7 +159,7 @@ impl Linked {
             if *fewest < home.linked
                 && let Some(text) = targets.choose(path, None, |target| (target != path).into())
             {
-                decisions.link(row.0 as usize, text, Reason::Roundabout);
+                decisions.link(row.0 as usize, text, Reason::Indirect);
             }
         }
         Ok(())
@@ -223,7 +223,7 @@ impl<'a, 's> Known<'a, 's> {
 
 /// The rows of the spec whose home is no link, and that were reached through more linked directories
 /// than another row with a home in the same directory (DESIGN rule 1).
-fn roundabout(archive: &Archive<'_>, homes: &Homes<'_>) -> Vec<RowId> {
+fn indirect(archive: &Archive<'_>, homes: &Homes<'_>) -> Vec<RowId> {
     let plain = |row: &RowId| homes.of(*row).stands == Stands::Plain;
     let mut fewest: Vec<u32> = Vec::new();
     for home in archive.all().filter(plain).map(|row| homes.of(row)) {
@@ -239,14 +239,14 @@ fn name<'s>(archive: &Archive<'s>, row: RowId) -> &'s [u8] {
     path::split(archive.source(row)).1
 }
 
-fn circle(
+fn symlink_loop(
     archive: &Archive<'_>,
     homes: &Homes<'_>,
     tree: &mut impl Tree,
     row: RowId,
 ) -> Result<ResolveError, Stopped> {
     let trail = trail_texts(archive, homes, tree, row)?;
-    Ok(ResolveError::Circle { path: archive.path(row).to_vec(), trail })
+    Ok(ResolveError::SymlinkLoop { path: archive.path(row).to_vec(), trail })
 }
 
 /// The source of a row, and the texts of the links from its home on.

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::mtree::{Edits, Spec};
 use crate::path;
-use crate::spec::{Edits, Spec};
 
 /// A tree in memory. Its root is the directory `execroot`.
 struct Planted {
@@ -175,7 +175,7 @@ fn links_that_go_round_are_an_error_with_their_trail() {
     let trail = ["x/a", "b", "../x/a"].map(|text| text.as_bytes().to_vec()).to_vec();
     assert_eq!(
         resolve(&spec, &[], Options::default(), None, &mut tree).unwrap_err(),
-        ResolveError::Circle { path: b"a".to_vec(), trail }
+        ResolveError::SymlinkLoop { path: b"a".to_vec(), trail }
     );
 }
 
@@ -184,7 +184,7 @@ fn stagings_that_go_round_are_an_error() {
     let spec = spec(&[("a", "x/a")]);
     let mut tree = Planted::new(&["execroot/x/a -> /other/x/a", "other/x/a -> /execroot/x/a"]);
     let error = resolve(&spec, &[], Options::default(), None, &mut tree).unwrap_err();
-    assert!(matches!(error, ResolveError::Circle { .. }), "{error:?}");
+    assert!(matches!(error, ResolveError::SymlinkLoop { .. }), "{error:?}");
 }
 
 #[test]

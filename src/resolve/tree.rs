@@ -1,4 +1,4 @@
-//! What resolving asks of a tree. A file system answers (`crate::tree`), or a test.
+//! What resolving asks of a tree. A file system answers (`crate::fs`), or a test.
 //!
 //! Knows directories by numbers and names by bytes; must not know paths, devices or inodes.
 

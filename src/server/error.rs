@@ -51,7 +51,7 @@ pub enum ServerError {
         /// What is wrong with it.
         problem: String,
     },
-    /// Writing an answer to stdout failed.
+    /// Writing a response to stdout failed.
     Write(io::Error),
 }
 
@@ -94,7 +94,7 @@ impl fmt::Display for ServerError {
             ),
             ServerError::Write(source) => write!(
                 formatter,
-                "cannot write an answer to stdout: {source}; \
+                "cannot write a response to stdout: {source}; \
                  see whether what started the worker is still there"
             ),
         }

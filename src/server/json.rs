@@ -1,4 +1,4 @@
-//! The JSON form of the protocol: where an object ends, requests in, answers out.
+//! The JSON form of the protocol: where an object ends, requests in, responses out.
 //!
 //! Follows proto3's JSON mapping as far as Bazel uses it: lowerCamelCase names, or those of the
 //! .proto file; null for an absent field; a number may stand in quotes; unknown fields are passed
@@ -10,9 +10,7 @@ use memchr::memchr2;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::inputs::Inputs;
 use super::protocol::WorkResponse;
-use super::request::{Incoming, Request};
 
 /// Where the search for the end of an object stands, so that no byte is looked at twice however
 /// the object is cut into reads.
@@ -72,33 +70,38 @@ impl Scan {
     }
 }
 
-/// Reads a `WorkRequest` from one JSON object.
-pub fn read_request(object: &[u8]) -> serde_json::Result<Incoming> {
-    let request: WorkRequest = serde_json::from_slice(object)?;
-    let request_id = request.request_id.unwrap_or_default().0;
-    if request.cancel.unwrap_or_default() {
-        return Ok(Incoming::Cancel { request_id });
-    }
-    let inputs = request.inputs.unwrap_or_default().into_iter();
-    let paths: Vec<_> = inputs.map(|input| input.path.unwrap_or_default().0).collect();
-    let arguments = request.arguments.unwrap_or_default().into_iter();
-    Ok(Incoming::Request(Request {
-        arguments: arguments.map(|argument| argument.0).collect(),
-        inputs: Inputs::from(paths),
-        request_id,
-        verbosity: request.verbosity.unwrap_or_default().0,
-        sandbox_dir: request.sandbox_dir.unwrap_or_default().0,
-        ..Request::default()
-    }))
+/// A `WorkRequest`, as one JSON object holds it.
+pub struct JsonRequest {
+    pub arguments: Vec<Vec<u8>>,
+    pub input_paths: Vec<Vec<u8>>,
+    pub request_id: i32,
+    pub cancel: bool,
+    pub verbosity: i32,
+    pub sandbox_dir: Vec<u8>,
 }
 
-/// Writes an answer as one line.
-pub fn write_answer(answer: &WorkResponse) -> serde_json::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(&Answer {
-        exit_code: answer.exit_code,
-        output: &answer.output,
-        request_id: answer.request_id,
-        was_cancelled: answer.was_cancelled,
+/// Reads a `WorkRequest` from one JSON object.
+pub fn read_request(object: &[u8]) -> serde_json::Result<JsonRequest> {
+    let request: WorkRequest = serde_json::from_slice(object)?;
+    let inputs = request.inputs.unwrap_or_default().into_iter();
+    let arguments = request.arguments.unwrap_or_default().into_iter();
+    Ok(JsonRequest {
+        arguments: arguments.map(|argument| argument.0).collect(),
+        input_paths: inputs.map(|input| input.path.unwrap_or_default().0).collect(),
+        request_id: request.request_id.unwrap_or_default().0,
+        cancel: request.cancel.unwrap_or_default(),
+        verbosity: request.verbosity.unwrap_or_default().0,
+        sandbox_dir: request.sandbox_dir.unwrap_or_default().0,
+    })
+}
+
+/// Writes a response as one line.
+pub fn write_response(response: &WorkResponse) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(&WrittenResponse {
+        exit_code: response.exit_code,
+        output: &response.output,
+        request_id: response.request_id,
+        was_cancelled: response.was_cancelled,
     })?;
     line.push(b'\n');
     Ok(line)
@@ -106,7 +109,7 @@ pub fn write_answer(answer: &WorkResponse) -> serde_json::Result<Vec<u8>> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
+struct WrittenResponse<'a> {
     exit_code: i32,
     output: &'a str,
     request_id: i32,
@@ -206,11 +209,8 @@ impl Visitor<'_> for Int32Visitor {
 mod tests {
     use super::*;
 
-    fn read(object: &str) -> Request {
-        match read_request(object.as_bytes()) {
-            Ok(Incoming::Request(request)) => request,
-            other => panic!("{object} is no request: {other:?}"),
-        }
+    fn read(object: &str) -> JsonRequest {
+        read_request(object.as_bytes()).unwrap_or_else(|error| panic!("{object}: {error}"))
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
                 (7, 1, &b"s"[..]),
                 "{object}"
             );
-            assert!(request.inputs.is_empty() && request.arguments.is_empty());
+            assert!(request.input_paths.is_empty() && request.arguments.is_empty());
         }
     }
 
@@ -244,11 +244,9 @@ mod tests {
     fn strings_keep_bytes_that_are_not_utf_8() {
         let object =
             b"{\"arguments\":[\"\xff\"],\"inputs\":[{\"path\":\"a\xfe\",\"digest\":\"eA==\"}]}";
-        let Ok(Incoming::Request(request)) = read_request(object) else {
-            panic!("no request");
-        };
+        let request = read_request(object).unwrap();
         assert_eq!(request.arguments, [b"\xff"]);
-        assert_eq!(request.inputs.iter().collect::<Vec<_>>(), [b"a\xfe"]);
+        assert_eq!(request.input_paths, [b"a\xfe"]);
     }
 
     #[test]

@@ -1,16 +1,16 @@
-//! Bazel's persistent-worker protocol: requests on stdin, answers on stdout.
+//! Bazel's persistent-worker protocol: requests on stdin, responses on stdout.
 //!
 //! Knows how requests come in, wait, run, are cancelled and are answered (`worker_protocol.proto`).
 //! Must not know what a request asks for: that is the [`Handler`]'s business.
 //!
 //! ```no_run
-//! use mtree_worker::server::{Answer, Cancel, Ended, Handler, Options, Request, ServerError, serve};
+//! use mtree_worker::server::{Response, Cancel, Ended, Handler, Options, Request, ServerError, serve};
 //!
 //! struct Greeter;
 //!
 //! impl Handler for Greeter {
-//!     fn handle(&self, request: &Request, _cancel: &Cancel) -> Answer {
-//!         Answer {
+//!     fn handle(&self, request: &Request, _cancel: &Cancel) -> Response {
+//!         Response {
 //!             exit_code: 0,
 //!             output: format!("hello, request {}\n", request.request_id),
 //!         }
@@ -28,7 +28,6 @@
 //! # Ok::<(), ServerError>(())
 //! ```
 
-mod answers;
 mod error;
 mod frames;
 mod inputs;
@@ -36,6 +35,7 @@ mod json;
 mod protocol;
 mod queue;
 mod request;
+mod responses;
 mod session;
 
 use std::io;
@@ -56,7 +56,7 @@ pub enum Protocol {
     /// Protobuf messages, each behind its length as a varint.
     #[default]
     Proto,
-    /// JSON objects one after the other, with white space between them or without. Answers are
+    /// JSON objects one after the other, with white space between them or without. Responses are
     /// one a line.
     Json,
 }
@@ -69,7 +69,7 @@ pub struct Options {
     /// How many requests may run at once. 0 is taken as 1.
     pub jobs: usize,
     /// The most that one request may be long, in bytes. Nor is more read while the requests that
-    /// wait for a job and the answers that wait to be written take more than that.
+    /// wait for a job and the responses that wait to be written take more than that.
     pub max_request: u64,
 }
 
@@ -86,7 +86,7 @@ impl Default for Options {
 
 /// What a request is answered (worker_protocol.proto, `WorkResponse`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct Response {
     /// 0 if the outputs are made.
     pub exit_code: i32,
     /// What Bazel shows its user.
@@ -114,10 +114,10 @@ impl Cancel {
 pub trait Handler: Send + Sync + 'static {
     /// Does what the request asks for. May block, and is called by many threads at once.
     ///
-    /// It should ask `cancel` often and, once that says so, stop with any answer: that answer is
+    /// It should ask `cancel` often and, once that says so, stop with any response: that response is
     /// replaced by `was_cancelled`. After it has returned, it must not touch the request's files.
     /// A panic is answered with exit code 1 and the panic's message.
-    fn handle(&self, request: &Request, cancel: &Cancel) -> Answer;
+    fn handle(&self, request: &Request, cancel: &Cancel) -> Response;
 }
 
 /// How the server came to an end that is no error.
@@ -130,7 +130,7 @@ pub enum Ended {
     Terminated,
 }
 
-/// Answers the requests on stdin with `handler`, until they end.
+/// Responses the requests on stdin with `handler`, until they end.
 ///
 /// A request with id 0 runs alone; others run at once, as many as [`Options::jobs`] allows, and are
 /// answered as they finish. Each is answered once. A cancel stops a request that waits or runs; one
@@ -139,7 +139,7 @@ pub enum Ended {
 /// # Errors
 ///
 /// [`ServerError`] if a frame cannot be read, after all requests before it are answered; or if an
-/// answer cannot be written, after all that run have been told to stop and have done so.
+/// response cannot be written, after all that run have been told to stop and have done so.
 pub fn serve(options: &Options, handler: impl Handler) -> Result<Ended, ServerError> {
     let runtime = runtime(options).map_err(ServerError::Start)?;
     widen_stdin();

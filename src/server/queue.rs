@@ -15,7 +15,7 @@ const ALONE: i32 = 0;
 ///
 /// Two requests under way with one id are more than the protocol allows, but Bazel before 8.3 sends
 /// them: it uses an id again before the request that it has cancelled is answered
-/// (bazelbuild/bazel#26251). Their answers cannot be told apart and they may write the same files,
+/// (bazelbuild/bazel#26251). Their responses cannot be told apart and they may write the same files,
 /// so they run one after the other, in the order in which they were sent.
 pub struct Queue {
     jobs: usize,
@@ -78,7 +78,7 @@ impl Queue {
     }
 
     /// Takes out the next request that may begin now. One that runs alone waits until all that
-    /// came before it are answered; `all_written` says that their answers have left.
+    /// came before it are answered; `all_written` says that their responses have left.
     pub fn begin(&mut self, all_written: bool) -> Option<(Request, Cancel)> {
         let next = self.ready.first_entry()?;
         let may_begin = match next.get().request.request_id {

@@ -7,7 +7,7 @@ use prost::Message;
 
 use super::Protocol;
 use super::inputs::Inputs;
-use super::json;
+use super::json::{self, JsonRequest};
 use super::protocol::WorkRequest;
 
 /// What Bazel asks for (worker_protocol.proto, `WorkRequest`). Paths and arguments are bytes: they
@@ -59,12 +59,28 @@ impl Incoming {
             Protocol::Proto => WorkRequest::decode(&message[..])
                 .map(|request| Incoming::from_proto(request, message.clone()))
                 .map_err(|error| error.to_string()),
-            Protocol::Json => json::read_request(&message).map_err(|error| error.to_string()),
+            Protocol::Json => json::read_request(&message)
+                .map(Incoming::from_json)
+                .map_err(|error| error.to_string()),
         }?;
         if let Incoming::Request(request) = &mut incoming {
             request.received = (protocol, message);
         }
         Ok(incoming)
+    }
+
+    fn from_json(request: JsonRequest) -> Self {
+        if request.cancel {
+            return Incoming::Cancel { request_id: request.request_id };
+        }
+        Incoming::Request(Request {
+            arguments: request.arguments,
+            inputs: Inputs::from(request.input_paths),
+            request_id: request.request_id,
+            verbosity: request.verbosity,
+            sandbox_dir: request.sandbox_dir,
+            ..Request::default()
+        })
     }
 
     fn from_proto(request: WorkRequest, message: Bytes) -> Self {

@@ -1,6 +1,6 @@
-//! One conversation, from the first request to the last answer.
+//! One conversation, from the first request to the last response.
 //!
-//! Knows the order of events: frames come in, requests begin and end, answers go out. All of that
+//! Knows the order of events: frames come in, requests begin and end, responses go out. All of that
 //! happens in one task, so that a request is answered once however its cancel and its end meet.
 //! Must not know what a request asks for.
 
@@ -14,21 +14,21 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_blocking;
 use tracing::{debug, debug_span};
 
-use super::answers::Answers;
 use super::error::ServerError;
 use super::frames::{Frame, Frames};
 use super::queue::{Cancelled, Queue};
 use super::request::{Incoming, Request};
-use super::{Answer, Cancel, Ended, Handler, Options};
+use super::responses::Responses;
+use super::{Cancel, Ended, Handler, Options, Response};
 
 /// A request's id and what its handler said.
-type Done = (i32, Answer);
+type Done = (i32, Response);
 
 pub struct Session<R, W> {
     options: Options,
     handler: Arc<dyn Handler>,
     frames: Frames<R>,
-    answers: Answers<W>,
+    responses: Responses<W>,
     queue: Queue,
     sender: UnboundedSender<Done>,
     done: UnboundedReceiver<Done>,
@@ -49,7 +49,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
             options: options.clone(),
             handler,
             frames: Frames::new(input, options),
-            answers: Answers::new(output, options.protocol),
+            responses: Responses::new(output, options.protocol),
             queue: Queue::new(options.jobs),
             sender,
             done,
@@ -71,7 +71,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
     }
 
     async fn talk(&mut self) -> Result<(), ServerError> {
-        if let Err(error) = self.answer_all().await {
+        if let Err(error) = self.respond_to_all().await {
             self.stop().await;
             return Err(ServerError::Write(error));
         }
@@ -81,22 +81,22 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
         }
     }
 
-    /// Fails only if an answer cannot be written.
-    async fn answer_all(&mut self) -> io::Result<()> {
+    /// Fails only if a response cannot be written.
+    async fn respond_to_all(&mut self) -> io::Result<()> {
         loop {
             self.begin();
             let is_open = matches!(self.input, Input::Open);
-            if !is_open && self.queue.is_empty() && self.answers.all_written() {
+            if !is_open && self.queue.is_empty() && self.responses.all_written() {
                 return Ok(());
             }
             // Requests that come faster than they are answered wait in the pipe, not in memory.
             // While jobs are free none waits, so that this never holds up one that could begin.
             let may_read =
-                is_open && self.queue.held() + self.answers.held() <= self.options.max_request;
+                is_open && self.queue.held() + self.responses.held() <= self.options.max_request;
             tokio::select! {
                 biased;
-                Some((id, answer)) = self.done.recv() => self.end(id, answer)?,
-                written = self.answers.write(), if !self.answers.all_written() => written?,
+                Some((id, response)) = self.done.recv() => self.end(id, response)?,
+                written = self.responses.write(), if !self.responses.all_written() => written?,
                 next = self.frames.next(), if may_read => self.receive(next)?,
             }
         }
@@ -123,7 +123,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
                 let cancelled = self.queue.cancel(request_id);
                 debug!(request_id, at, ?cancelled, "cancel");
                 if cancelled == Cancelled::Waiting {
-                    self.answers.add(request_id, None)?;
+                    self.responses.add(request_id, None)?;
                 }
             }
             Err(problem) => self.input = Input::Broken(ServerError::Undecodable { at, problem }),
@@ -133,23 +133,23 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
 
     /// Begins every request that may begin.
     fn begin(&mut self) {
-        while let Some((request, cancel)) = self.queue.begin(self.answers.all_written()) {
+        while let Some((request, cancel)) = self.queue.begin(self.responses.all_written()) {
             let handler = Arc::clone(&self.handler);
             let sender = self.sender.clone();
             spawn_blocking(move || {
                 let id = request.request_id;
-                let answer = handle(&*handler, &request, &cancel);
+                let response = handle(&*handler, &request, &cancel);
                 drop(request);
                 // Nobody listens any more once the server has been told to terminate.
-                let _ = sender.send((id, answer));
+                let _ = sender.send((id, response));
             });
         }
     }
 
-    fn end(&mut self, id: i32, answer: Answer) -> io::Result<()> {
+    fn end(&mut self, id: i32, response: Response) -> io::Result<()> {
         let was_cancelled = self.queue.end(id);
-        debug!(request_id = id, answer.exit_code, was_cancelled, "answer");
-        self.answers.add(id, (!was_cancelled).then_some(answer))
+        debug!(request_id = id, response.exit_code, was_cancelled, "response");
+        self.responses.add(id, (!was_cancelled).then_some(response))
     }
 
     /// Ends what runs, when nobody will hear of it.
@@ -163,11 +163,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
     }
 }
 
-/// Handles a request; a panic is its answer.
-fn handle(handler: &dyn Handler, request: &Request, cancel: &Cancel) -> Answer {
+/// Handles a request; a panic is its response.
+fn handle(handler: &dyn Handler, request: &Request, cancel: &Cancel) -> Response {
     let _span = debug_span!("request", id = request.request_id).entered();
     catch_unwind(AssertUnwindSafe(|| handler.handle(request, cancel))).unwrap_or_else(|panic| {
-        Answer {
+        Response {
             exit_code: 1,
             output: format!(
                 "the worker panicked: {}; this is a defect of the worker, whose log says where\n",

@@ -15,7 +15,7 @@ const ENOUGH: usize = 8;
 
 /// What `sent` stands for if older Bazel wrote it. `None` for what cannot be of its making, or reads
 /// the same.
-pub fn reading(sent: &[u8]) -> Option<OsString> {
+pub fn decode(sent: &[u8]) -> Option<OsString> {
     if sent.is_ascii() {
         return None;
     }
@@ -35,7 +35,7 @@ pub fn arguments(root: &Path, request: &Request) -> Vec<OsString> {
     let of_arguments = request.arguments.iter().map(|argument| path_in(argument));
     let of_inputs = request.inputs.iter().filter(|path| !path.is_ascii()).take(ENOUGH);
     if of_arguments.chain(of_inputs).any(|path| shows_older_bazel(root, path)) {
-        sent().map(|argument| reading(argument.as_bytes()).unwrap_or(argument)).collect()
+        sent().map(|argument| decode(argument.as_bytes()).unwrap_or(argument)).collect()
     } else {
         sent().collect()
     }
@@ -53,7 +53,7 @@ fn path_in(argument: &[u8]) -> &[u8] {
 
 /// Whether `path`, or the directory that it would be written in, is there only as read back.
 fn shows_older_bazel(root: &Path, path: &[u8]) -> bool {
-    let Some(read) = reading(path) else {
+    let Some(read) = decode(path) else {
         return false;
     };
     let (sent, read) = (root.join(OsStr::from_bytes(path)), root.join(read));
@@ -74,9 +74,9 @@ mod tests {
     #[test]
     fn two_bytes_that_came_as_four_are_two_again() {
         let sent = "caf\u{c3}\u{a9}".as_bytes();
-        assert_eq!(reading(sent).unwrap().as_bytes(), "caf\u{e9}".as_bytes());
-        assert_eq!(reading("\u{4e2d}".as_bytes()), None);
-        assert_eq!(reading(b"cafe"), None);
-        assert_eq!(reading(b"\xff"), None);
+        assert_eq!(decode(sent).unwrap().as_bytes(), "caf\u{e9}".as_bytes());
+        assert_eq!(decode("\u{4e2d}".as_bytes()), None);
+        assert_eq!(decode(b"cafe"), None);
+        assert_eq!(decode(b"\xff"), None);
     }
 }

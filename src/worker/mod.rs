@@ -1,8 +1,9 @@
 //! The worker: requests of Bazel's protocol, each run as the command that it asks for.
 //!
-//! Joins [`crate::server`], which knows no mtree, and [`crate::command`], which knows no protocol.
+//! Joins [`crate::server`], which knows no mtree, and [`crate::request`], which knows no protocol.
 
 mod latin1;
+mod response;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -12,63 +13,85 @@ use std::time::Instant;
 
 use tracing::{debug, info, info_span};
 
-use crate::capture::{Form, Notes, Received, Recording, Shelf};
-use crate::command::{self, Context, Outcome};
-use crate::error::Error;
+use crate::args::{self, ArgsError};
+use crate::capture::{CaptureStore, Form, Received, RecordingHost, RequestRecorder};
+use crate::error::Sentence;
+use crate::fs::Cache;
+use crate::request::{self, Context, Disk, Host, Outcome, RequestError};
 use crate::resolve::Inputs;
-use crate::server::{Answer, Cancel, Handler, Protocol, Request};
-use crate::site::Disk;
-use crate::tree::Cache;
+use crate::server::{Cancel, Handler, Protocol, Request, Response};
+
+pub use response::respond;
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    /// Its arguments cannot be used.
+    #[error(transparent)]
+    Args(#[from] ArgsError),
+    /// It failed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+/// Runs the request that `arguments` ask for on `host`. `inputs` is what the request lists.
+pub fn run(
+    arguments: &[OsString],
+    inputs: Option<&Inputs>,
+    host: &mut impl Host,
+) -> Result<Outcome, WorkError> {
+    let request = args::read_request(arguments.iter().cloned(), host)?;
+    Ok(request::run(&request, inputs, host)?)
+}
 
 /// Runs requests, all with one cache.
 pub struct Worker {
     cache: Cache,
-    /// Where requests are recorded, if they are.
-    shelf: Option<Arc<Shelf>>,
+    /// Where captures of requests are kept, if anywhere.
+    store: Option<Arc<CaptureStore>>,
 }
 
 impl Worker {
-    /// A worker that remembers directories up to `cache_limit` bytes, and records requests on `shelf`.
-    pub fn new(cache_limit: usize, shelf: Option<Arc<Shelf>>) -> Self {
-        Self { cache: Cache::new(cache_limit), shelf }
+    /// A worker that remembers directories up to `cache_limit` bytes, and keeps captures in `store`.
+    pub fn new(cache_limit: usize, store: Option<Arc<CaptureStore>>) -> Self {
+        Self { cache: Cache::new(cache_limit), store }
     }
 
     fn run(
         &self,
         request: &Request,
         cancel: &Cancel,
-        notes: Option<&mut Notes>,
-    ) -> Result<Outcome, Error> {
-        let Understood { root, arguments, inputs } = Understood::new(Path::new(""), request);
+        recorder: Option<&mut RequestRecorder>,
+    ) -> Result<Outcome, WorkError> {
+        let Decoded { root, arguments, inputs } = Decoded::new(Path::new(""), request);
         debug!(arguments = arguments.len(), inputs = request.inputs.len(), root = ?root, "begins");
         let cancelled = || cancel.is_cancelled();
-        let context = Context {
+        let disk = Disk::new(Context {
             root: &root,
             is_sandbox: !request.sandbox_dir.is_empty(),
             cache: &self.cache,
-            inputs: inputs.as_ref(),
             cancelled: &cancelled,
-        };
-        match notes {
-            None => command::run(&arguments, &context),
-            Some(notes) => {
-                notes.begin(&root, &arguments);
-                let mut site = Recording::new(Disk::new(&context), notes);
-                command::run_on(&mut site, &arguments, context.inputs)
+        });
+        match recorder {
+            None => run(&arguments, inputs.as_ref(), &mut { disk }),
+            Some(recorder) => {
+                recorder.begin(&root, &arguments);
+                run(&arguments, inputs.as_ref(), &mut RecordingHost::new(disk, recorder))
             }
         }
     }
 }
 
 impl Handler for Worker {
-    fn handle(&self, request: &Request, cancel: &Cancel) -> Answer {
+    fn handle(&self, request: &Request, cancel: &Cancel) -> Response {
         let verbose = request.verbosity > 0;
         let _span = info_span!("request", id = request.request_id, verbose).entered();
         let started = Instant::now();
-        let mut notes = self.shelf.as_ref().map(|shelf| Notes::new(shelf, received(request)));
-        let outcome = self.run(request, cancel, notes.as_mut());
+        let mut recorder =
+            self.store.as_ref().map(|store| RequestRecorder::new(store, received(request)));
+        let result = self.run(request, cancel, recorder.as_mut());
         let milliseconds = started.elapsed().as_millis() as u64;
-        match &outcome {
+        match &result {
             Ok(Outcome { report, .. }) => info!(
                 rows = report.rows,
                 links = report.links,
@@ -78,13 +101,13 @@ impl Handler for Worker {
                 milliseconds,
                 "resolved"
             ),
-            Err(error) => info!(milliseconds, "failed: {error}"),
+            Err(error) => info!(milliseconds, "failed: {}", Sentence(error)),
         }
-        let (exit_code, output) = command::answer(&outcome);
-        if let Some(notes) = notes {
-            notes.answer(exit_code, &output);
+        let response = respond(&result);
+        if let Some(recorder) = recorder {
+            recorder.finish(response.exit_code, &response.output);
         }
-        Answer { exit_code, output }
+        response
     }
 }
 
@@ -98,22 +121,22 @@ fn received(request: &Request) -> Received {
     Received { form, request: message.clone(), request_id: request.request_id }
 }
 
-/// A request, with what its texts stand for.
-pub struct Understood {
+/// A request with its texts decoded.
+pub struct Decoded {
     /// The directory that its paths are relative to.
     pub root: PathBuf,
     /// Its arguments, before files of arguments are read.
     pub arguments: Vec<OsString>,
-    /// What it may look at, if it says so.
+    /// The inputs that it lists, if any.
     pub inputs: Option<Inputs>,
 }
 
-impl Understood {
-    /// Reads a request of a process whose working directory is `directory`: empty for this one.
+impl Decoded {
+    /// Decodes a request of a process whose working directory is `directory`; empty for this process.
     pub fn new(directory: &Path, request: &Request) -> Self {
         let root = root(directory, &request.sandbox_dir);
         let arguments = latin1::arguments(&root, request);
-        Self { root, arguments, inputs: listed(request) }
+        Self { root, arguments, inputs: listed_inputs(request) }
     }
 }
 
@@ -123,16 +146,16 @@ fn root(directory: &Path, sandbox_dir: &[u8]) -> PathBuf {
     if sent.as_os_str().is_empty() {
         return PathBuf::from(".");
     }
-    match latin1::reading(sandbox_dir).map(|read| directory.join(read)) {
-        Some(read) if !sent.exists() && read.exists() => read,
+    match latin1::decode(sandbox_dir).map(|decoded| directory.join(decoded)) {
+        Some(decoded) if !sent.exists() && decoded.exists() => decoded,
         _ => sent,
     }
 }
 
-/// The inputs that a request lists, in both readings, if it lists any.
-pub fn listed(request: &Request) -> Option<Inputs> {
+/// The inputs that a request lists, each as it was sent and as it is decoded; `None` if it lists none.
+pub fn listed_inputs(request: &Request) -> Option<Inputs> {
     if request.inputs.is_empty() {
         return None;
     }
-    Some(Inputs::new(request.inputs.iter(), latin1::reading))
+    Some(Inputs::new(request.inputs.iter(), latin1::decode))
 }

@@ -30,13 +30,26 @@ pub fn said(output: &Output) -> String {
 
 fn build() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (profile, directory) = profile();
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--bin", "mtree-worker"])
+        .args(["build", "--quiet", "--bin", "mtree-worker", "--profile", &profile])
         .current_dir(&workspace)
         .status()
         .expect("cargo starts");
     assert!(built.success(), "mtree-worker does not build");
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    workspace.join(target).join("release/mtree-worker")
+    workspace.join(target).join(directory).join("mtree-worker")
+}
+
+/// The profile that this test was built in, and its directory below the target directory: the program is
+/// built in the same.
+fn profile() -> (String, String) {
+    let test = env::current_exe().expect("a process has a program");
+    // target/DIRECTORY/deps/TEST, or target/DIRECTORY/PROGRAM
+    let directory = test.ancestors().skip(1).find(|path| !path.ends_with("deps"));
+    let directory = directory.and_then(Path::file_name).expect("cargo built this test");
+    let directory = directory.to_string_lossy().into_owned();
+    let profile = if directory == "debug" { "dev".to_owned() } else { directory.clone() };
+    (profile, directory)
 }

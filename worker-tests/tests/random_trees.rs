@@ -10,8 +10,10 @@ use std::{
 };
 
 use mtree_worker::{
-    command::{self, Context},
-    tree::Cache,
+    error::Sentence,
+    fs::Cache,
+    request::{Context, Disk},
+    worker,
 };
 use proptest::{
     collection::vec,
@@ -187,11 +189,11 @@ fn ask_in_process(
     fs::create_dir_all(&directory).expect("a directory is made");
     let mut arguments = put_specs(&directory, written);
     arguments.extend(options.arguments());
-    let done = command::run(&arguments, context);
+    let done = worker::run(&arguments, None, &mut Disk::new(*context));
     let reused = done.as_ref().map_or(0, |outcome| outcome.report.directories_reused);
     let output = match done {
         Ok(_) => Ok(fs::read(directory.join("out.mtree")).expect("there is an output")),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(Sentence(&error).to_string()),
     };
     (Answer { output, fired: Fired::new() }, reused)
 }

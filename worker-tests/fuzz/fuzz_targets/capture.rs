@@ -6,7 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use mtree_worker::again::Again;
 use mtree_worker::capture::{self, Replaying};
-use mtree_worker::command;
+use mtree_worker::request;
 use worker_fuzz::{split, within};
 
 /// The mark and the version that a capture's file begins with.

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mtree_worker::spec::{escape, unescape};
+use mtree_worker::mtree::{escape, unescape};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut text = Vec::new();

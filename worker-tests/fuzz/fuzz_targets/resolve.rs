@@ -7,8 +7,10 @@ use std::{ffi::OsString, fs, path::Path};
 
 use libfuzzer_sys::fuzz_target;
 use mtree_worker::{
-    command::{self, Context},
-    tree::Cache,
+    error::Sentence,
+    fs::Cache,
+    request::{Context, Disk},
+    worker,
 };
 use proptest::{
     strategy::{Strategy, ValueTree},
@@ -80,7 +82,8 @@ fn ask(
     arguments.extend(options.arguments());
     let cache = Cache::new(Cache::DEFAULT_LIMIT);
     let context = Context { is_sandbox, ..Context::new(&planted.exec_root, &cache) };
-    command::run(&arguments, &context).map_err(|error| error.to_string())?;
+    worker::run(&arguments, None, &mut Disk::new(context))
+        .map_err(|error| Sentence(&error).to_string())?;
     Ok(fs::read(Path::new(&directory).join("out.mtree")).expect("there is an output"))
 }
 

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mtree_worker::path;
-use mtree_worker::spec::{Change, Edits, Kind, Owner, Row, Spec};
+use mtree_worker::mtree::{Change, Edits, Kind, Owner, Row, Spec};
 use worker_fuzz::{Chooser, split, within};
 
 fuzz_target!(|input: &[u8]| {

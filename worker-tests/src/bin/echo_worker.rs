@@ -5,13 +5,13 @@
 //!
 //! | arguments | does |
 //! | --- | --- |
-//! | `echo WORD` | answers WORD |
-//! | `show` | answers every field of the request, bytes escaped, a line each |
-//! | `inputs` | answers how many inputs there are and how many bytes their paths have |
-//! | `fail WORD` | answers WORD with exit code 1 |
+//! | `echo WORD` | responses WORD |
+//! | `show` | responses every field of the request, bytes escaped, a line each |
+//! | `inputs` | responses how many inputs there are and how many bytes their paths have |
+//! | `fail WORD` | responses WORD with exit code 1 |
 //! | `panic WORD` | panics with WORD |
 //! | `work MICROSECONDS` | is busy for so long, and asks whether it is cancelled |
-//! | `begin FILE until FILE` | makes the first file, waits for the second or a cancel, answers how many ran meanwhile |
+//! | `begin FILE until FILE` | makes the first file, waits for the second or a cancel, responses how many ran meanwhile |
 
 use std::ffi::OsStr;
 use std::fs;
@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mtree_worker::server::{Answer, Cancel, Ended, Handler, Options, Protocol, Request, serve};
+use mtree_worker::server::{Cancel, Ended, Handler, Options, Protocol, Request, Response, serve};
 
 fn main() -> ExitCode {
     match serve(&options(), Echo::default()) {
@@ -58,16 +58,16 @@ struct Echo {
 }
 
 impl Handler for Echo {
-    fn handle(&self, request: &Request, cancel: &Cancel) -> Answer {
+    fn handle(&self, request: &Request, cancel: &Cancel) -> Response {
         self.running.fetch_add(1, Ordering::SeqCst);
-        let answer = self.answer(request, cancel);
+        let response = self.response(request, cancel);
         self.running.fetch_sub(1, Ordering::SeqCst);
-        answer
+        response
     }
 }
 
 impl Echo {
-    fn answer(&self, request: &Request, cancel: &Cancel) -> Answer {
+    fn response(&self, request: &Request, cancel: &Cancel) -> Response {
         let arguments: Vec<&[u8]> = request.arguments.iter().map(Vec::as_slice).collect();
         let output = match arguments[..] {
             [b"echo", word] => text(word),
@@ -77,7 +77,7 @@ impl Echo {
                 format!("{} {length}", request.inputs.len())
             }
             [b"fail", word] => {
-                return Answer { exit_code: 1, output: text(word) };
+                return Response { exit_code: 1, output: text(word) };
             }
             [b"panic", word] => {
                 // The handler of a request that panics runs no more.
@@ -92,10 +92,10 @@ impl Echo {
             }
             [b"begin", begun, b"until", open] => self.wait(begun, open, cancel),
             _ => {
-                return Answer { exit_code: 1, output: "no such request".to_owned() };
+                return Response { exit_code: 1, output: "no such request".to_owned() };
             }
         };
-        Answer { exit_code: 0, output }
+        Response { exit_code: 0, output }
     }
 
     fn wait(&self, begun: &[u8], open: &[u8], cancel: &Cancel) -> String {

@@ -1,0 +1,221 @@
+//! Facts in columns: what a tree told, one answer after the other.
+//!
+//! Taking a fact down is all that recording costs while a request runs, so that it is a few bytes
+//! behind others, and nothing is looked up.
+
+use super::proto::{Kind, Stopped, Unreadable};
+
+pub use super::proto::Facts;
+use crate::fs::{Observations, Stamp};
+use crate::resolve::{self, Directory, Entered, Entry};
+
+/// One fact, as it is read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fact<'f> {
+    pub kind: Kind,
+    pub directory: Directory,
+    pub name: &'f [u8],
+    /// Of kinds that have one.
+    pub number: Directory,
+    /// Of kinds that have one.
+    pub text: &'f [u8],
+}
+
+/// The facts of one request, while they are taken down.
+#[derive(Default)]
+pub struct FactLog {
+    pub facts: Facts,
+    last: u32,
+}
+
+impl FactLog {
+    /// What stands at `name` in `directory`.
+    pub fn entry(&mut self, directory: Directory, name: &[u8], entry: Entry<'_>) {
+        let kind = match entry {
+            Entry::Absent => Kind::Absent,
+            Entry::Plain => Kind::Plain,
+            Entry::Link(_) => Kind::Link,
+            Entry::Unknown => Kind::Unknown,
+        };
+        self.push(kind, directory, name);
+        if let Entry::Link(text) = entry {
+            self.text(text);
+        }
+    }
+
+    /// What entering `name` in `directory` came to.
+    pub fn entered(&mut self, directory: Directory, name: &[u8], entered: Entered) {
+        self.directory(
+            [Kind::Entered, Kind::NotADirectory, Kind::EnteredUnknown],
+            directory,
+            name,
+            entered,
+        );
+    }
+
+    /// What is above `directory`.
+    pub fn above(&mut self, directory: Directory, entered: Entered) {
+        self.directory(
+            [Kind::Above, Kind::AboveNotADirectory, Kind::AboveUnknown],
+            directory,
+            b"",
+            entered,
+        );
+    }
+
+    /// What `/` is.
+    pub fn top(&mut self, entered: Entered) {
+        self.directory(
+            [Kind::Top, Kind::TopNotADirectory, Kind::TopUnknown],
+            Directory(0),
+            b"",
+            entered,
+        );
+    }
+
+    /// Where `directory` lives.
+    pub fn place(&mut self, directory: Directory, place: Option<(Directory, &[u8])>) {
+        match place {
+            Some((parent, name)) => {
+                self.push(Kind::Place, directory, b"");
+                self.facts.numbers.push(parent.0);
+                self.text(name);
+            }
+            None => self.push(Kind::NoPlace, directory, b""),
+        }
+    }
+
+    /// The tree gives no more answers.
+    pub fn stopped(&mut self, stopped: &resolve::Stopped) {
+        self.facts.stopped = Some(match stopped {
+            resolve::Stopped::Cancelled => Stopped { cancelled: true, ..Stopped::default() },
+            resolve::Stopped::Failed { path, reason } => {
+                Stopped { cancelled: false, path: path.clone(), reason: reason.clone() }
+            }
+        });
+    }
+
+    /// What the tree observed, and which directories it met.
+    pub fn observations(&mut self, observations: Observations, stamps: &[Stamp]) {
+        let facts = &mut self.facts;
+        facts.listed = observations.counts.listed as u32;
+        facts.reused = observations.counts.reused as u32;
+        facts.unreadable = observations
+            .unreadable
+            .map(|directory| Unreadable { path: directory.path, reason: directory.reason });
+        facts.devices = stamps.iter().map(|stamp| stamp.identity.device).collect();
+        facts.inodes = stamps.iter().map(|stamp| stamp.identity.inode).collect();
+        facts.modified = stamps.iter().map(|stamp| stamp.modified.0).collect();
+        facts.modified_nanoseconds = stamps.iter().map(|stamp| stamp.modified.1 as u32).collect();
+        facts.changed = stamps.iter().map(|stamp| stamp.changed.0).collect();
+        facts.changed_nanoseconds = stamps.iter().map(|stamp| stamp.changed.1 as u32).collect();
+    }
+
+    fn directory(&mut self, kinds: [Kind; 3], directory: Directory, name: &[u8], entered: Entered) {
+        let [found, not, unknown] = kinds;
+        match entered {
+            Entered::Directory(inner) => {
+                self.push(found, directory, name);
+                self.facts.numbers.push(inner.0);
+            }
+            Entered::NotADirectory => self.push(not, directory, name),
+            Entered::Unknown => self.push(unknown, directory, name),
+        }
+    }
+
+    fn push(&mut self, kind: Kind, directory: Directory, name: &[u8]) {
+        let facts = &mut self.facts;
+        facts.kinds.push(kind as u8);
+        facts.directories.push(directory.0.wrapping_sub(self.last) as i32);
+        self.last = directory.0;
+        facts.name_lengths.push(name.len() as u32);
+        facts.names.extend_from_slice(name);
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        self.facts.text_lengths.push(text.len() as u32);
+        self.facts.texts.extend_from_slice(text);
+    }
+}
+
+/// Reads the facts back. `None` where the columns do not belong together.
+pub fn each<'f>(facts: &'f Facts, mut tell: impl FnMut(Fact<'f>) -> Option<()>) -> Option<()> {
+    let directories = facts.devices.len();
+    let known = |number: u32| ((number as usize) < directories).then_some(Directory(number));
+    let mut names = Texts { rest: &facts.names, lengths: facts.name_lengths.iter() };
+    let mut texts = Texts { rest: &facts.texts, lengths: facts.text_lengths.iter() };
+    let mut numbers = facts.numbers.iter();
+    let mut last = 0u32;
+    if facts.kinds.len() != facts.directories.len() {
+        return None;
+    }
+    for (&kind, &difference) in facts.kinds.iter().zip(&facts.directories) {
+        let kind = Kind::try_from(i32::from(kind)).ok()?;
+        last = last.wrapping_add(difference as u32);
+        let has_number = matches!(kind, Kind::Entered | Kind::Above | Kind::Top | Kind::Place);
+        let has_text = matches!(kind, Kind::Link | Kind::Place);
+        tell(Fact {
+            kind,
+            directory: known(last)?,
+            name: names.next()?,
+            number: if has_number { known(*numbers.next()?)? } else { Directory(0) },
+            text: if has_text { texts.next()? } else { b"" },
+        })?;
+    }
+    Some(())
+}
+
+/// Texts that stand one behind the other.
+struct Texts<'f> {
+    rest: &'f [u8],
+    lengths: std::slice::Iter<'f, u32>,
+}
+
+impl<'f> Iterator for Texts<'f> {
+    type Item = &'f [u8];
+
+    fn next(&mut self) -> Option<&'f [u8]> {
+        let (text, rest) = self.rest.split_at_checked(*self.lengths.next()? as usize)?;
+        self.rest = rest;
+        Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_read_back_as_they_were_told() {
+        let mut log = FactLog::default();
+        log.entry(Directory(1), b"a", Entry::Link(b"b"));
+        log.entered(Directory(0), b"c", Entered::Directory(Directory(1)));
+        log.place(Directory(1), Some((Directory(0), b"c")));
+        log.facts.devices = vec![0; 2];
+        let mut read = Vec::new();
+        each(&log.facts, |fact| {
+            read.push((fact.kind, fact.directory.0, fact.name, fact.number.0, fact.text));
+            Some(())
+        })
+        .unwrap();
+        assert_eq!(
+            read,
+            [
+                (Kind::Link, 1, &b"a"[..], 0, &b"b"[..]),
+                (Kind::Entered, 0, b"c", 1, b""),
+                (Kind::Place, 1, b"", 0, b"c"),
+            ]
+        );
+    }
+
+    #[test]
+    fn columns_that_do_not_belong_together_are_refused() {
+        let mut log = FactLog::default();
+        log.entry(Directory(0), b"a", Entry::Plain);
+        assert!(each(&log.facts, |_| Some(())).is_none(), "a directory that was never met");
+        log.facts.devices = vec![0];
+        assert!(each(&log.facts, |_| Some(())).is_some());
+        log.facts.name_lengths[0] = 2;
+        assert!(each(&log.facts, |_| Some(())).is_none(), "a name that is longer than all names");
+    }
+}

@@ -1,0 +1,114 @@
+//! What a request wrote, kept as what differs from the spec that it read.
+//!
+//! Knows stretches of text; must not know what rows are.
+
+use bytes::Bytes;
+
+use super::proto::{File, Output};
+use crate::mtree::Patch;
+
+/// The most that an output may be, in bytes: more than any spec that is read.
+const LARGEST: usize = 1 << 32;
+
+/// What a request wrote, as it came.
+pub struct Written {
+    /// The text that the patch is for.
+    pub base: Bytes,
+    pub patch: Patch,
+}
+
+impl Written {
+    /// As it is kept beside `files`: if the base is none of them, whole.
+    pub fn keep(&self, files: &[File]) -> Output {
+        let same = |file: &File| {
+            file.text.as_ptr() == self.base.as_ptr() && file.text.len() == self.base.len()
+        };
+        let mut output = Output::default();
+        match files.iter().position(same) {
+            Some(base) => {
+                output.base = base as u32 + 1;
+                let mut end = 0;
+                for (stretch, text) in self.patch.stretches() {
+                    output.gaps.push((stretch.start - end) as u32);
+                    output.lengths.push(stretch.len() as u32);
+                    output.text_lengths.push(text.len() as u32);
+                    output.text.extend_from_slice(text);
+                    end = stretch.end;
+                }
+            }
+            None => {
+                let mut text = Vec::with_capacity(self.base.len());
+                // A vector takes whatever is written to it.
+                let _ = self.patch.write_to(&self.base, &mut text);
+                output.gaps.push(0);
+                output.lengths.push(0);
+                output.text_lengths.push(text.len() as u32);
+                output.text = text;
+            }
+        }
+        output
+    }
+}
+
+/// The output that was kept beside `files`. `None` if that cannot be.
+pub fn unkeep(output: &Output, files: &[File]) -> Option<Vec<u8>> {
+    let base: &[u8] = match output.base {
+        0 => b"",
+        number => &files.get(number as usize - 1)?.text,
+    };
+    let Output { gaps, lengths, text_lengths, text, .. } = output;
+    if gaps.len() != lengths.len() || gaps.len() != text_lengths.len() {
+        return None;
+    }
+    let (mut written, mut rest, mut texts) = (Vec::new(), base, &text[..]);
+    for ((&gap, &length), &text_length) in gaps.iter().zip(lengths).zip(text_lengths) {
+        let (same, behind) = rest.split_at_checked(gap as usize)?;
+        let (text, other_texts) = texts.split_at_checked(text_length as usize)?;
+        written.extend_from_slice(same);
+        written.extend_from_slice(text);
+        rest = behind.get(length as usize..)?;
+        texts = other_texts;
+    }
+    written.extend_from_slice(rest);
+    (written.len() <= LARGEST).then_some(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mtree::{Edits, Spec};
+
+    fn there_and_back(files: impl Fn(&Bytes) -> Vec<File>) -> Vec<u8> {
+        let spec = Spec::parse(b"./a type=file content=x\n./b type=dir\n".to_vec(), false).unwrap();
+        let mut edits = Edits::new(&spec);
+        edits.link(0, b"y");
+        let written = Written { base: spec.text().clone(), patch: edits.into_patch() };
+        let files = files(spec.text());
+        unkeep(&written.keep(&files), &files).unwrap()
+    }
+
+    #[test]
+    fn an_output_is_kept_to_the_letter() {
+        let same = |text: &Bytes| vec![File { path: b"s".to_vec(), text: text.clone() }];
+        assert_eq!(there_and_back(same), b"./a type=link link=y\n./b type=dir\n");
+        assert_eq!(there_and_back(|_| Vec::new()), b"./a type=link link=y\n./b type=dir\n");
+    }
+
+    #[test]
+    fn an_output_that_cannot_be_is_refused() {
+        let output = |base, gap, length, text_length| Output {
+            base,
+            gaps: vec![gap],
+            lengths: vec![length],
+            text_lengths: vec![text_length],
+            text: vec![b'x'; 3],
+        };
+        let files = [File { path: b"s".to_vec(), text: Bytes::from_static(b"abc") }];
+        assert_eq!(unkeep(&output(1, 1, 1, 3), &files), Some(b"axxxc".to_vec()));
+        for wrong in
+            [output(2, 1, 1, 3), output(1, 4, 0, 3), output(1, 1, 3, 3), output(1, 1, 1, 4)]
+        {
+            assert_eq!(unkeep(&wrong, &files), None);
+        }
+    }
+}

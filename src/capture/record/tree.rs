@@ -1,0 +1,145 @@
+//! A tree that takes down what another one tells.
+//!
+//! Knows questions and answers; must change none of them, nor know what they are asked for.
+
+use std::cell::RefCell;
+
+use tracing::trace;
+
+use crate::capture::format::FactLog;
+use crate::display::Escaped;
+use crate::fs::{Observations, Stamp};
+use crate::request::ObservedTree;
+use crate::resolve::{Directory, Entered, Entry, Met, Stopped, Tree, Wanted};
+
+/// Asks `tree`, and takes every answer down. When it goes, it takes down what the tree observed.
+pub struct RecordingTree<'l, T: ObservedTree> {
+    tree: T,
+    // Where a directory lives is asked without a way to change anything.
+    log: RefCell<&'l mut FactLog>,
+}
+
+impl<'l, T: ObservedTree> RecordingTree<'l, T> {
+    /// Takes down in `log` what `tree` tells.
+    pub fn new(tree: T, log: &'l mut FactLog) -> Self {
+        Self { tree, log: RefCell::new(log) }
+    }
+}
+
+impl<T: ObservedTree> Drop for RecordingTree<'_, T> {
+    fn drop(&mut self) {
+        self.log.get_mut().observations(self.tree.observations(), &self.tree.stamps());
+    }
+}
+
+impl<T: ObservedTree> ObservedTree for RecordingTree<'_, T> {
+    fn observations(&self) -> Observations {
+        self.tree.observations()
+    }
+
+    fn stamps(&self) -> Vec<Stamp> {
+        self.tree.stamps()
+    }
+
+    fn path(&self, directory: Directory, name: &[u8]) -> Vec<u8> {
+        self.tree.path(directory, name)
+    }
+}
+
+/// Takes down that no answer came, if so.
+fn heard<A>(log: &mut FactLog, answer: Result<A, Stopped>) -> Result<A, Stopped> {
+    answer.inspect_err(|stopped| {
+        match stopped {
+            Stopped::Cancelled => trace!("cancelled"),
+            Stopped::Failed { path, reason } => trace!(path = %Escaped(path), reason, "no answer"),
+        }
+        log.stopped(stopped);
+    })
+}
+
+/// Takes down what stands at a location.
+fn told(log: &mut FactLog, directory: Directory, name: &[u8], entry: Entry<'_>) {
+    match entry {
+        Entry::Link(text) => {
+            trace!(directory = directory.0, name = %Escaped(name), text = %Escaped(text), "link");
+        }
+        _ => trace!(directory = directory.0, name = %Escaped(name), ?entry, "entry"),
+    }
+    log.entry(directory, name, entry);
+}
+
+impl<T: ObservedTree> Tree for RecordingTree<'_, T> {
+    fn root(&self) -> Directory {
+        self.tree.root()
+    }
+
+    fn takes_names(&self) -> bool {
+        self.tree.takes_names()
+    }
+
+    fn top(&mut self) -> Result<Entered, Stopped> {
+        let log = self.log.get_mut();
+        let entered = heard(log, self.tree.top())?;
+        trace!(?entered, "the directory /");
+        log.top(entered);
+        Ok(entered)
+    }
+
+    fn above(&mut self, directory: Directory) -> Result<Entered, Stopped> {
+        let log = self.log.get_mut();
+        let entered = heard(log, self.tree.above(directory))?;
+        trace!(directory = directory.0, ?entered, "above");
+        log.above(directory, entered);
+        Ok(entered)
+    }
+
+    fn place(&self, directory: Directory) -> Option<(Directory, &[u8])> {
+        let place = self.tree.place(directory);
+        match place {
+            Some((parent, name)) => {
+                trace!(directory = directory.0, parent = parent.0, name = %Escaped(name), "place");
+            }
+            None => trace!(directory = directory.0, "no place"),
+        }
+        self.log.borrow_mut().place(directory, place);
+        place
+    }
+
+    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<'_>, Stopped> {
+        let log = self.log.get_mut();
+        let entry = heard(log, self.tree.entry(directory, name))?;
+        told(log, directory, name, entry);
+        Ok(entry)
+    }
+
+    fn enter(&mut self, directory: Directory, name: &[u8]) -> Result<Entered, Stopped> {
+        let log = self.log.get_mut();
+        let entered = heard(log, self.tree.enter(directory, name))?;
+        trace!(directory = directory.0, name = %Escaped(name), ?entered, "enter");
+        log.entered(directory, name, entered);
+        Ok(entered)
+    }
+
+    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Met>, Stopped> {
+        let log = self.log.get_mut();
+        let all_met = heard(log, self.tree.enter_all(wanted))?;
+        for (&Wanted { parent, name, .. }, met) in wanted.iter().zip(&all_met) {
+            let entry = match met {
+                Met::Absent => Entry::Absent,
+                Met::Unknown => Entry::Unknown,
+                Met::Plain(_) => Entry::Plain,
+                Met::Link(text) => Entry::Link(text),
+            };
+            told(log, parent, name, entry);
+            if let Met::Plain(entered) = met {
+                trace!(directory = parent.0, name = %Escaped(name), ?entered, "enter");
+                log.entered(parent, name, *entered);
+            }
+        }
+        Ok(all_met)
+    }
+
+    fn read_all(&mut self, directories: &[(Directory, u32)]) -> Result<(), Stopped> {
+        heard(self.log.get_mut(), self.tree.read_all(directories))
+    }
+}

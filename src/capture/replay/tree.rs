@@ -1,0 +1,324 @@
+//! A tree that answers from facts alone.
+//!
+//! Knows what was told; where nothing was told it says so, and must not ask anybody else.
+
+use hashbrown::HashMap;
+
+use super::host::shown;
+use crate::capture::format::{Fact, Facts, Kind, MOST_FACTS, each};
+use crate::fs::{Counts, Identity, Observations, Stamp, Unreadable};
+use crate::request::ObservedTree;
+use crate::resolve::{Directory, Entered, Entry, Stopped, Tree};
+
+/// The most bytes of the directories in a path that is shown, which a stranger's facts may make go round.
+const LONGEST_PATH: usize = 4096;
+/// The most bytes of a link's text: more than any system takes.
+const LONGEST_LINK: usize = 1 << 16;
+
+/// What facts tell of a tree. A question that was not asked when they were taken down has no answer.
+pub struct ReplayTree {
+    entries: HashMap<Location, Stands>,
+    entered: HashMap<Location, Entered>,
+    above: HashMap<Directory, Entered>,
+    places: HashMap<Directory, Option<Location>>,
+    top: Option<Entered>,
+    stopped: Option<Stopped>,
+    observations: Observations,
+    stamps: Vec<Stamp>,
+    /// By directory: how it was met first.
+    met: Vec<Option<Met>>,
+}
+
+/// A directory, and a name in it.
+type Location = (Directory, Box<[u8]>);
+
+/// What stands at a location.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stands {
+    Absent,
+    Plain,
+    Link(Box<[u8]>),
+    Unknown,
+}
+
+/// How a directory was met.
+#[derive(Clone)]
+enum Met {
+    Root,
+    Top,
+    Above(Directory),
+    In(Directory, Box<[u8]>),
+}
+
+impl From<Entry<'_>> for Stands {
+    fn from(entry: Entry<'_>) -> Self {
+        match entry {
+            Entry::Absent => Self::Absent,
+            Entry::Plain => Self::Plain,
+            Entry::Link(text) => Self::Link(text.into()),
+            Entry::Unknown => Self::Unknown,
+        }
+    }
+}
+
+const ROOT: Directory = Directory(0);
+
+impl ReplayTree {
+    /// What `facts` tell. `None` if they cannot be what a tree told.
+    pub fn new(facts: &Facts) -> Option<Self> {
+        let stamps = stamps(facts)?;
+        if facts.kinds.len() > MOST_FACTS || stamps.len() > MOST_FACTS {
+            return None;
+        }
+        let mut met = vec![None; stamps.len()];
+        if let Some(root) = met.first_mut() {
+            *root = Some(Met::Root);
+        }
+        let mut recorded = Self {
+            entries: HashMap::new(),
+            entered: HashMap::new(),
+            above: HashMap::new(),
+            places: HashMap::new(),
+            top: None,
+            stopped: facts.stopped.as_ref().map(|stopped| match stopped.cancelled {
+                true => Stopped::Cancelled,
+                false => {
+                    Stopped::Failed { path: stopped.path.clone(), reason: shown(&stopped.reason) }
+                }
+            }),
+            observations: Observations {
+                counts: Counts { listed: facts.listed as usize, reused: facts.reused as usize },
+                unreadable: facts.unreadable.as_ref().map(|directory| Unreadable {
+                    path: directory.path.clone(),
+                    reason: shown(&directory.reason),
+                }),
+            },
+            stamps,
+            met,
+        };
+        each(facts, |fact| recorded.add(fact))?;
+        Some(recorded)
+    }
+
+    fn add(&mut self, fact: Fact<'_>) -> Option<()> {
+        let Fact { kind, directory, name, number, text } = fact;
+        let stands = |stands| {
+            // What no name is would lead out of the directory. That of `/` is empty.
+            let is_name = !name.contains(&b'/') && !name.contains(&0);
+            is_name.then(|| ((directory, Box::from(name)), stands))
+        };
+        if text.len() > LONGEST_LINK {
+            return None;
+        }
+        match kind {
+            Kind::Absent => self.entries.extend([stands(Stands::Absent)?]),
+            Kind::Plain => self.entries.extend([stands(Stands::Plain)?]),
+            Kind::Link => self.entries.extend([stands(Stands::Link(text.into()))?]),
+            Kind::Unknown => self.entries.extend([stands(Stands::Unknown)?]),
+            Kind::Entered | Kind::NotADirectory | Kind::EnteredUnknown => {
+                let (place, _) = stands(Stands::Plain)?;
+                let entered = entered(kind == Kind::Entered, kind == Kind::NotADirectory, number);
+                self.meet(entered, Met::In(directory, name.into()));
+                self.entered.insert(place, entered);
+            }
+            Kind::Above | Kind::AboveNotADirectory | Kind::AboveUnknown => {
+                let above = entered(kind == Kind::Above, kind == Kind::AboveNotADirectory, number);
+                self.meet(above, Met::Above(directory));
+                self.above.insert(directory, above);
+            }
+            Kind::Top | Kind::TopNotADirectory | Kind::TopUnknown => {
+                let top = entered(kind == Kind::Top, kind == Kind::TopNotADirectory, number);
+                self.meet(top, Met::Top);
+                self.top = Some(top);
+            }
+            Kind::Place => {
+                self.places.insert(directory, Some((number, text.into())));
+            }
+            Kind::NoPlace => {
+                self.places.insert(directory, None);
+            }
+        }
+        Some(())
+    }
+
+    fn meet(&mut self, entered: Entered, how: Met) {
+        if let Entered::Directory(directory) = entered
+            && let Some(met @ None) = self.met.get_mut(directory.0 as usize)
+        {
+            *met = Some(how);
+        }
+    }
+
+    /// The locations that were asked for, each with what stood there.
+    pub fn entries(&self) -> impl Iterator<Item = (Directory, &[u8], &Stands)> {
+        self.entries.iter().map(|((directory, name), stands)| (*directory, &**name, stands))
+    }
+
+    /// The locations that were entered, each with what that came to.
+    pub fn all_entered(&self) -> impl Iterator<Item = (Directory, &[u8], Entered)> {
+        self.entered.iter().map(|((directory, name), entered)| (*directory, &**name, *entered))
+    }
+
+    /// The directories above which was asked for, each with what was there.
+    pub fn all_above(&self) -> impl Iterator<Item = (Directory, Entered)> {
+        self.above.iter().map(|(directory, above)| (*directory, *above))
+    }
+
+    /// What `/` was, if that was asked.
+    pub fn known_top(&self) -> Option<Entered> {
+        self.top
+    }
+
+    fn unasked(&self, directory: Directory, name: &[u8]) -> Stopped {
+        self.stopped.clone().unwrap_or_else(|| Stopped::Failed {
+            path: self.path(directory, name),
+            reason: "the capture does not tell; this was not asked when it was recorded".to_owned(),
+        })
+    }
+}
+
+fn entered(found: bool, not: bool, number: Directory) -> Entered {
+    match (found, not) {
+        (true, _) => Entered::Directory(number),
+        (_, true) => Entered::NotADirectory,
+        _ => Entered::Unknown,
+    }
+}
+
+fn stamps(facts: &Facts) -> Option<Vec<Stamp>> {
+    let count = facts.devices.len();
+    let lengths = [
+        facts.inodes.len(),
+        facts.modified.len(),
+        facts.modified_nanoseconds.len(),
+        facts.changed.len(),
+        facts.changed_nanoseconds.len(),
+    ];
+    let stamp = |at: usize| Stamp {
+        identity: Identity { device: facts.devices[at], inode: facts.inodes[at] },
+        modified: (facts.modified[at], facts.modified_nanoseconds[at].into()),
+        changed: (facts.changed[at], facts.changed_nanoseconds[at].into()),
+    };
+    lengths.iter().all(|length| *length == count).then(|| (0..count).map(stamp).collect())
+}
+
+impl ObservedTree for ReplayTree {
+    fn observations(&self) -> Observations {
+        self.observations.clone()
+    }
+
+    fn stamps(&self) -> Vec<Stamp> {
+        self.stamps.clone()
+    }
+
+    fn path(&self, directory: Directory, name: &[u8]) -> Vec<u8> {
+        let mut parts = vec![name];
+        let mut directory = directory;
+        let mut is_absolute = false;
+        let mut length = 0;
+        loop {
+            match self.met.get(directory.0 as usize).and_then(Option::as_ref) {
+                // Longer than any path: a stranger's facts that go round.
+                _ if length > LONGEST_PATH => {
+                    parts.push(b"...");
+                    break;
+                }
+                Some(Met::In(parent, name)) => {
+                    let cut = &name[name.len().saturating_sub(LONGEST_PATH)..];
+                    length += cut.len() + 1;
+                    parts.push(cut);
+                    directory = *parent;
+                }
+                Some(Met::Above(inner)) => {
+                    length += b"../".len();
+                    parts.push(b"..");
+                    directory = *inner;
+                }
+                Some(Met::Top) => {
+                    is_absolute = true;
+                    break;
+                }
+                Some(Met::Root) | None => break,
+            }
+        }
+        let mut path = Vec::new();
+        if is_absolute {
+            path.push(b'/');
+        }
+        for part in parts.iter().rev().filter(|part| !part.is_empty()) {
+            if path.last().is_some_and(|last| *last != b'/') {
+                path.push(b'/');
+            }
+            path.extend_from_slice(part);
+        }
+        if path.is_empty() {
+            path.push(b'.');
+        }
+        path
+    }
+}
+
+impl Tree for ReplayTree {
+    fn root(&self) -> Directory {
+        ROOT
+    }
+
+    fn top(&mut self) -> Result<Entered, Stopped> {
+        self.top.ok_or_else(|| self.unasked(ROOT, b"/"))
+    }
+
+    fn above(&mut self, directory: Directory) -> Result<Entered, Stopped> {
+        self.above.get(&directory).copied().ok_or_else(|| self.unasked(directory, b".."))
+    }
+
+    fn place(&self, directory: Directory) -> Option<(Directory, &[u8])> {
+        let (parent, name) = self.places.get(&directory)?.as_ref()?;
+        Some((*parent, name))
+    }
+
+    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<'_>, Stopped> {
+        match self.entries.get(&Asked(directory, name)) {
+            Some(Stands::Absent) => Ok(Entry::Absent),
+            Some(Stands::Plain) => Ok(Entry::Plain),
+            Some(Stands::Link(text)) => Ok(Entry::Link(text)),
+            Some(Stands::Unknown) => Ok(Entry::Unknown),
+            None => Err(self.unasked(directory, name)),
+        }
+    }
+
+    fn enter(&mut self, directory: Directory, name: &[u8]) -> Result<Entered, Stopped> {
+        let known = self.entered.get(&Asked(directory, name)).copied();
+        known.ok_or_else(|| self.unasked(directory, name))
+    }
+}
+
+/// A location that is looked up.
+#[derive(Hash)]
+struct Asked<'n>(Directory, &'n [u8]);
+
+impl hashbrown::Equivalent<Location> for Asked<'_> {
+    fn equivalent(&self, known: &Location) -> bool {
+        self.0 == known.0 && *self.1 == *known.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::format::FactLog;
+
+    #[test]
+    fn a_path_through_directories_that_go_round_ends() {
+        let mut log = FactLog::default();
+        log.entered(Directory(2), b"x", Entered::Directory(Directory(1)));
+        log.entered(Directory(1), b"y", Entered::Directory(Directory(2)));
+        let count = 100_000;
+        let facts = &mut log.facts;
+        (facts.devices, facts.inodes) = (vec![0; count], vec![0; count]);
+        (facts.modified, facts.changed) = (vec![0; count], vec![0; count]);
+        (facts.modified_nanoseconds, facts.changed_nanoseconds) = (vec![0; count], vec![0; count]);
+        let path = ReplayTree::new(facts).unwrap().path(Directory(1), b"name");
+        assert!(path.starts_with(b".../") && path.ends_with(b"/y/x/name"), "{}", path.len());
+        assert!(path.len() < 2 * LONGEST_PATH, "{}", path.len());
+    }
+}

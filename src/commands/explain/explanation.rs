@@ -1,0 +1,142 @@
+//! What is told of a row or directory, and how that is written: for people, or as JSON.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+/// What is told of one row, or of one directory that became a link.
+#[derive(Serialize)]
+pub struct Explanation {
+    /// The archive path.
+    pub path: String,
+    /// `row` or `directory`.
+    pub of: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// Where Bazel put a link before the source.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub staging: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
+    /// Through how many linked directories the home was reached.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub linked_directories: u32,
+    /// The text of the link at the home.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trail: Vec<ExplainedHop>,
+    /// What it becomes.
+    pub becomes: String,
+    /// The numbers of the rules of DESIGN that decided.
+    pub rules: Vec<u8>,
+    /// In words, one for each rule.
+    pub because: Vec<String>,
+}
+
+/// A location on a trail.
+#[derive(Serialize)]
+pub struct ExplainedHop {
+    pub location: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<String>,
+    /// How many more rows are there, of which the first are named.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub more_rows: usize,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub absent: bool,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+fn is_nothing(number: &usize) -> bool {
+    *number == 0
+}
+
+/// How words are set off on a terminal.
+pub struct Colours(pub bool);
+
+impl Colours {
+    fn paint(&self, code: &str, text: &str) -> String {
+        match self.0 {
+            true => format!("\x1b[{code}m{text}\x1b[0m"),
+            false => text.to_owned(),
+        }
+    }
+
+    fn path(&self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    fn label(&self, text: &str) -> String {
+        self.paint("2", &format!("  {text:<8}"))
+    }
+
+    fn row(&self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    fn rule(&self, text: &str) -> String {
+        self.paint("36", &format!("  {text:<8}"))
+    }
+}
+
+/// `explanation` as it is printed.
+pub fn written(explanation: &Explanation, colours: &Colours) -> String {
+    let mut out = String::new();
+    let head = match explanation.of {
+        "directory" => format!("{}/", explanation.path),
+        _ if explanation.path.is_empty() => "(the spec)".to_owned(),
+        _ => explanation.path.clone(),
+    };
+    let _ = writeln!(out, "{}", colours.path(&head));
+    let mut line = |label: &str, text: &str| {
+        let _ = writeln!(out, "{}{text}", colours.label(label));
+    };
+    if !explanation.source.is_empty() {
+        line("source", &explanation.source);
+    }
+    for staging in &explanation.staging {
+        line("staging", staging);
+    }
+    let arrow = |link: &Option<String>| match link {
+        Some(text) => format!(" -> {text}"),
+        None => String::new(),
+    };
+    if let Some(home) = &explanation.home {
+        let linked = match explanation.linked_directories {
+            0 => String::new(),
+            1 => "  (through 1 linked directory)".to_owned(),
+            more => format!("  (through {more} linked directories)"),
+        };
+        line("home", &format!("{home}{}{linked}", arrow(&explanation.link)));
+    }
+    for (number, hop) in explanation.trail.iter().enumerate() {
+        let mut text = format!("{}{}", hop.location, arrow(&hop.link));
+        if hop.absent {
+            text.push_str("  (nothing there)");
+        }
+        if !hop.rows.is_empty() {
+            let mut rows = hop.rows.join(", ");
+            if hop.more_rows > 0 {
+                let _ = write!(rows, ", and {} more", hop.more_rows);
+            }
+            let _ = write!(text, "  {}", colours.row(&format!("is {rows}")));
+        }
+        line(&format!("hop {}", number + 1), &text);
+    }
+    line("becomes", &explanation.becomes);
+    let mut rules = explanation.rules.iter();
+    for because in &explanation.because {
+        let label = match rules.next() {
+            Some(number) => format!("rule {number}"),
+            None => "since".to_owned(),
+        };
+        let _ = writeln!(out, "{}{because}", colours.rule(&label));
+    }
+    out
+}

@@ -1,0 +1,234 @@
+//! Stories of rows and directories, put into words.
+//!
+//! Knows the rules by their numbers and says them in a sentence; must decide nothing.
+
+use super::explanation::{ExplainedHop, Explanation};
+use crate::display::Escaped;
+use crate::error::Sentence;
+use crate::mtree::{Kind, Spec};
+use crate::path;
+use crate::request::{ObservedTree, RequestError};
+use crate::resolve::{
+    Becomes, DirectoryTrace, Hop, MOST_LINKS, MissingTarget, Options, Reason, RowTrace, Staying,
+};
+
+/// Puts stories into words.
+pub struct Wording<'t, T> {
+    pub spec: &'t Spec,
+    pub options: Options,
+    pub tree: &'t T,
+}
+
+impl<T: ObservedTree> Wording<'_, T> {
+    /// What is told of a row.
+    pub fn row(&self, trace: RowTrace) -> Explanation {
+        let row = &self.spec.rows()[trace.row];
+        let name = path::split(self.spec.source(row)).1;
+        let mut explanation = of_row(self.spec, trace.row);
+        let staging = trace.stagings.iter();
+        explanation.staging =
+            staging.map(|directory| shown(&self.tree.path(*directory, name))).collect();
+        if let Some((directory, linked)) = trace.home {
+            explanation.home = Some(shown(&self.tree.path(directory, name)));
+            explanation.linked_directories = linked;
+        }
+        explanation.link = trace.author.as_deref().map(shown);
+        explanation.trail = trace.trail.iter().map(|hop| self.hop(hop)).collect();
+        let mut rule = |number: u8, because: String| {
+            explanation.rules.push(number);
+            explanation.because.push(because);
+        };
+        let declared = row.kind() == Kind::Link;
+        match &trace.becomes {
+            Becomes::Link(text, reason) => {
+                if declared {
+                    rule(4, "the build declared it a link: it is never inlined".to_owned());
+                }
+                match reason {
+                    Reason::Indirect => rule(
+                        1,
+                        "its home is no symlink, and another row with that home was reached \
+                         through fewer linked directories"
+                            .to_owned(),
+                    ),
+                    Reason::Hop(hop) => rule(
+                        2,
+                        format!("hop {} is the first on its trail that is another row", hop + 1),
+                    ),
+                    Reason::Directory(hop) => rule(
+                        2,
+                        format!(
+                            "hop {} is the first on its trail that is a directory of the archive, and \
+                             none is another row",
+                            hop + 1
+                        ),
+                    ),
+                    Reason::Nowhere => rule(
+                        3,
+                        "its relative link leads nowhere at all: there is nothing to inline, so \
+                         it is kept as written"
+                            .to_owned(),
+                    ),
+                    Reason::Kept => rule(
+                        3,
+                        "nothing on its trail is in the archive, and --missing-target=keep keeps \
+                         what is relative"
+                            .to_owned(),
+                    ),
+                    Reason::Declared => rule(
+                        4,
+                        "nothing on its trail is in the archive: it keeps its declared target"
+                            .to_owned(),
+                    ),
+                }
+                if matches!(reason, Reason::Hop(_) | Reason::Directory(_) | Reason::Indirect) {
+                    rule(5, text_rule(text, trace.author.as_deref()));
+                }
+                explanation.becomes = format!("a link to {}", shown(text));
+            }
+            Becomes::PartOf(directory) => {
+                rule(6, format!("{} is one link in the tree, and becomes one", shown(directory)));
+                explanation.becomes = "nothing: it goes with its directory".to_owned();
+            }
+            Becomes::Itself(staying) => {
+                let (number, because) = self.staying(*staying, &trace);
+                if number > 0 {
+                    explanation.rules.push(number);
+                }
+                explanation.because.push(because.to_owned());
+                explanation.becomes = "itself".to_owned();
+            }
+        }
+        explanation
+    }
+
+    fn staying(&self, staying: Staying, trace: &RowTrace) -> (u8, &'static str) {
+        match staying {
+            Staying::Apart => (0, "it takes no part: it is no file or link with a source"),
+            Staying::Finished => (4, "it is a finished link, and passes through"),
+            Staying::Plain => (1, "its home is no symlink"),
+            Staying::KeptInside => (
+                3,
+                "its link leads nowhere in the tree, and would climb out of the archive, which only \
+                 a link that the build declared may do",
+            ),
+            Staying::Absent => {
+                (8, "its source is not there, or not among the inputs: add it to srcs")
+            }
+            Staying::Unknown => {
+                (8, "a directory on the way cannot be read: nothing is known of it")
+            }
+            Staying::Contested => {
+                (0, "its archive path stands more than once, for different things")
+            }
+            Staying::Inlined => match self.options.missing_target {
+                MissingTarget::Keep => (
+                    3,
+                    "nothing on its trail is in the archive, and --missing-target=keep has no \
+                     relative target inside the archive to keep: its bytes go in",
+                ),
+                _ if trace.trail.iter().any(|hop| !hop.rows.is_empty()) => (
+                    3,
+                    "no row on its trail can be a target: its archive path is this row's, or \
+                     stands for several things: its bytes go in",
+                ),
+                _ if trace.trail.is_empty() => {
+                    (3, "its link leads to no location: its bytes go in")
+                }
+                _ => (3, "nothing on its trail is in the archive: its bytes go in"),
+            },
+        }
+    }
+
+    /// What is told of a directory that became a link.
+    pub fn directory(&self, trace: DirectoryTrace) -> Explanation {
+        let home = trace.home.as_ref();
+        Explanation {
+            path: shown(&trace.path),
+            of: "directory",
+            source: String::new(),
+            staging: Vec::new(),
+            home: home.map(|(directory, name)| shown(&self.tree.path(*directory, name))),
+            linked_directories: 0,
+            link: trace.author.as_deref().map(shown),
+            trail: trace.trail.iter().map(|hop| self.hop(hop)).collect(),
+            becomes: match trace.rows {
+                1 => format!("a link to {}, in the place of 1 row", shown(&trace.text)),
+                rows => format!("a link to {}, in the place of {rows} rows", shown(&trace.text)),
+            },
+            rules: vec![6, 5],
+            because: vec![
+                "it is one symlink in the tree, and what it leads to stands in the archive with \
+                 the same rows"
+                    .to_owned(),
+                text_rule(&trace.text, trace.author.as_deref()),
+            ],
+        }
+    }
+
+    fn hop(&self, hop: &Hop) -> ExplainedHop {
+        ExplainedHop {
+            location: shown(&self.tree.path(hop.directory, &hop.name)),
+            link: hop.text.as_deref().map(shown),
+            rows: hop.rows.iter().map(|row| shown(row)).collect(),
+            more_rows: hop.more,
+            absent: hop.is_absent,
+        }
+    }
+}
+
+fn text_rule(text: &[u8], author: Option<&[u8]>) -> String {
+    match author == Some(text) {
+        true => "the text is the author's, to the letter".to_owned(),
+        false => "the text is the relative path between the two".to_owned(),
+    }
+}
+
+/// What is told of a row that ended the request.
+pub fn failed(path: &str, error: &RequestError) -> Explanation {
+    let (rule, what) = match error {
+        RequestError::MissingTarget { .. } => {
+            (3, "nothing on its trail is in the archive, and --missing-target=fail".to_owned())
+        }
+        RequestError::SymlinkLoop { .. } => {
+            (9, format!("links that go round, or are more than {MOST_LINKS}, are an error"))
+        }
+        _ => (9, "a row that cannot be read is an error".to_owned()),
+    };
+    Explanation {
+        path: path.to_owned(),
+        of: "row",
+        source: String::new(),
+        staging: Vec::new(),
+        home: None,
+        linked_directories: 0,
+        link: None,
+        trail: Vec::new(),
+        becomes: format!("an error: {}", shown(Sentence(error).to_string().as_bytes())),
+        rules: vec![rule],
+        because: vec![what],
+    }
+}
+
+/// What is told of any row.
+pub fn of_row(spec: &Spec, number: usize) -> Explanation {
+    let row = &spec.rows()[number];
+    Explanation {
+        path: shown(spec.path(row)),
+        of: "row",
+        source: shown(spec.source(row)),
+        staging: Vec::new(),
+        home: None,
+        linked_directories: 0,
+        link: None,
+        trail: Vec::new(),
+        becomes: String::new(),
+        rules: Vec::new(),
+        because: Vec::new(),
+    }
+}
+
+/// Bytes as they are shown: see `Escaped`.
+pub fn shown(bytes: &[u8]) -> String {
+    Escaped(bytes).to_string()
+}

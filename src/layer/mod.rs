@@ -1,0 +1,5 @@
+//! What tar makes of rows.
+//!
+//! Knows entries of an archive; must not know flags, decisions or Bazel.
+
+pub mod sizes;

@@ -1,0 +1,411 @@
+//! Reading a spec: lines into rows.
+//!
+//! Knows the order of lines: directories entered, `/set`, lines joined. Must not know what rows are read
+//! for.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use memchr::{memchr, memchr_iter};
+use rayon::prelude::*;
+
+use super::error::{DEEPEST, SpecError, What};
+use super::field::{self, Fields, Kind};
+use super::row_fields::{self, Between, RowFields, keyword_and_value, kind_of, unescaped};
+use super::{Closing, Row, Spec, Text};
+use crate::path;
+
+/// The longest spec that is read, in bytes.
+const LIMIT: usize = Text::UNESCAPED as usize;
+
+impl Spec {
+    /// Reads a spec. With `link_is_source`, `link=` holds a source path (DESIGN rule 4).
+    pub fn parse(text: impl Into<Bytes>, link_is_source: bool) -> Result<Self, SpecError> {
+        let text = text.into();
+        if text.len() >= LIMIT {
+            return Err(SpecError { line: 1, what: What::TooLarge });
+        }
+        let wrong = |(start, what): (usize, What)| {
+            let line = 1 + memchr_iter(b'\n', &text[..start]).count();
+            SpecError { line, what }
+        };
+        let mut spec = match parse_pieces(&text, link_is_source).map_err(wrong)? {
+            Some(spec) => spec,
+            None => {
+                Parser::new(&text, link_is_source).read(&text, 0..text.len()).map_err(wrong)?.spec
+            }
+        };
+        spec.text = text;
+        Ok(spec)
+    }
+}
+
+/// Reads the pieces of a large spec at once. `None` for a small one, or one whose lines depend on
+/// those before: slash-less directories, `..`, `/set`.
+fn parse_pieces(text: &[u8], link_is_source: bool) -> Result<Option<Spec>, (usize, What)> {
+    let pieces = (text.len() / WORTH_A_PIECE).min(rayon::current_num_threads());
+    if pieces < 2 {
+        return Ok(None);
+    }
+    let mut starts: Vec<usize> =
+        (0..pieces).map(|piece| row_start(text, text.len() / pieces * piece)).collect();
+    starts.push(text.len());
+    let ranges: Vec<_> = starts.windows(2).map(|ends| ends[0]..ends[1]).collect();
+    let read = ranges
+        .into_par_iter()
+        .map(|range| Parser::new(&text[range.clone()], link_is_source).read(text, range));
+    let mut read = read.collect::<Vec<_>>().into_iter();
+    let mut whole = match read.next() {
+        Some(first) => first?,
+        None => return Ok(None),
+    };
+    let mut alone = whole.stands_alone();
+    for piece in read {
+        let piece = piece?;
+        alone &= piece.stands_alone();
+        if alone {
+            whole.append(piece)?;
+        }
+    }
+    Ok(alone.then_some(whole.spec))
+}
+
+/// A piece of a spec that is worth a thread of its own, in bytes.
+const WORTH_A_PIECE: usize = 1 << 20;
+
+/// The first place from `at` on where a row begins that no line before is joined to.
+fn row_start(text: &[u8], at: usize) -> usize {
+    if at == 0 {
+        return 0;
+    }
+    let mut newlines = memchr_iter(b'\n', &text[at..]).map(|newline| at + newline);
+    newlines.find(|&newline| text[newline - 1] != b'\\').map_or(text.len(), |newline| newline + 1)
+}
+
+/// Where the row that begins at `start` ends, behind its newline: a `\` before a newline joins the
+/// next line, but not in a comment, as libarchive reads it.
+pub(super) fn line_end(text: &[u8], start: usize) -> usize {
+    let mut from = start;
+    loop {
+        let Some(newline) = memchr(b'\n', &text[from..]).map(|at| from + at) else {
+            return text.len();
+        };
+        let line = &text[start..newline];
+        let joins = line.ends_with(b"\\")
+            && line.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
+            && memchr(b'#', line).is_none();
+        if !joins {
+            return newline + 1;
+        }
+        from = newline + 1;
+    }
+}
+
+struct Parser<'t> {
+    spec: Spec,
+    link_is_source: bool,
+    /// The slash-less directories entered: the row, and the length of `directory` before it.
+    entered: Vec<(u32, usize)>,
+    /// The archive path of the directory entered last.
+    directory: Vec<u8>,
+    between: Option<Between<'t>>,
+}
+
+impl<'t> Parser<'t> {
+    /// A parser with room for the rows of `text`.
+    fn new(text: &[u8], link_is_source: bool) -> Self {
+        let sample = text.len().min(1 << 16);
+        let lines = memchr_iter(b'\n', &text[..sample]).count();
+        let expected = text.len().checked_div(sample).unwrap_or_default() * lines;
+        let spec = Spec { rows: Vec::with_capacity(expected + 1), ..Spec::default() };
+        Self { spec, link_is_source, entered: Vec::new(), directory: Vec::new(), between: None }
+    }
+
+    /// Reads the lines of `text` in `range`. An error comes with the place where its row begins.
+    fn read(mut self, text: &'t [u8], range: Range<usize>) -> Result<Self, (usize, What)> {
+        let mut start = range.start;
+        while start < range.end {
+            let end = line_end(text, start);
+            self.line(&text[start..end], start).map_err(|what| (start, what))?;
+            start = end;
+        }
+        Ok(self)
+    }
+
+    /// Whether what was read means the same whatever stands before it, and says nothing of what
+    /// stands behind.
+    fn stands_alone(&self) -> bool {
+        self.entered.is_empty() && self.spec.closings.is_empty() && self.spec.defaults.now() == 0
+    }
+
+    /// Adds what another parser read of the same text, further on.
+    fn append(&mut self, piece: Self) -> Result<(), (usize, What)> {
+        let shift = self.spec.unescaped.len() as u32;
+        self.spec.unescaped.extend_from_slice(&piece.spec.unescaped);
+        if self.spec.unescaped.len() >= LIMIT {
+            return Err((0, What::TooLarge));
+        }
+        let shifted = |text: Text| match text != Text::NONE && text.at & Text::UNESCAPED != 0 {
+            true => Text { at: text.at + shift, ..text },
+            false => text,
+        };
+        self.spec.rows.extend(piece.spec.rows.into_iter().map(|row| Row {
+            path: shifted(row.path),
+            source: shifted(row.source),
+            ..row
+        }));
+        Ok(())
+    }
+
+    /// Reads one line, which stands at `start`.
+    fn line(&mut self, line: &'t [u8], start: usize) -> Result<(), What> {
+        let mut fields = field::fields(line);
+        let Some(name) = fields.next() else {
+            return Ok(());
+        };
+        let (start, end) = (start as u32, (start + line.len()) as u32);
+        match name {
+            _ if name[0] == b'#' => Ok(()),
+            b"/set" => self.set(fields),
+            b"/unset" => {
+                self.spec.defaults.begin();
+                fields.for_each(|keyword| self.spec.defaults.unset(keyword));
+                Ok(())
+            }
+            b".." => {
+                let directory = self.entered.pop().map(|(row, length)| {
+                    self.directory.truncate(length);
+                    row
+                });
+                self.spec.closings.push(Closing { directory, start, end });
+                Ok(())
+            }
+            _ => self.row(line, name, fields, start),
+        }
+    }
+
+    fn set<'l>(&mut self, fields: impl Iterator<Item = &'l [u8]>) -> Result<(), What> {
+        self.spec.defaults.begin();
+        for item in fields {
+            let (keyword, value) = keyword_and_value(item)?;
+            let kind = match (keyword, value) {
+                (b"type", Some(value)) => Some(kind_of(value)?),
+                _ => None,
+            };
+            self.spec.defaults.set(keyword, value, kind);
+        }
+        Ok(())
+    }
+
+    fn row(
+        &mut self,
+        line: &'t [u8],
+        name: &'t [u8],
+        fields: Fields<'t>,
+        start: u32,
+    ) -> Result<(), What> {
+        let fields = self.row_fields(fields)?;
+        let defaults = self.spec.defaults.now();
+        let kind = fields.kind.or(self.spec.defaults.kind(defaults)).unwrap_or(Kind::Other);
+        let source = match kind {
+            Kind::File => fields.content,
+            Kind::Link if self.link_is_source => fields.link.or(fields.content),
+            Kind::Link if fields.link.is_none() => fields.content,
+            _ => None,
+        };
+        // Where a text stands in the spec: every slice here is a part of `line`.
+        let place = |text: &[u8]| start + (text.as_ptr().addr() - line.as_ptr().addr()) as u32;
+        let source = match source {
+            Some(text) => self.source(text, place(text))?,
+            None => Text::NONE,
+        };
+        let slashless = name != b"." && !name.contains(&b'/');
+        let path = self.path(name, place(name), slashless)?;
+        // What `is_simple` let through is a plain path.
+        let outside = path.at & Text::UNESCAPED != 0 && !path::is_plain(self.spec.text_of(path));
+        let end = start + line.len() as u32;
+        self.spec.rows.push(Row { start, end, path, source, defaults, kind, outside });
+        if slashless && kind == Kind::Directory {
+            self.enter(path);
+        }
+        Ok(())
+    }
+
+    /// What the fields behind the name of a row say.
+    fn row_fields(&mut self, fields: Fields<'t>) -> Result<RowFields<'t>, What> {
+        let rest = fields.rest();
+        let alike = rest.zip(self.between.as_ref()).and_then(|(rest, last)| last.read(rest));
+        if let Some(row_fields) = alike {
+            return Ok(row_fields);
+        }
+        let row_fields = row_fields::read(fields)?;
+        self.between = rest.and_then(|rest| Between::new(rest, &row_fields));
+        Ok(row_fields)
+    }
+
+    /// Enters the directory of the row read last, whose archive path is `path`.
+    fn enter(&mut self, path: Text) {
+        self.entered.push(((self.spec.rows.len() - 1) as u32, self.directory.len()));
+        self.directory.clear();
+        self.directory.extend_from_slice(self.spec.text_of(path));
+    }
+
+    /// The archive path that `name`, which stands at `at`, spells.
+    fn path(&mut self, name: &[u8], at: u32, slashless: bool) -> Result<Text, What> {
+        if !slashless {
+            let head = if name[0] == b'/' { 1 } else { 2 * usize::from(name.starts_with(b"./")) };
+            let path = &name[head..];
+            let path = path.strip_suffix(b"/").unwrap_or(path);
+            if is_simple(path) {
+                return Ok(Text { at: at + head as u32, len: path.len() as u32 });
+            }
+        }
+        let bytes = unescaped(name)?;
+        let directory = if slashless { &self.directory[..] } else { &[] };
+        if slashless && directory.len() + bytes.len() >= DEEPEST {
+            return Err(What::TooDeep);
+        }
+        let parts = path::parts(directory).chain(path::parts(&bytes));
+        push_normal(&mut self.spec.unescaped, false, parts)
+    }
+
+    /// The source that `text`, which stands at `at`, spells. `Text::NONE` if it names no file.
+    fn source(&mut self, text: &[u8], at: u32) -> Result<Text, What> {
+        if is_simple(text) {
+            return Ok(Text { at, len: text.len() as u32 });
+        }
+        let bytes = unescaped(text)?;
+        if path::parts(&bytes).next().is_none() {
+            return Ok(Text::NONE);
+        }
+        let absolute = bytes[0] == b'/';
+        push_normal(&mut self.spec.unescaped, absolute, path::parts(&bytes))
+    }
+}
+
+/// Whether `path` stands for itself: no escape, nothing to drop, no `..`.
+///
+/// Sorts out more than it must (a name with a dot in front): what it lets through is certain.
+fn is_simple(path: &[u8]) -> bool {
+    let (Some(&first), Some(&last)) = (path.first(), path.last()) else {
+        return false;
+    };
+    // One pass without a branch, which the compiler turns into vector code: this is asked of every row.
+    let odd = path.iter().zip(&path[1..]).fold(false, |odd, (&one, &next)| {
+        odd | (one == b'\\') | (one == 0) | ((one == b'/') & ((next == b'/') | (next == b'.')))
+    });
+    !odd && !matches!(first, b'.' | b'/') && !matches!(last, b'/' | b'\\' | 0)
+}
+
+/// Appends a path of `parts` to `to`.
+fn push_normal<'p>(
+    to: &mut Vec<u8>,
+    absolute: bool,
+    parts: impl Iterator<Item = &'p [u8]>,
+) -> Result<Text, What> {
+    let at = to.len();
+    if absolute {
+        to.push(b'/');
+    }
+    for (number, part) in parts.enumerate() {
+        if number > 0 {
+            to.push(b'/');
+        }
+        to.extend_from_slice(part);
+    }
+    if to.len() >= LIMIT {
+        return Err(What::TooLarge);
+    }
+    Ok(Text { at: at as u32 | Text::UNESCAPED, len: (to.len() - at) as u32 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(text: &[u8]) -> Vec<Vec<u8>> {
+        let spec = Spec::parse(text.to_vec(), false).unwrap();
+        spec.rows().iter().map(|row| spec.path(row).to_vec()).collect()
+    }
+
+    #[test]
+    fn every_spelling_of_a_path_is_one_path() {
+        for name in ["usr/bin/x", "./usr/bin/x", "/usr/bin/x", "usr//bin/./x/", r"usr/\142in/x"] {
+            assert_eq!(paths(format!("{name} type=file\n").as_bytes()), [b"usr/bin/x"], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_slashless_row_belongs_to_the_directory_entered_last() {
+        let text = b". type=dir\nusr type=dir\nbin type=dir\nx\n..\nfull/y\nz\n..\n..\ntop";
+        let found = paths(text);
+        let want: [&[u8]; 7] = [b"", b"usr", b"usr/bin", b"usr/bin/x", b"full/y", b"usr/z", b"top"];
+        assert_eq!(found, want);
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_is_named_by_its_line() {
+        let wrong = |text: &str| Spec::parse(text.as_bytes().to_vec(), false).err().unwrap();
+        assert_eq!(wrong("#mtree\na \\\n uid=0\nb type=what\n").line, 4);
+        assert_eq!(wrong("a uid\n").what, What::MissingEquals(b"uid".to_vec()));
+        assert_eq!(wrong("a\\q type=file\n").what, What::StrayEscape(b"\\q".to_vec()));
+        assert_eq!(wrong("a type=file content=x\\000\n").what, What::Nul);
+    }
+
+    #[test]
+    fn a_large_spec_is_read_as_a_small_one_is() {
+        let mut text = Vec::new();
+        for number in 0..40_000 {
+            let row =
+                format!("a\\040b/{number} uid=0 type=file \\\n content=some/where/./{number}\n");
+            text.extend_from_slice(row.as_bytes());
+        }
+        assert!(text.len() > 2 * WORTH_A_PIECE);
+        let check = |spec: &Spec, first: usize| {
+            assert_eq!(spec.rows().len(), 40_000 + first);
+            for (number, row) in spec.rows()[first..].iter().enumerate() {
+                assert_eq!(spec.path(row), format!("a b/{number}").as_bytes());
+                assert_eq!(spec.source(row), format!("some/where/{number}").as_bytes());
+            }
+        };
+        check(&Spec::parse(text.clone(), false).unwrap(), 0);
+        let in_a_directory = [b"usr type=dir\n", &text[..]].concat();
+        check(&Spec::parse(in_a_directory, false).unwrap(), 1);
+        text.extend_from_slice(b"last uid\n");
+        assert_eq!(Spec::parse(text, false).err().unwrap().line, 80_001);
+    }
+
+    #[test]
+    fn a_row_that_differs_from_the_one_before_in_its_source_alone_is_read_alike() {
+        let text = b"a/b type=file content=x\na/c type=file content=y z=1\n\
+            a/d type=file content=\na/e type=file content=y \\\n uid=1\na/f type=file content=y\n\
+            a/g type=file link=q content=r\na/h type=link link=q content=r\n\
+            a/i  type=file content=x\na/j  type=file content=y\r\n\
+            a/k content=file type=file\na/l content=file type=link\n";
+        let spec = Spec::parse(text.to_vec(), false).unwrap();
+        let rows: Vec<_> = spec.rows().iter().map(|row| (row.kind(), spec.source(row))).collect();
+        let file = |source: &'static [u8]| (Kind::File, source);
+        let want: [(Kind, &[u8]); 11] = [
+            file(b"x"),
+            file(b"y"),
+            file(b""),
+            file(b"y"),
+            file(b"y"),
+            file(b"r"),
+            (Kind::Link, b""),
+            file(b"x"),
+            file(b"y"),
+            file(b"file"),
+            (Kind::Link, b"file"),
+        ];
+        assert_eq!(rows, want);
+    }
+
+    #[test]
+    fn set_gives_a_type_to_the_rows_below_it() {
+        let text = b"/set type=file uid=0\na/b content=x\n/unset type\na/c content=x\n";
+        let spec = Spec::parse(text.to_vec(), false).unwrap();
+        let kinds: Vec<_> = spec.rows().iter().map(Row::kind).collect();
+        assert_eq!(kinds, [Kind::File, Kind::Other]);
+    }
+}

@@ -1,0 +1,162 @@
+//! What a request may read and write: its files, its outputs, and the tree of its sources.
+//!
+//! Knows what a request asks of its host. Must not know who answers: the disk, the disk while every
+//! answer is recorded, or a capture (`crate::capture`).
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use super::error::RequestError;
+use super::report::Report;
+use crate::fs::{Observations, Stamp, View};
+use crate::mtree::{Patch, Spec};
+use crate::resolve::{Directory, Tree};
+
+/// A tree that keeps what it observed while it answered.
+pub trait ObservedTree: Tree {
+    /// What was observed beside the answers.
+    fn observations(&self) -> Observations;
+
+    /// The identity and times of every directory that was met, by its number.
+    fn stamps(&self) -> Vec<Stamp>;
+
+    /// The path of `name` in `directory`, relative to the root or absolute; of the directory itself if
+    /// the name is empty.
+    fn path(&self, directory: Directory, name: &[u8]) -> Vec<u8>;
+}
+
+impl ObservedTree for View<'_> {
+    fn observations(&self) -> Observations {
+        View::observations(self)
+    }
+
+    fn stamps(&self) -> Vec<Stamp> {
+        View::stamps(self).collect()
+    }
+
+    fn path(&self, directory: Directory, name: &[u8]) -> Vec<u8> {
+        View::path(self, directory, name)
+    }
+}
+
+/// What a file is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It holds arguments, one a line.
+    Arguments,
+    /// It is a spec.
+    Spec,
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Arguments => "the arguments in it",
+            Self::Spec => "the spec",
+        })
+    }
+}
+
+/// Which of a request's outputs is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputKind {
+    /// The resolved spec.
+    Spec,
+    /// The numbers of the run.
+    Report,
+}
+
+impl OutputKind {
+    /// The flag that names the output.
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::Spec => "--out",
+            Self::Report => "--report",
+        }
+    }
+}
+
+/// An output that was begun and is not yet in place. [`Host::commit`] takes it.
+#[derive(Debug)]
+pub struct OutputHandle(OutputKind);
+
+impl OutputHandle {
+    /// A handle for a host to give out.
+    pub fn new(kind: OutputKind) -> Self {
+        Self(kind)
+    }
+
+    /// Which output it is.
+    pub fn kind(&self) -> OutputKind {
+        self.0
+    }
+}
+
+/// What an output is to hold.
+pub enum Content<'a> {
+    /// A spec with some stretches replaced.
+    Patched(&'a Spec, Patch),
+    /// The numbers of a run, as JSON.
+    Report(&'a Report),
+}
+
+impl Content<'_> {
+    /// Writes it.
+    pub fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Self::Patched(spec, patch) => patch.write_to(spec.text(), out),
+            Self::Report(report) => {
+                serde_json::to_writer_pretty(&mut *out, report)?;
+                out.write_all(b"\n")
+            }
+        }
+    }
+
+    /// The bytes that are written.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // Writing to a vector does not fail.
+        let _ = self.write_to(&mut bytes);
+        bytes
+    }
+}
+
+/// What one request may read and write. Paths are relative to the request's root.
+pub trait Host {
+    /// The tree of the request's sources.
+    type Tree<'t>: ObservedTree
+    where
+        Self: 't;
+
+    /// The text of a file.
+    fn read(&mut self, path: &Path, purpose: Purpose) -> Result<Bytes, RequestError>;
+
+    /// The tree of the request's sources.
+    fn tree(&mut self) -> Result<Self::Tree<'_>, RequestError>;
+
+    /// The size of the regular file at a source, in bytes; `None` for anything else.
+    fn file_size(&mut self, source: &[u8]) -> Option<u64>;
+
+    /// Begins an output. It must be none of `inputs`.
+    fn create(
+        &mut self,
+        kind: OutputKind,
+        path: &Path,
+        inputs: &[PathBuf],
+    ) -> Result<OutputHandle, RequestError>;
+
+    /// Writes an output that was begun.
+    fn write(&mut self, output: &OutputHandle, content: Content<'_>) -> Result<(), RequestError>;
+
+    /// An error if the request was cancelled.
+    fn check_cancelled(&mut self) -> Result<(), RequestError>;
+
+    /// Puts an output in place, atomically. An output that is not committed leaves nothing behind.
+    fn commit(&mut self, output: OutputHandle) -> Result<(), RequestError>;
+
+    /// A step of the request has ended.
+    fn step_done(&mut self, _step: &'static str) {}
+}

@@ -1,0 +1,52 @@
+//! One request: a spec is read, its rows are changed and resolved, and the result is written.
+//!
+//! Knows the order of the steps, and what may be read and written ([`Host`]). Must not know clap,
+//! Bazel, captures, or whether a worker asks.
+
+mod atomic_file;
+mod disk;
+mod error;
+mod host;
+mod report;
+mod run;
+mod warnings;
+
+use std::path::PathBuf;
+
+use crate::mtree::Change;
+use crate::resolve;
+
+pub use atomic_file::{AtomicFile, OutputError, abandon_all};
+pub use disk::{Context, Disk};
+pub use error::RequestError;
+pub use host::{Content, Host, ObservedTree, OutputHandle, OutputKind, Purpose};
+pub use report::Report;
+pub use run::{Outcome, Specs, edits, run};
+
+/// What one request asks for.
+#[derive(Clone, Debug)]
+pub struct ResolveRequest {
+    /// The spec to read.
+    pub mtree: PathBuf,
+    /// The spec to write.
+    pub out: PathBuf,
+    /// Where to write the numbers of the run, if anywhere.
+    pub report: Option<PathBuf>,
+    /// How.
+    pub options: ResolveOptions,
+}
+
+/// How rows are changed and resolved.
+#[derive(Clone, Debug, Default)]
+pub struct ResolveOptions {
+    /// The specs of other layers of the image.
+    pub also: Vec<PathBuf>,
+    /// How rows are changed before they are resolved.
+    pub change: Change,
+    /// `link=` holds the path of the symlink itself (design rule 4).
+    pub link_is_source: bool,
+    /// Rows are changed and not resolved.
+    pub no_resolve: bool,
+    /// How rows are resolved.
+    pub resolve: resolve::Options,
+}

@@ -1,0 +1,56 @@
+//! The numbers of a run, as `--report` writes them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fs::Observations;
+use crate::mtree::{Kind, Spec};
+use crate::resolve::Decisions;
+
+/// The numbers of one run of `resolve`. The names in JSON are those of version 0.1.0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Rows of the spec, after its rows were changed.
+    pub rows: usize,
+    /// Rows that are files in the output.
+    pub files: usize,
+    /// Rows that became links.
+    pub links: usize,
+    /// Directories that became links.
+    #[serde(rename = "folder_links")]
+    pub directory_links: usize,
+    /// Rows that are symlinks in the tree and stay files, since nothing on their trails is in the
+    /// archive (design rule 3).
+    #[serde(rename = "left_for_want_of_a_target")]
+    pub without_target: usize,
+    /// Rows whose source does not exist, or is not an input (design rule 8).
+    pub unstaged: usize,
+    /// The bytes of the files that are links now: each row's file once. `None` if that was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_saved: Option<u64>,
+    /// Directories that were read.
+    #[serde(rename = "folders_listed")]
+    pub directories_listed: usize,
+    /// Directories that were known from an earlier request.
+    #[serde(rename = "folders_reused")]
+    pub directories_reused: usize,
+}
+
+impl Report {
+    /// The numbers that follow from the decisions. `bytes_saved` takes a look at the files.
+    pub fn new(spec: &Spec, decisions: &Decisions, observations: &Observations) -> Self {
+        let is_file = |row: &usize| spec.rows()[*row].kind() == Kind::File;
+        let replaced = decisions.replaced().filter(is_file).count();
+        let files = spec.rows().iter().filter(|row| row.kind() == Kind::File).count();
+        Self {
+            rows: spec.rows().len(),
+            files: files - replaced,
+            links: decisions.links.len(),
+            directory_links: decisions.directory_links.len(),
+            without_target: decisions.without_target.len() + decisions.kept_inside.len(),
+            unstaged: decisions.absent.len() + decisions.unknown.len(),
+            bytes_saved: None,
+            directories_listed: observations.counts.listed,
+            directories_reused: observations.counts.reused,
+        }
+    }
+}

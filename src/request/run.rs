@@ -1,0 +1,140 @@
+//! The steps of one request, in order.
+//!
+//! Must not know how rows are resolved, nor what a host does with what it is asked.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use tracing::debug;
+
+use super::error::RequestError;
+use super::host::{Content, Host, ObservedTree, OutputKind, Purpose};
+use super::report::Report;
+use super::{ResolveOptions, ResolveRequest, warnings};
+use crate::mtree::{Edits, Kind, Spec};
+use crate::resolve::{self, Decisions, Inputs};
+
+/// The result of a request whose outputs are in place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// One sentence each.
+    pub warnings: Vec<String>,
+    /// The numbers of the run.
+    pub report: Report,
+}
+
+/// The specs of an archive.
+pub struct Specs {
+    /// The one that is resolved.
+    pub spec: Spec,
+    /// Those of other layers.
+    pub also: Vec<Spec>,
+}
+
+impl Specs {
+    /// Reads the spec at `mtree` and those of other layers, and changes the rows of the first.
+    pub fn read(
+        mtree: &Path,
+        options: &ResolveOptions,
+        host: &mut impl Host,
+    ) -> Result<Self, RequestError> {
+        let link_is_source = options.link_is_source;
+        let mut spec = read(mtree, link_is_source, host)?;
+        host.step_done("read the spec");
+        if !options.change.is_nothing() {
+            let changed = options.change.apply(&spec);
+            spec = parse(mtree, changed, link_is_source)?;
+            host.step_done("change its rows");
+        }
+        let also = options.also.iter().map(|path| read(path, link_is_source, host));
+        let also = also.collect::<Result<Vec<_>, _>>()?;
+        if !also.is_empty() {
+            host.step_done("read the other specs");
+        }
+        Ok(Self { spec, also })
+    }
+}
+
+/// Runs a request on a host. With `inputs`, a source that is not one of them, nor below one, counts as
+/// absent (design rule 8).
+pub fn run(
+    request: &ResolveRequest,
+    inputs: Option<&Inputs>,
+    host: &mut impl Host,
+) -> Result<Outcome, RequestError> {
+    let ResolveRequest { mtree, out, report, options } = request;
+    let Specs { spec, also } = Specs::read(mtree, options, host)?;
+    let rows_of_others = also.iter().map(|spec| spec.rows().len()).sum::<usize>();
+    debug!(spec = ?mtree, rows = spec.rows().len(), rows_of_others, "read");
+    let mut read: Vec<PathBuf> = options.also.iter().chain([mtree]).cloned().collect();
+    let out_handle = host.create(OutputKind::Spec, out, &read)?;
+    let report_handle = match report {
+        Some(path) => {
+            read.push(out.clone());
+            Some(host.create(OutputKind::Report, path, &read)?)
+        }
+        None => None,
+    };
+
+    let mut tree = host.tree()?;
+    let decisions = match options.no_resolve {
+        true => Decisions::default(),
+        false => resolve::resolve(&spec, &also, options.resolve, inputs, &mut tree)?,
+    };
+    let observations = tree.observations();
+    drop(tree);
+    debug!(
+        links = decisions.links.len(),
+        directory_links = decisions.directory_links.len(),
+        without_target = decisions.without_target.len(),
+        absent = decisions.absent.len(),
+        unknown = decisions.unknown.len(),
+        "decided"
+    );
+    host.step_done("resolve");
+
+    host.write(&out_handle, Content::Patched(&spec, edits(&spec, &decisions).into_patch()))?;
+    let mut outcome = Outcome {
+        warnings: warnings::of(&spec, &decisions, &observations),
+        report: Report::new(&spec, &decisions, &observations),
+    };
+    if let Some(handle) = &report_handle {
+        outcome.report.bytes_saved = Some(bytes_saved(&spec, &decisions, host));
+        host.write(handle, Content::Report(&outcome.report))?;
+    }
+    host.check_cancelled()?;
+    if let Some(handle) = report_handle {
+        host.commit(handle)?;
+    }
+    host.commit(out_handle)?;
+    host.step_done("write");
+    Ok(outcome)
+}
+
+/// The edits that carry out the decisions.
+pub fn edits<'s>(spec: &'s Spec, decisions: &Decisions) -> Edits<'s> {
+    let mut edits = Edits::new(spec);
+    for (row, text) in &decisions.links {
+        edits.link(*row, text);
+    }
+    for link in &decisions.directory_links {
+        edits.directory_link(&link.rows, link.keywords, &link.path, &link.text);
+    }
+    edits
+}
+
+fn read(path: &Path, link_is_source: bool, host: &mut impl Host) -> Result<Spec, RequestError> {
+    parse(path, host.read(path, Purpose::Spec)?, link_is_source)
+}
+
+fn parse(path: &Path, text: impl Into<Bytes>, link_is_source: bool) -> Result<Spec, RequestError> {
+    Spec::parse(text, link_is_source)
+        .map_err(|error| RequestError::Spec { path: path.to_owned(), error })
+}
+
+/// The bytes of the files that are links now: each row's file once (see `crate::layer`).
+fn bytes_saved(spec: &Spec, decisions: &Decisions, host: &mut impl Host) -> u64 {
+    let rows = decisions.replaced().map(|row| &spec.rows()[row]);
+    let files = rows.filter(|row| row.kind() == Kind::File);
+    files.filter_map(|row| host.file_size(spec.source(row))).sum()
+}
