@@ -27,8 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     prost_build::Config::new()
         // Specs and requests are shared with whoever runs the request, not copied.
-        .bytes([".mtree_worker.capture.File.text", ".mtree_worker.capture.Capture.request"])
-        .extern_path(".blaze.worker.Input", "crate::server::inputs::Place")
+        .bytes([".mtree_worker.capture.RecordedFile.text", ".mtree_worker.capture.Capture.request"])
+        .extern_path(".blaze.worker.Input", "crate::server::inputs::InputRange")
         .compile_fds(files)?;
     Ok(())
 }

@@ -17,7 +17,7 @@ pub struct Startup {
     /// Serve requests on stdin.
     pub persistent_worker: bool,
     /// How to serve them.
-    pub server: server::Options,
+    pub server: server::ServerOptions,
     /// The most memory that the cache of directories takes, in bytes.
     pub cache_limit: usize,
     /// Where to write captures, if anywhere.
@@ -42,7 +42,7 @@ pub(super) struct StartupArgs {
     #[arg(long, value_name = "BYTES", default_value_t = Cache::DEFAULT_LIMIT)]
     cache_limit: usize,
     /// The longest request to accept.
-    #[arg(long, value_name = "BYTES", default_value_t = server::Options::default().max_request)]
+    #[arg(long, value_name = "BYTES", default_value_t = server::ServerOptions::default().max_request)]
     max_request: u64,
     /// Write a capture of each request to this directory [env: MTREE_WORKER_RECORD].
     #[arg(long, value_name = "DIR")]
@@ -63,11 +63,11 @@ enum ProtocolArg {
 
 impl From<StartupArgs> for Startup {
     fn from(args: StartupArgs) -> Self {
-        let defaults = server::Options::default();
+        let defaults = server::ServerOptions::default();
         let from_environment = std::env::var_os(RECORD).filter(|directory| !directory.is_empty());
         Self {
             persistent_worker: args.persistent_worker,
-            server: server::Options {
+            server: server::ServerOptions {
                 protocol: match args.protocol {
                     ProtocolArg::Proto => Protocol::Proto,
                     ProtocolArg::Json => Protocol::Json,

@@ -7,6 +7,6 @@ mod format;
 mod record;
 mod replay;
 
-pub use format::{Capture, CaptureError, Form, Response, is_capture, read};
+pub use format::{Capture, CaptureError, Form, RecordedResponse, is_capture, read};
 pub use record::{CaptureStore, Received, RecordingHost, RequestRecorder};
-pub use replay::{Change, Changes, LiveHost, ReplayHost, ReplayTree, changes};
+pub use replay::{FactChange, FactChanges, LiveHost, ReplayHost, ReplayTree, changes};

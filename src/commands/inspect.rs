@@ -19,8 +19,8 @@ use crate::args::Inspect;
 use crate::display::Escaped;
 use crate::fs::{Cache, View};
 use crate::layer::sizes::{self, HEADER};
-use crate::mtree::{self, Spec};
-use crate::request::{AtomicFile, edits};
+use crate::mtree::{self, RowId, Spec};
+use crate::request::AtomicFile;
 use crate::resolve::{self, Decisions, Options};
 
 /// The time that rows get, as tar.bzl's have it: 2023-01-01.
@@ -31,23 +31,23 @@ const SHOWN: usize = 10;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What stands below a directory, as rows.
-struct Found {
+struct Walked {
     spec: Vec<u8>,
     /// By row: its file.
-    files: Vec<File>,
+    files: Vec<WalkedFile>,
     /// What could not be read, and the first of it.
     unreadable: usize,
     first_unreadable: Option<String>,
 }
 
 /// What a file weighs.
-struct File {
+struct WalkedFile {
     size: u64,
     /// Of a file with several hard links: device and inode, and how many there are.
     shared: Option<((u64, u64), u64)>,
 }
 
-impl File {
+impl WalkedFile {
     fn new(metadata: &Metadata) -> Self {
         let links = metadata.nlink();
         let shared = (links > 1).then(|| ((metadata.dev(), metadata.ino()), links));
@@ -65,31 +65,31 @@ pub fn inspect(args: &Inspect, cache: &Cache, terminal: bool) -> Result<String, 
     }
     let bar = if terminal { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     bar.set_draw_target(ProgressDrawTarget::hidden());
-    let found = walk(&dir, &bar, terminal.then_some(started));
+    let walked = walk(&dir, &bar, terminal.then_some(started));
     bar.finish_and_clear();
 
     let of_spec = |error| CommandError::Spec { path: args.directory.clone(), error };
-    let spec = Spec::parse(found.spec, false).map_err(of_spec)?;
+    let spec = Spec::parse(walked.spec, false).map_err(of_spec)?;
     let mut view = View::new(Path::new("/"), false, cache, &|| false).map_err(wrong)?;
     let decisions = resolve::resolve(&spec, &[], Options::default(), None, &mut view)?;
     if let Some(path) = &args.spec {
-        let edits = edits(&spec, &decisions);
+        let edits = decisions.edits(&spec);
         let mut out = AtomicFile::create("--spec", Path::new("."), path, &[])?;
         out.write(|file| edits.write_to(file))?;
         out.commit()?;
     }
-    let mut shown = show(&args.directory, &spec, &found.files, &decisions);
-    if let Some(first) = found.first_unreadable {
-        let _ = writeln!(shown, "not read       {:>12}  the first: {first}", found.unreadable);
+    let mut shown = show(&args.directory, &spec, &walked.files, &decisions);
+    if let Some(first) = walked.first_unreadable {
+        let _ = writeln!(shown, "not read       {:>12}  the first: {first}", walked.unreadable);
     }
     let _ = writeln!(shown, "time           {:>12.2} s", started.elapsed().as_secs_f64());
     Ok(shown)
 }
 
 /// The files below `dir`, as Bazel's `glob(["**"])` finds them.
-fn walk(dir: &Path, bar: &ProgressBar, patient_since: Option<Instant>) -> Found {
-    let mut found =
-        Found { spec: Vec::new(), files: Vec::new(), unreadable: 0, first_unreadable: None };
+fn walk(dir: &Path, bar: &ProgressBar, patient_since: Option<Instant>) -> Walked {
+    let mut walked =
+        Walked { spec: Vec::new(), files: Vec::new(), unreadable: 0, first_unreadable: None };
     for entry in WalkDir::new(dir).follow_links(true).sort_by_file_name() {
         let file = entry.and_then(|entry| Ok((entry.metadata()?, entry)));
         let (metadata, entry) = match file {
@@ -98,30 +98,30 @@ fn walk(dir: &Path, bar: &ProgressBar, patient_since: Option<Instant>) -> Found 
             // glob() does not see links that lead nowhere, and does not go round.
             Err(error) if error.loop_ancestor().is_some() || is_dangling(&error) => continue,
             Err(error) => {
-                found.unreadable += 1;
-                found.first_unreadable.get_or_insert_with(|| error.to_string());
+                walked.unreadable += 1;
+                walked.first_unreadable.get_or_insert_with(|| error.to_string());
                 continue;
             }
         };
         let path = entry.path().as_os_str().as_bytes();
         let below = entry.path().strip_prefix(dir).unwrap_or(entry.path());
-        found.spec.extend_from_slice(b"./");
-        mtree::escape(below.as_os_str().as_bytes(), &mut found.spec);
+        walked.spec.extend_from_slice(b"./");
+        mtree::escape(below.as_os_str().as_bytes(), &mut walked.spec);
         let mode = metadata.permissions().mode() & 0o7777;
         let keywords = format!(" uid=0 gid=0 time={TIME} mode={mode:04o} type=file content=");
-        found.spec.extend_from_slice(keywords.as_bytes());
-        mtree::escape(path, &mut found.spec);
-        found.spec.push(b'\n');
-        found.files.push(File::new(&metadata));
+        walked.spec.extend_from_slice(keywords.as_bytes());
+        mtree::escape(path, &mut walked.spec);
+        walked.spec.push(b'\n');
+        walked.files.push(WalkedFile::new(&metadata));
         if patient_since.is_some_and(|since| since.elapsed() > PATIENCE) && bar.is_hidden() {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        if found.files.len().is_multiple_of(1000) {
-            bar.set_message(format!("{} files", found.files.len()));
+        if walked.files.len().is_multiple_of(1000) {
+            bar.set_message(format!("{} files", walked.files.len()));
             bar.tick();
         }
     }
-    found
+    walked
 }
 
 fn is_dangling(error: &walkdir::Error) -> bool {
@@ -139,9 +139,9 @@ fn weight(bytes: u64) -> String {
 /// What rows take in a tar archive, in order: a header each, and each file once. A file with hard links
 /// is remembered, as libarchive does it, until as many rows had it as it has links: then it is taken
 /// for another.
-fn weigh<'f>(files: impl Iterator<Item = &'f File>) -> Vec<u64> {
+fn weigh<'f>(files: impl Iterator<Item = &'f WalkedFile>) -> Vec<u64> {
     let mut further: HashMap<(u64, u64), u64> = HashMap::new();
-    let weigh = |file: &File| {
+    let weigh = |file: &WalkedFile| {
         let Some((identity, links)) = file.shared else {
             return sizes::file(file.size);
         };
@@ -159,19 +159,20 @@ fn weigh<'f>(files: impl Iterator<Item = &'f File>) -> Vec<u64> {
     files.map(weigh).collect()
 }
 
-fn show(dir: &Path, spec: &Spec, files: &[File], decisions: &Decisions) -> String {
+fn show(dir: &Path, spec: &Spec, files: &[WalkedFile], decisions: &Decisions) -> String {
     let rows = spec.rows();
     let weights = weigh(files.iter());
-    let turned: HashSet<_> = decisions.replaced().collect();
-    let kept = files.iter().enumerate().filter(|(row, _)| !turned.contains(row));
-    let links = decisions.links.len() + decisions.directory_links.len();
+    let replaced: HashSet<_> = decisions.replaced().collect();
+    let kept = files.iter().enumerate().filter(|(row, _)| !replaced.contains(&RowId(*row as u32)));
+    let links = decisions.links().len() + decisions.directory_links().len();
     let with_links = weigh(kept.map(|(_, file)| file)).iter().sum::<u64>() + links as u64 * HEADER;
     let mut savings: Vec<(u64, &[u8], &[u8])> = Vec::new();
-    for (row, text) in &decisions.links {
-        savings.push((weights[*row] - HEADER, spec.path(&rows[*row]), text));
+    for link in decisions.links() {
+        let weight = weights[link.row.0 as usize];
+        savings.push((weight - HEADER, spec.path(spec.row(link.row)), &link.text));
     }
-    for link in &decisions.directory_links {
-        let bytes: u64 = link.rows.iter().map(|row| weights[*row]).sum();
+    for link in decisions.directory_links() {
+        let bytes: u64 = link.rows.iter().map(|row| weights[row.0 as usize]).sum();
         savings.push((bytes - HEADER, &link.path, &link.text));
     }
     savings.sort_unstable_by_key(|(bytes, path, _)| (std::cmp::Reverse(*bytes), *path));
@@ -181,8 +182,8 @@ fn show(dir: &Path, spec: &Spec, files: &[File], decisions: &Decisions) -> Strin
         let _ = writeln!(text, "{name:<15}{value:>12}");
     };
     line("rows", rows.len().to_string());
-    line("links", decisions.links.len().to_string());
-    line("directory links", decisions.directory_links.len().to_string());
+    line("links", decisions.links().len().to_string());
+    line("directory links", decisions.directory_links().len().to_string());
     line("with copies", weight(weights.iter().sum()));
     line("with links", weight(with_links));
     let mut head = format!("{}\n", Escaped(dir.as_os_str().as_bytes()));

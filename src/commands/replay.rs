@@ -15,7 +15,7 @@ use similar::{Algorithm, ChangeTag, TextDiff};
 use super::error::CommandError;
 use super::loading::{self, Loaded, Recorded};
 use crate::args::Replay;
-use crate::capture::{self, Capture, Change, Changes, LiveHost, ReplayTree, changes};
+use crate::capture::{self, Capture, FactChange, FactChanges, LiveHost, ReplayTree, changes};
 use crate::display::Escaped;
 use crate::fs::{Cache, View};
 use crate::request::{self, AtomicFile, Context, Disk, Host, Outcome, RequestError};
@@ -140,7 +140,7 @@ fn sum(rerun: &Rerun) -> String {
 
 /// How what a request came to differs from what was recorded. Empty if it does not.
 fn differences(
-    (output, response): &(Option<Vec<u8>>, Option<capture::Response>),
+    (output, response): &(Option<Vec<u8>>, Option<capture::RecordedResponse>),
     rerun: &Rerun,
 ) -> String {
     let mut shown = String::new();
@@ -199,10 +199,10 @@ fn unified(shown: &mut String, what: &str, was: &[u8], is: &[u8]) {
 }
 
 /// The facts about the tree that have changed since.
-fn tree(capture: &Capture, root: &Path) -> Result<Changes, CommandError> {
+fn tree(capture: &Capture, root: &Path) -> Result<FactChanges, CommandError> {
     let cache = Cache::new(Cache::DEFAULT_LIMIT);
     let Some(recorded) = capture.facts.as_ref().and_then(ReplayTree::new) else {
-        return Ok(Changes::default());
+        return Ok(FactChanges::default());
     };
     let never = || false;
     let mut view = View::new(root, false, &cache, &never)
@@ -211,7 +211,7 @@ fn tree(capture: &Capture, root: &Path) -> Result<Changes, CommandError> {
 }
 
 /// The specs and files of arguments that are there and hold something else now.
-fn changed_files(capture: &Capture, root: &Path) -> Vec<Change> {
+fn changed_files(capture: &Capture, root: &Path) -> Vec<FactChange> {
     let files = capture.files.iter().filter_map(|file| {
         let path = root.join(std::ffi::OsStr::from_bytes(&file.path));
         let what = match holds(&path, &file.text) {
@@ -222,7 +222,7 @@ fn changed_files(capture: &Capture, root: &Path) -> Vec<Change> {
             }
             Err(_) => "was read, and cannot be",
         };
-        Some(Change { path: file.path.clone(), what: what.to_owned(), was: None, is: None })
+        Some(FactChange { path: file.path.clone(), what: what.to_owned(), was: None, is: None })
     });
     files.collect()
 }
@@ -239,7 +239,7 @@ fn holds(path: &PathBuf, text: &[u8]) -> std::io::Result<bool> {
     Ok(now == text)
 }
 
-fn tell_changes(shown: &mut String, files: &[Change], changes: &Changes, verbose: bool) {
+fn tell_changes(shown: &mut String, files: &[FactChange], changes: &FactChanges, verbose: bool) {
     let facts = files.len() + changes.facts.len();
     match facts {
         0 => shown.push_str("no fact has changed since\n"),
@@ -264,7 +264,7 @@ fn tell_changes(shown: &mut String, files: &[Change], changes: &Changes, verbose
     }
 }
 
-fn tell(shown: &mut String, change: &Change) {
+fn tell(shown: &mut String, change: &FactChange) {
     let _ = write!(shown, "  {}: {}", Escaped(&change.path), change.what);
     let texts = match (&change.was, &change.is) {
         (Some(was), Some(is)) => format!(": {} -> {}", Escaped(was), Escaped(is)),

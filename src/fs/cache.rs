@@ -78,7 +78,7 @@ impl Moment {
 
 /// What is known of a directory that has a certain stamp.
 #[derive(Debug)]
-pub struct Known {
+pub struct CachedDirectory {
     /// Which directory it is, and in which state it was read.
     pub stamp: Stamp,
     /// Its names, if it was read. Of what the cache holds that is all of them.
@@ -86,23 +86,15 @@ pub struct Known {
     /// It has more names than this, if it was read no further.
     more_than: Option<usize>,
     /// Names that were asked for one by one.
-    looked_up: Mutex<HashMap<Box<[u8]>, Seen>>,
+    looked_up: Mutex<HashMap<Box<[u8]>, LookedUp>>,
     /// The memory that it takes, in bytes; counted by the cache if the cache has it.
     bytes: AtomicUsize,
 }
 
 /// What was seen at a name that was asked for.
-#[derive(Clone, Debug)]
-pub enum Seen {
-    /// Nothing.
-    Absent,
-    /// Anything but a link.
-    Plain,
-    /// A link, with its text.
-    Link(Arc<[u8]>),
-}
+pub type LookedUp = Entry<Arc<[u8]>>;
 
-impl Known {
+impl CachedDirectory {
     /// A directory that was read, or of which some names were asked for.
     pub fn listed(stamp: Stamp, listing: Listing) -> Self {
         Self::new(stamp, Some(listing), None)
@@ -136,7 +128,7 @@ impl Known {
     }
 
     /// What was seen at `name`, if it was asked for.
-    pub fn looked_up(&self, name: &[u8]) -> Option<Seen> {
+    pub fn looked_up(&self, name: &[u8]) -> Option<LookedUp> {
         lock(&self.looked_up).get(name).cloned()
     }
 }
@@ -177,7 +169,7 @@ struct Slot {
 
 #[derive(Debug, Default)]
 struct Place {
-    known: Option<Arc<Known>>,
+    known: Option<Arc<CachedDirectory>>,
     /// The cache has let go of this slot: what is put here would neither be found nor counted.
     retired: bool,
 }
@@ -218,7 +210,11 @@ impl Cache {
     }
 
     /// What is remembered of the directory with `stamp`, if `enough` says that it will do.
-    pub fn get(&self, stamp: &Stamp, enough: impl Fn(&Known) -> bool) -> Option<Arc<Known>> {
+    pub fn get(
+        &self,
+        stamp: &Stamp,
+        enough: impl Fn(&CachedDirectory) -> bool,
+    ) -> Option<Arc<CachedDirectory>> {
         let slot = self.directories.get(&stamp.identity)?.clone();
         let known = lock(&slot.place).known.clone();
         let Some(known) = known else {
@@ -238,9 +234,9 @@ impl Cache {
         &self,
         stamp: Stamp,
         now: Moment,
-        enough: impl Fn(&Known) -> bool,
-        read: impl FnOnce() -> Result<Known, E>,
-    ) -> Result<(Arc<Known>, Origin), E> {
+        enough: impl Fn(&CachedDirectory) -> bool,
+        read: impl FnOnce() -> Result<CachedDirectory, E>,
+    ) -> Result<(Arc<CachedDirectory>, Origin), E> {
         let slot = self.directories.entry(stamp.identity).or_default().clone();
         let mut place = lock(&slot.place);
         self.touch(&slot);
@@ -265,9 +261,9 @@ impl Cache {
     }
 
     /// Adds what was seen at `name` to what is known of a directory.
-    pub fn add(&self, known: &Known, name: &[u8], seen: Seen) {
-        let link = if let Seen::Link(text) = &seen { text.len() } else { 0 };
-        let bytes = size_of::<(Box<[u8]>, Seen)>() + name.len() + link;
+    pub fn add(&self, known: &CachedDirectory, name: &[u8], seen: LookedUp) {
+        let link = if let Entry::Symlink(text) = &seen { text.len() } else { 0 };
+        let bytes = size_of::<(Box<[u8]>, LookedUp)>() + name.len() + link;
         if lock(&known.looked_up).insert(name.into(), seen).is_some() {
             return;
         }
@@ -304,8 +300,8 @@ impl Cache {
         slot.used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    fn count(&self, gone: Option<&Known>, come: Option<&Known>) {
-        let bytes = |known: &Known| known.bytes.load(Ordering::Relaxed);
+    fn count(&self, gone: Option<&CachedDirectory>, come: Option<&CachedDirectory>) {
+        let bytes = |known: &CachedDirectory| known.bytes.load(Ordering::Relaxed);
         self.held.fetch_add(come.map_or(0, bytes), Ordering::Relaxed);
         self.held.fetch_sub(gone.map_or(0, bytes), Ordering::Relaxed);
     }
@@ -334,17 +330,13 @@ impl Cache {
     }
 }
 
-/// The entry that was seen.
-pub fn entry<'t>(seen: Seen, text: &'t mut Vec<u8>) -> Entry<'t> {
-    match seen {
-        Seen::Absent => Entry::Absent,
-        Seen::Plain => Entry::Plain,
-        Seen::Link(target) => {
-            text.clear();
-            text.extend_from_slice(&target);
-            Entry::Link(text)
-        }
-    }
+/// The entry that was seen, with its text in `text`.
+pub fn entry(seen: LookedUp, text: &mut Vec<u8>) -> Entry<&[u8]> {
+    seen.map_text(|target| {
+        text.clear();
+        text.extend_from_slice(&target);
+        &text[..]
+    })
 }
 
 #[cfg(test)]

@@ -31,13 +31,13 @@ pub struct Listing {
 #[derive(Debug)]
 struct Links {
     /// In the order of their hashes.
-    table: Box<[Link]>,
+    table: Box<[ListedLink]>,
     /// Names and targets, one behind the other.
     text: Box<[u8]>,
 }
 
 #[derive(Debug)]
-struct Link {
+struct ListedLink {
     hash: u64,
     at: u32,
     name: u16,
@@ -53,7 +53,7 @@ pub struct Scratch {
     path: Vec<u8>,
     target: Vec<u8>,
     plain: Vec<u64>,
-    table: Vec<Link>,
+    table: Vec<ListedLink>,
     text: Vec<u8>,
 }
 
@@ -146,18 +146,18 @@ impl Listing {
     }
 
     /// What stands at `name`, which has the hash `hash`.
-    pub fn entry(&self, name: &[u8], hash: u64) -> Entry<'_> {
+    pub fn entry(&self, name: &[u8], hash: u64) -> Entry<&[u8]> {
         if let Some(links) = &self.links {
             let from = links.table.partition_point(|link| link.hash < hash);
             for link in links.table[from..].iter().take_while(|link| link.hash == hash) {
                 let (known, target) = links.text(link);
                 if known == name {
-                    return Entry::Link(target);
+                    return Entry::Symlink(target);
                 }
             }
         }
         match self.plain.binary_search(&hash) {
-            Ok(_) => Entry::Plain,
+            Ok(_) => Entry::Plain(()),
             Err(_) => Entry::Absent,
         }
     }
@@ -165,7 +165,7 @@ impl Listing {
     /// The memory that the names take, in bytes.
     pub fn bytes(&self) -> usize {
         let links = self.links.as_ref().map_or(0, |links| {
-            size_of::<Links>() + links.text.len() + links.table.len() * size_of::<Link>()
+            size_of::<Links>() + links.text.len() + links.table.len() * size_of::<ListedLink>()
         });
         self.plain.len() * size_of::<u64>() + links
     }
@@ -190,16 +190,22 @@ impl Scratch {
     }
 }
 
-fn push_link(table: &mut Vec<Link>, text: &mut Vec<u8>, hash: u64, name: &[u8], target: &[u8]) {
+fn push_link(
+    table: &mut Vec<ListedLink>,
+    text: &mut Vec<u8>,
+    hash: u64,
+    name: &[u8],
+    target: &[u8],
+) {
     let at = text.len() as u32;
-    table.push(Link { hash, at, name: name.len() as u16, target: target.len() as u16 });
+    table.push(ListedLink { hash, at, name: name.len() as u16, target: target.len() as u16 });
     text.extend_from_slice(name);
     text.extend_from_slice(target);
 }
 
 impl Links {
     /// The name and the target of a link.
-    fn text(&self, link: &Link) -> (&[u8], &[u8]) {
+    fn text(&self, link: &ListedLink) -> (&[u8], &[u8]) {
         let (name, rest) = self.text[link.at as usize..].split_at(link.name as usize);
         (name, &rest[..link.target as usize])
     }
@@ -280,8 +286,8 @@ mod tests {
         let read = |most| Listing::read(&descriptor, most, &hasher, &mut Scratch::default());
         let listing = read(2).unwrap().unwrap();
         let entry = |name: &[u8]| listing.entry(name, hasher.hash_one(name));
-        assert_eq!(entry(b"file"), Entry::Plain);
-        assert_eq!(entry(b"link"), Entry::Link(b"some/where"));
+        assert_eq!(entry(b"file"), Entry::Plain(()));
+        assert_eq!(entry(b"link"), Entry::Symlink(&b"some/where"[..]));
         assert_eq!(entry(b"none"), Entry::Absent);
     }
 

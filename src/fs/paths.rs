@@ -15,7 +15,7 @@ pub const ROOT: Directory = Directory(0);
 
 /// How a directory was reached.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Reached {
     Root,
     Top,
     /// The directory that another is in, where its name is not known.
@@ -32,7 +32,7 @@ pub struct Name {
 
 /// How all directories were reached, the root first.
 pub struct Paths {
-    places: Vec<Place>,
+    places: Vec<Reached>,
     names: Vec<u8>,
     /// Directories that were entered, by the directory that they are in and their name there.
     by_place: HashTable<Directory>,
@@ -43,7 +43,7 @@ impl Paths {
     /// The root alone.
     pub fn new() -> Self {
         Self {
-            places: vec![Place::Root],
+            places: vec![Reached::Root],
             names: Vec::new(),
             by_place: HashTable::new(),
             hasher: RandomState::default(),
@@ -51,14 +51,14 @@ impl Paths {
     }
 
     /// How `directory` was reached.
-    pub fn place(&self, directory: Directory) -> Place {
+    pub fn place(&self, directory: Directory) -> Reached {
         self.places[directory.0 as usize]
     }
 
     /// The directory that was entered as `name` in `parent`.
     pub fn at(&self, parent: Directory, name: &[u8]) -> Option<Directory> {
         let same = |directory: &Directory| match self.place(*directory) {
-            Place::In(known, at) => known == parent && self.text(at) == name,
+            Reached::In(known, at) => known == parent && self.text(at) == name,
             _ => false,
         };
         self.by_place.find(hash(&self.hasher, parent, name), same).copied()
@@ -66,7 +66,7 @@ impl Paths {
 
     /// The directory that `/` is, if it was entered.
     pub fn top(&self) -> Option<Directory> {
-        let at = self.places.iter().position(|place| *place == Place::Top)?;
+        let at = self.places.iter().position(|place| *place == Reached::Top)?;
         Some(Directory(at as u32))
     }
 
@@ -92,10 +92,10 @@ impl Paths {
     }
 
     /// A directory that was reached for the first time.
-    pub fn add(&mut self, place: Place) -> Directory {
+    pub fn add(&mut self, place: Reached) -> Directory {
         let directory = Directory(self.places.len() as u32);
         self.places.push(place);
-        if let Place::In(..) = place {
+        if let Reached::In(..) = place {
             let Self { places, names, by_place, hasher } = self;
             by_place.insert_unique(hash_place(hasher, names, place), directory, |directory| {
                 hash_place(hasher, names, places[directory.0 as usize])
@@ -106,15 +106,15 @@ impl Paths {
 
     /// Puts the path of a directory into `path`, with a NUL behind it: relative to the root, or
     /// absolute.
-    pub fn put(&self, place: Place, path: &mut Vec<u8>) {
+    pub fn put(&self, place: Reached, path: &mut Vec<u8>) {
         match place {
-            Place::Root => self.put_name(ROOT, b"", path),
-            Place::Top => {
+            Reached::Root => self.put_name(ROOT, b"", path),
+            Reached::Top => {
                 path.clear();
                 path.extend_from_slice(b"/\0");
             }
-            Place::Above(directory) => self.put_name(directory, b"..", path),
-            Place::In(directory, name) => self.put_name(directory, self.text(name), path),
+            Reached::Above(directory) => self.put_name(directory, b"..", path),
+            Reached::In(directory, name) => self.put_name(directory, self.text(name), path),
         }
     }
 
@@ -134,13 +134,13 @@ impl Paths {
 
     fn put_directory(&self, directory: Directory, path: &mut Vec<u8>) {
         match self.place(directory) {
-            Place::Root => {}
-            Place::Top => path.push(b'/'),
-            Place::Above(inner) => {
+            Reached::Root => {}
+            Reached::Top => path.push(b'/'),
+            Reached::Above(inner) => {
                 self.put_directory(inner, path);
                 push(path, b"..");
             }
-            Place::In(parent, name) => {
+            Reached::In(parent, name) => {
                 self.put_directory(parent, path);
                 push(path, self.text(name));
             }
@@ -160,10 +160,10 @@ fn text(names: &[u8], name: Name) -> &[u8] {
 }
 
 /// The hash of a place below another directory: there are no others among `Paths::by_place`.
-fn hash_place(hasher: &RandomState, names: &[u8], place: Place) -> u64 {
+fn hash_place(hasher: &RandomState, names: &[u8], place: Reached) -> u64 {
     match place {
-        Place::In(parent, name) => hash(hasher, parent, text(names, name)),
-        Place::Root | Place::Top | Place::Above(_) => 0,
+        Reached::In(parent, name) => hash(hasher, parent, text(names, name)),
+        Reached::Root | Reached::Top | Reached::Above(_) => 0,
     }
 }
 

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 
-use super::cache::{Cache, Identity, Known, Moment, Origin, Seen, Stamp};
+use super::cache::{Cache, CachedDirectory, Identity, LookedUp, Moment, Origin, Stamp};
 use super::listing::{Listing, Scratch};
-use crate::resolve::Wanted;
+use crate::resolve::{Entry, Wanted};
 
 /// How directories are opened.
 pub const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -64,19 +64,19 @@ pub enum Expected {
 /// What stands at a location.
 pub enum StatResult {
     /// A directory.
-    Directory(Found),
+    Directory(FoundDirectory),
     /// Anything else, or nothing.
-    Other(Seen),
+    Other(LookedUp),
     /// The directory that it is in does not let itself be asked.
     Unknown(Errno),
 }
 
 /// What asking for a directory gave.
-pub struct Found {
+pub struct FoundDirectory {
     /// Which directory it is.
     pub identity: Identity,
     /// What is known of it.
-    pub known: Arc<Known>,
+    pub known: Arc<CachedDirectory>,
     /// Where that comes from.
     pub origin: Origin,
 }
@@ -127,7 +127,7 @@ impl<'c> Probe<'c> {
         asked: u32,
         expected: Expected,
         scratch: &mut Scratch,
-    ) -> Result<Found, Trouble> {
+    ) -> Result<FoundDirectory, Trouble> {
         if (self.cancelled)() {
             return Err(Trouble::Cancelled);
         }
@@ -153,7 +153,7 @@ impl<'c> Probe<'c> {
         let stat = match statat(&self.root, path, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => {
-                return Ok(StatResult::Other(Seen::Absent));
+                return Ok(StatResult::Other(Entry::Absent));
             }
             Err(errno @ (Errno::ACCESS | Errno::PERM)) => return Ok(StatResult::Unknown(errno)),
             Err(other) => return Err(other.into()),
@@ -164,7 +164,7 @@ impl<'c> Probe<'c> {
                 let seen = self.look_up(self.root(), path, &mut Vec::new())?;
                 return Ok(StatResult::Other(seen));
             }
-            _ => return Ok(StatResult::Other(Seen::Plain)),
+            _ => return Ok(StatResult::Other(Entry::Plain(()))),
         }
         if let Some(found) = self.remembered(&stat, wanted.asked) {
             return Ok(StatResult::Directory(found));
@@ -179,24 +179,30 @@ impl<'c> Probe<'c> {
             return self.read(path, wanted.asked, scratch).map(StatResult::Directory);
         };
         // The path may have led elsewhere: only this request may believe what was seen there.
-        let known = Arc::new(Known::listed(stamp, names));
-        let found = Found { identity: stamp.identity, known, origin: Origin::FirstReading };
+        let known = Arc::new(CachedDirectory::listed(stamp, names));
+        let found =
+            FoundDirectory { identity: stamp.identity, known, origin: Origin::FirstReading };
         Ok(StatResult::Directory(found))
     }
 
     /// What is remembered of a directory of which `asked` names will be asked for, if it will do.
-    fn remembered(&self, stat: &Stat, asked: u32) -> Option<Found> {
+    fn remembered(&self, stat: &Stat, asked: u32) -> Option<FoundDirectory> {
         if self.cold {
             return None;
         }
         let stamp = Stamp::new(stat);
-        let enough = |known: &Known| known.will_do(most(asked)) || is_large(stat, asked);
+        let enough = |known: &CachedDirectory| known.will_do(most(asked)) || is_large(stat, asked);
         let known = self.cache.get(&stamp, enough)?;
-        Some(Found { identity: stamp.identity, known, origin: Origin::Memory })
+        Some(FoundDirectory { identity: stamp.identity, known, origin: Origin::Memory })
     }
 
     /// The directory at `path`, read unless somebody else does.
-    fn read(&self, path: &CStr, asked: u32, scratch: &mut Scratch) -> Result<Found, Trouble> {
+    fn read(
+        &self,
+        path: &CStr,
+        asked: u32,
+        scratch: &mut Scratch,
+    ) -> Result<FoundDirectory, Trouble> {
         let directory = match openat(&self.root, path, DIRECTORY, Mode::empty()) {
             Ok(directory) => directory,
             // It may still let its names be looked up, which takes no descriptor either.
@@ -208,22 +214,22 @@ impl<'c> Probe<'c> {
         let stat = fstat(&directory)?;
         let stamp = Stamp::new(&stat);
         let (most, is_large) = (most(asked), is_large(&stat, asked));
-        let enough = |known: &Known| known.will_do(most) || is_large;
-        let read = || -> Result<Known, Errno> {
+        let enough = |known: &CachedDirectory| known.will_do(most) || is_large;
+        let read = || -> Result<CachedDirectory, Errno> {
             if is_large {
-                return Ok(Known::by_look_ups(stamp));
+                return Ok(CachedDirectory::by_look_ups(stamp));
             }
             Ok(match Listing::read(&directory, most, self.cache.names(), scratch)? {
-                Some(listing) => Known::listed(stamp, listing),
-                None => Known::too_large(stamp, most),
+                Some(listing) => CachedDirectory::listed(stamp, listing),
+                None => CachedDirectory::too_large(stamp, most),
             })
         };
         let (known, origin) = self.cache.get_or_read(stamp, self.started, enough, read)?;
-        Ok(Found { identity: stamp.identity, known, origin })
+        Ok(FoundDirectory { identity: stamp.identity, known, origin })
     }
 
     /// The directory at `path` by one `stat`, without reading it.
-    pub fn stat_dir(&self, path: &CStr) -> Result<Found, Trouble> {
+    pub fn stat_dir(&self, path: &CStr) -> Result<FoundDirectory, Trouble> {
         if (self.cancelled)() {
             return Err(Trouble::Cancelled);
         }
@@ -233,12 +239,12 @@ impl<'c> Probe<'c> {
         }
         let stamp = Stamp::new(&stat);
         let (known, origin) = self.by_look_ups(stamp);
-        Ok(Found { identity: stamp.identity, known, origin })
+        Ok(FoundDirectory { identity: stamp.identity, known, origin })
     }
 
     /// What is known of the directory with `stamp`, which is asked for a few names only.
-    pub fn by_look_ups(&self, stamp: Stamp) -> (Arc<Known>, Origin) {
-        let read = || Ok::<_, std::convert::Infallible>(Known::by_look_ups(stamp));
+    pub fn by_look_ups(&self, stamp: Stamp) -> (Arc<CachedDirectory>, Origin) {
+        let read = || Ok::<_, std::convert::Infallible>(CachedDirectory::by_look_ups(stamp));
         match self.cache.get_or_read(stamp, self.started, |_| true, read) {
             Ok(known) => known,
             Err(never) => match never {},
@@ -247,7 +253,7 @@ impl<'c> Probe<'c> {
 
     /// Opens the directory at `path` to look names up in it, if it is still the one that `known` tells
     /// of. The path may lead elsewhere by now: what is seen there must not be remembered of it.
-    pub fn open(&self, path: &CStr, known: &Known) -> Option<OwnedFd> {
+    pub fn open(&self, path: &CStr, known: &CachedDirectory) -> Option<OwnedFd> {
         let directory = openat(&self.root, path, BESIDE, Mode::empty()).ok()?;
         let stat = fstat(&directory).ok()?;
         (Stamp::new(&stat) == known.stamp).then_some(directory)
@@ -264,14 +270,14 @@ impl<'c> Probe<'c> {
         from: BorrowedFd<'_>,
         path: &CStr,
         text: &mut Vec<u8>,
-    ) -> Result<Seen, Trouble> {
+    ) -> Result<LookedUp, Trouble> {
         text.clear();
         text.reserve(LONGEST_TARGET);
         match readlinkat_raw(from, path, text.spare_capacity_mut()) {
-            Ok((target, _)) => Ok(Seen::Link(Arc::from(&*target))),
-            Err(Errno::INVAL) => Ok(Seen::Plain),
+            Ok((target, _)) => Ok(Entry::Symlink(Arc::from(&*target))),
+            Err(Errno::INVAL) => Ok(Entry::Plain(())),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => {
-                Ok(Seen::Absent)
+                Ok(Entry::Absent)
             }
             Err(other) => Err(other.into()),
         }

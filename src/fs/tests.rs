@@ -11,7 +11,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::TempDir;
 
 use super::{Cache, View};
-use crate::resolve::{Directory, Entered, Entry, Met, Tree, Wanted};
+use crate::resolve::{Directory, Entered, Entry, Tree, Wanted};
 
 /// A tree that `plant` made, left alone long enough for it to be remembered.
 fn settled(plant: impl Fn(&Path)) -> TempDir {
@@ -36,7 +36,7 @@ fn enter_for(view: &mut View<'_>, name: &str, names: &[&[u8]]) -> Directory {
     let wanted =
         Wanted { parent: view.root(), name: name.as_bytes(), asked: names.len() as u32, names };
     match view.enter_all(&[wanted]).unwrap()[..] {
-        [Met::Plain(Entered::Directory(directory))] => directory,
+        [Entry::Plain(Entered::Directory(directory))] => directory,
         ref other => panic!("{name}: {other:?}"),
     }
 }
@@ -74,7 +74,7 @@ fn a_name_looked_up_while_its_directory_is_moved_is_not_taken_for_one_of_the_dir
         let directory = enter(&mut after, path);
         assert_eq!(
             after.entry(directory, b"link").unwrap(),
-            Entry::Link(target.as_bytes()),
+            Entry::Symlink(target.as_bytes()),
             "{path}"
         );
     }
@@ -92,7 +92,7 @@ fn a_directory_of_which_few_names_are_asked_for_is_not_read_again_to_find_that_i
     for reused in [0, 1] {
         let mut view = request(&root, &cache);
         let large = enter_for(&mut view, "large", &[b"7"]);
-        assert_eq!(view.entry(large, b"7").unwrap(), Entry::Link(b"x"));
+        assert_eq!(view.entry(large, b"7").unwrap(), Entry::Symlink(&b"x"[..]));
         assert_eq!(view.entry(large, b"none").unwrap(), Entry::Absent);
         assert_eq!(view.observations().counts.reused, reused);
     }
@@ -115,9 +115,9 @@ fn a_sandbox_tells_of_every_name_what_another_tree_tells() {
             let mut view = begin(&root, &cache);
             let directory = enter_for(&mut view, "directory", &names);
             for (name, entry) in [
-                ("file", Entry::Plain),
-                ("link", Entry::Link(b"target")),
-                ("inner", Entry::Plain),
+                ("file", Entry::Plain(())),
+                ("link", Entry::Symlink(&b"target"[..])),
+                ("inner", Entry::Plain(())),
                 ("none", Entry::Absent),
             ] {
                 assert_eq!(view.entry(directory, name.as_bytes()).unwrap(), entry, "{name}");
@@ -147,14 +147,17 @@ fn a_sandbox_tells_what_stands_where_directories_are_wanted() {
             // Asked once more, it says the same.
             for _ in 0..2 {
                 let met = view.enter_all(&wanted).unwrap();
-                assert!(matches!(met[0], Met::Plain(Entered::Directory(_))), "{met:?}");
-                let others =
-                    [Met::Plain(Entered::NotADirectory), Met::Link(b"inner".into()), Met::Absent];
+                assert!(matches!(met[0], Entry::Plain(Entered::Directory(_))), "{met:?}");
+                let others = [
+                    Entry::Plain(Entered::NotADirectory),
+                    Entry::Symlink(b"inner".into()),
+                    Entry::Absent,
+                ];
                 assert_eq!(met[1..], others);
             }
-            assert_eq!(view.entry(parent, b"inner").unwrap(), Entry::Plain);
-            assert_eq!(view.entry(parent, b"file").unwrap(), Entry::Plain);
-            assert_eq!(view.entry(parent, b"link").unwrap(), Entry::Link(b"inner"));
+            assert_eq!(view.entry(parent, b"inner").unwrap(), Entry::Plain(()));
+            assert_eq!(view.entry(parent, b"file").unwrap(), Entry::Plain(()));
+            assert_eq!(view.entry(parent, b"link").unwrap(), Entry::Symlink(&b"inner"[..]));
             assert_eq!(view.entry(parent, b"none").unwrap(), Entry::Absent);
         }
     }
@@ -170,7 +173,7 @@ fn a_directory_of_a_sandbox_that_is_kept_is_read_the_second_time_and_known_the_t
     for reused in [0, 0, 1, 1] {
         let mut view = sandboxed(&root, &cache);
         let directory = enter_for(&mut view, "directory", &[b"link"]);
-        assert_eq!(view.entry(directory, b"link").unwrap(), Entry::Link(b"target"));
+        assert_eq!(view.entry(directory, b"link").unwrap(), Entry::Symlink(&b"target"[..]));
         assert_eq!(view.observations().counts.reused, reused);
     }
 }
@@ -215,7 +218,7 @@ fn while_directories_are_swapped<A: PartialEq + std::fmt::Debug>(
 fn enter_in(view: &mut View<'_>, parent: Directory, names: &[&[u8]]) -> Option<Directory> {
     let wanted = Wanted { parent, name: b"in", asked: names.len() as u32, names };
     match view.enter_all(&[wanted]).unwrap()[..] {
-        [Met::Plain(Entered::Directory(directory))] => Some(directory),
+        [Entry::Plain(Entered::Directory(directory))] => Some(directory),
         _ => None,
     }
 }
@@ -233,7 +236,7 @@ fn names_looked_up_in_a_sandbox_while_it_is_moved_are_not_taken_for_others_later
     let link = |view: &mut View<'_>, parent| {
         let directory = enter_in(view, parent, &names)?;
         match view.entry(directory, b"link").unwrap() {
-            Entry::Link(text) => Some(text.to_vec()),
+            Entry::Symlink(text) => Some(text.to_vec()),
             _ => None,
         }
     };
@@ -258,9 +261,9 @@ fn a_directory_met_in_a_large_one_of_a_sandbox_is_not_taken_for_another_later() 
         let wanted = Wanted { parent: directory, name: b"x", asked: 0, names: &[] };
         let met = view.enter_all(&[wanted]).unwrap().remove(0);
         Some(match met {
-            Met::Plain(_) => "a directory",
-            Met::Link(_) => "a link",
-            Met::Absent | Met::Unknown => "nothing",
+            Entry::Plain(_) => "a directory",
+            Entry::Symlink(_) => "a link",
+            Entry::Absent | Entry::Unreadable => "nothing",
         })
     };
     while_directories_are_swapped(&root, is_link, ["a directory", "a link"]);

@@ -13,11 +13,11 @@ use rayon::prelude::*;
 use rustix::fs::{CWD, Mode, fstat, openat};
 use rustix::io::Errno;
 
-use super::cache::{self, Cache, Identity, Known, Origin, Seen, Stamp};
+use super::cache::{self, Cache, CachedDirectory, Identity, Origin, Stamp};
 use super::listing::Scratch;
-use super::paths::{LastPath, Paths, Place, ROOT, c_str};
-use super::probe::{DIRECTORY, Expected, Found, Probe, StatResult, Trouble, reason};
-use crate::resolve::{Directory, Entered, Entry, Met, Stopped, Tree, Wanted};
+use super::paths::{LastPath, Paths, ROOT, Reached, c_str};
+use super::probe::{DIRECTORY, Expected, FoundDirectory, Probe, StatResult, Trouble, reason};
+use crate::resolve::{Directory, Entered, EnteredEntry, Entry, Stopped, Tree, Wanted};
 
 /// How many directories were listed for a request, and how many were known already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct View<'c> {
 }
 
 struct Node {
-    known: Arc<Known>,
+    known: Arc<CachedDirectory>,
     /// What is to be expected of the directories in it.
     below: Expected,
 }
@@ -121,7 +121,7 @@ impl<'c> View<'c> {
     }
 
     /// The directory at `place`, which was found.
-    fn add(&mut self, place: Place, found: Found) -> Directory {
+    fn add(&mut self, place: Reached, found: FoundDirectory) -> Directory {
         if let Some(&directory) = self.by_identity.get(&found.identity) {
             let node = &mut self.nodes[directory.0 as usize];
             if node.known.listing.is_none() || found.known.is_whole() && !node.known.is_whole() {
@@ -130,7 +130,7 @@ impl<'c> View<'c> {
             return directory;
         }
         let below = match place {
-            Place::In(parent, _) if self.node(parent).below == Expected::Sandboxed => {
+            Reached::In(parent, _) if self.node(parent).below == Expected::Sandboxed => {
                 Expected::Sandboxed
             }
             _ if found.known.listing.is_some() => after(found.origin),
@@ -143,7 +143,7 @@ impl<'c> View<'c> {
     }
 
     /// The directory at `place` by one `stat`, without reading it.
-    fn stat_dir(&mut self, place: Place) -> Result<Entered, Stopped> {
+    fn stat_dir(&mut self, place: Reached) -> Result<Entered, Stopped> {
         let mut path = std::mem::take(&mut self.path);
         self.paths.put(place, &mut path);
         let found = self.probe.stat_dir(c_str(&path));
@@ -175,7 +175,7 @@ impl<'c> View<'c> {
     }
 
     /// What stands at `name` in `directory`, of which no listing tells it.
-    fn look_up(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<'_>, Stopped> {
+    fn look_up(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<&[u8]>, Stopped> {
         if let Some(seen) = self.node(directory).known.looked_up(name) {
             return Ok(cache::entry(seen, &mut self.text));
         }
@@ -197,7 +197,7 @@ impl<'c> View<'c> {
                 let entered = self.excuse(&path, trouble);
                 self.path = path;
                 entered.map(|entered| match entered {
-                    Entered::Unknown => Entry::Unknown,
+                    Entered::Unknown => Entry::Unreadable,
                     _ => Entry::Absent,
                 })
             }
@@ -209,7 +209,7 @@ impl<'c> View<'c> {
     fn open(&mut self, directory: Directory) {
         // The root is open, and `/` is where it was.
         let is_open = self.opened.as_ref().is_some_and(|(opened, _)| *opened == directory);
-        if is_open || matches!(self.paths.place(directory), Place::Root | Place::Top) {
+        if is_open || matches!(self.paths.place(directory), Reached::Root | Reached::Top) {
             return;
         }
         self.paths.put_name(directory, b"", &mut self.path);
@@ -217,7 +217,7 @@ impl<'c> View<'c> {
         match self.probe.open(c_str(&self.path), &node.known) {
             Some(descriptor) => self.opened = Some((directory, descriptor)),
             None if Arc::strong_count(&node.known) > 1 => {
-                node.known = Arc::new(Known::by_look_ups(node.known.stamp));
+                node.known = Arc::new(CachedDirectory::by_look_ups(node.known.stamp));
             }
             None => {}
         }
@@ -229,11 +229,11 @@ impl<'c> View<'c> {
     }
 
     /// What was told before of what stands where a directory is wanted, unless that has to be asked for.
-    fn met(&mut self, wanted: &Wanted<'_>) -> Result<Option<Met>, Stopped> {
+    fn met(&mut self, wanted: &Wanted<'_>) -> Result<Option<EnteredEntry>, Stopped> {
         let &Wanted { parent, name, .. } = wanted;
         if let Some(directory) = self.paths.at(parent, name) {
             let is_read = self.node(directory).known.is_whole();
-            return Ok(is_read.then_some(Met::Plain(Entered::Directory(directory))));
+            return Ok(is_read.then_some(Entry::Plain(Entered::Directory(directory))));
         }
         // What a listing tells, or nobody was asked, is found out where many are asked at once.
         let known = &self.node(parent).known;
@@ -241,10 +241,10 @@ impl<'c> View<'c> {
             return Ok(None);
         }
         Ok(match self.look_up(parent, name)? {
-            Entry::Plain => None,
-            Entry::Absent => Some(Met::Absent),
-            Entry::Unknown => Some(Met::Unknown),
-            Entry::Link(text) => Some(Met::Link(text.to_vec())),
+            Entry::Plain(()) => None,
+            Entry::Absent => Some(Entry::Absent),
+            Entry::Unreadable => Some(Entry::Unreadable),
+            Entry::Symlink(text) => Some(Entry::Symlink(text.to_vec())),
         })
     }
 
@@ -252,9 +252,11 @@ impl<'c> View<'c> {
     fn sight(&self, wanted: &Wanted<'_>, room: &mut Room) -> Result<StatResult, Trouble> {
         let &Wanted { parent, name, asked, .. } = wanted;
         match self.told(parent, name) {
-            Some(Entry::Absent) => return Ok(StatResult::Other(Seen::Absent)),
-            Some(Entry::Link(text)) => return Ok(StatResult::Other(Seen::Link(text.into()))),
-            Some(Entry::Plain | Entry::Unknown) | None => {}
+            Some(Entry::Absent) => return Ok(StatResult::Other(Entry::Absent)),
+            Some(Entry::Symlink(text)) => {
+                return Ok(StatResult::Other(Entry::Symlink(text.into())));
+            }
+            Some(Entry::Plain(()) | Entry::Unreadable) | None => {}
         }
         let path = room.path.of(&self.paths, parent, name);
         let expected = self.node(parent).below;
@@ -270,47 +272,48 @@ impl<'c> View<'c> {
         )?))
     }
 
-    /// What came of it.
-    fn stat_entry(
+    /// Keeps what is where a directory is wanted.
+    fn keep_entry(
         &mut self,
         wanted: &Wanted<'_>,
         sighted: Result<StatResult, Trouble>,
-    ) -> Result<Met, Stopped> {
+    ) -> Result<EnteredEntry, Stopped> {
         let &Wanted { parent, name, asked, .. } = wanted;
         let mut path = Vec::new();
         Ok(match sighted {
             Ok(StatResult::Directory(found)) => {
                 self.count(&found);
-                let place = Place::In(parent, self.paths.keep(name));
+                let place = Reached::In(parent, self.paths.keep(name));
                 let known = found.known.clone();
                 let directory = self.add(place, found);
                 if !Arc::ptr_eq(&known, &self.node(directory).known) {
                     // It was met at another place, and asked for other names there.
                     self.read_all(&[(directory, asked)])?;
                 }
-                Met::Plain(Entered::Directory(directory))
+                Entry::Plain(Entered::Directory(directory))
             }
             Ok(StatResult::Other(seen)) => {
                 if self.is_open(parent, name) {
                     self.probe.cache.add(&self.node(parent).known, name, seen.clone());
-                } else if self.told(parent, name).is_none_or(|entry| entry == Entry::Plain) {
+                } else if self.told(parent, name).is_none_or(|entry| entry == Entry::Plain(())) {
                     // It is none any more, since that was told.
-                    return Ok(Met::Plain(Entered::NotADirectory));
+                    return Ok(Entry::Plain(Entered::NotADirectory));
                 }
                 match seen {
-                    Seen::Absent => Met::Absent,
-                    Seen::Plain => Met::Plain(Entered::NotADirectory),
-                    Seen::Link(text) => Met::Link(text.to_vec()),
+                    Entry::Absent => Entry::Absent,
+                    Entry::Plain(()) => Entry::Plain(Entered::NotADirectory),
+                    Entry::Symlink(text) => Entry::Symlink(text.to_vec()),
+                    Entry::Unreadable => Entry::Unreadable,
                 }
             }
             Ok(StatResult::Unknown(errno)) => {
                 self.paths.put_name(parent, name, &mut path);
                 let entered = self.excuse(&path, errno.into())?;
-                if self.is_open(parent, name) { Met::Unknown } else { Met::Plain(entered) }
+                if self.is_open(parent, name) { Entry::Unreadable } else { Entry::Plain(entered) }
             }
             Err(trouble) => {
                 self.paths.put_name(parent, name, &mut path);
-                Met::Plain(self.excuse(&path, trouble)?)
+                Entry::Plain(self.excuse(&path, trouble)?)
             }
         })
     }
@@ -325,14 +328,14 @@ impl<'c> View<'c> {
     }
 
     /// What the listing of `directory` tells of `name`, if anything.
-    fn told(&self, directory: Directory, name: &[u8]) -> Option<Entry<'_>> {
+    fn told(&self, directory: Directory, name: &[u8]) -> Option<Entry<&[u8]>> {
         let listing = self.node(directory).known.listing.as_ref()?;
         let hash = self.probe.cache.hash(name);
         listing.tells(name, hash).then(|| listing.entry(name, hash))
     }
 
     /// Counts a directory that was wanted to be read.
-    fn count(&mut self, found: &Found) {
+    fn count(&mut self, found: &FoundDirectory) {
         if found.origin == Origin::Memory {
             self.counts.reused += 1;
         } else if found.known.listing.is_some() {
@@ -353,34 +356,34 @@ impl Tree for View<'_> {
     fn top(&mut self) -> Result<Entered, Stopped> {
         match self.paths.top() {
             Some(known) => Ok(Entered::Directory(known)),
-            None => self.stat_dir(Place::Top),
+            None => self.stat_dir(Reached::Top),
         }
     }
 
     fn above(&mut self, directory: Directory) -> Result<Entered, Stopped> {
         match self.paths.place(directory) {
-            Place::In(parent, _) => Ok(Entered::Directory(parent)),
-            Place::Top => Ok(Entered::Directory(directory)),
-            Place::Root | Place::Above(_) => self.stat_dir(Place::Above(directory)),
+            Reached::In(parent, _) => Ok(Entered::Directory(parent)),
+            Reached::Top => Ok(Entered::Directory(directory)),
+            Reached::Root | Reached::Above(_) => self.stat_dir(Reached::Above(directory)),
         }
     }
 
     fn place(&self, directory: Directory) -> Option<(Directory, &[u8])> {
         match self.paths.place(directory) {
-            Place::In(parent, name) => Some((parent, self.paths.text(name))),
+            Reached::In(parent, name) => Some((parent, self.paths.text(name))),
             _ => None,
         }
     }
 
-    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<'_>, Stopped> {
+    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<&[u8]>, Stopped> {
         if name == b".." {
-            return Ok(Entry::Plain);
+            return Ok(Entry::Plain(()));
         }
         let hash = self.probe.cache.hash(name);
         let listing = self.node(directory).known.listing.as_ref();
         if !listing.is_some_and(|listing| listing.tells(name, hash)) {
             return match self.paths.at(directory, name) {
-                Some(_) => Ok(Entry::Plain),
+                Some(_) => Ok(Entry::Plain(())),
                 None => self.look_up(directory, name),
             };
         }
@@ -393,18 +396,18 @@ impl Tree for View<'_> {
             Some(known) => Ok(Entered::Directory(known)),
             None => {
                 let name = self.paths.keep(name);
-                self.stat_dir(Place::In(directory, name))
+                self.stat_dir(Reached::In(directory, name))
             }
         }
     }
 
-    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Met>, Stopped> {
+    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<EnteredEntry>, Stopped> {
         let mut before = Vec::with_capacity(wanted.len());
         for wanted in wanted {
             before.push(self.met(wanted)?);
         }
         let scratch = self.scratch.take().unwrap_or_default();
-        let sight = |room: &mut Room, (wanted, before): (&Wanted<'_>, &Option<Met>)| {
+        let sight = |room: &mut Room, (wanted, before): (&Wanted<'_>, &Option<EnteredEntry>)| {
             before.is_none().then(|| self.sight(wanted, room))
         };
         let mut room = Room { scratch, ..Room::default() };
@@ -421,8 +424,8 @@ impl Tree for View<'_> {
         for ((wanted, before), sighted) in wanted.iter().zip(before).zip(sighted) {
             all_met.push(match (before, sighted) {
                 (Some(met), _) => met,
-                (None, Some(sighted)) => self.stat_entry(wanted, sighted)?,
-                (None, None) => Met::Absent,
+                (None, Some(sighted)) => self.keep_entry(wanted, sighted)?,
+                (None, None) => Entry::Absent,
             });
         }
         Ok(all_met)

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::escape::escape;
 use super::field::{self, Kind};
-use super::{Row, Spec};
+use super::{Row, RowId, Spec};
 
 /// What is to change in a spec. Every line that no edit names is written back byte for byte.
 pub struct Edits<'s> {
@@ -43,9 +43,9 @@ impl<'s> Edits<'s> {
         Self { spec, edits: Vec::new(), text: Vec::new(), gone: Vec::new(), turned: None }
     }
 
-    /// Turns row number `row` into a link with the text `link` (DESIGN rule 7).
-    pub fn link(&mut self, row: usize, link: &[u8]) {
-        let row = &self.spec.rows[row];
+    /// Turns `row` into a link with the text `link` (DESIGN rule 7).
+    pub fn link(&mut self, row: RowId, link: &[u8]) {
+        let row = self.spec.row(row);
         let line = self.spec.line(row);
         let from = self.text.len();
         if !self.push_like_the_last(row, line, link) {
@@ -120,24 +120,24 @@ impl<'s> Edits<'s> {
 
     /// Puts one link at the archive path `path` for the rows `rows`, which all go, in the place of
     /// the first of them, with the keywords of `keywords`, one of them (DESIGN rule 6).
-    pub fn directory_link(&mut self, rows: &[usize], keywords: usize, path: &[u8], link: &[u8]) {
+    pub fn directory_link(&mut self, rows: &[RowId], keywords: RowId, path: &[u8], link: &[u8]) {
         let Some(&first) = rows.iter().min() else {
             return;
         };
         for &row in rows {
-            let Row { start, end, .. } = self.spec.rows[row];
+            let Row { start, end, .. } = *self.spec.row(row);
             let from = self.text.len();
             if row == first {
                 self.push_directory_link(first, keywords, path, link);
             }
             self.edits.push(Edit { start, end, text: from..self.text.len() });
             self.gone.resize(self.spec.rows.len(), false);
-            self.gone[row] = true;
+            self.gone[row.0 as usize] = true;
         }
     }
 
-    fn push_directory_link(&mut self, first: usize, keywords: usize, path: &[u8], link: &[u8]) {
-        let (first, model) = (&self.spec.rows[first], &self.spec.rows[keywords]);
+    fn push_directory_link(&mut self, first: RowId, keywords: RowId, path: &[u8], link: &[u8]) {
+        let (first, model) = (self.spec.row(first), self.spec.row(keywords));
         let line = self.spec.line(model);
         let mut fields = field::fields(line);
         let name = fields.next().unwrap_or_default();
@@ -267,7 +267,7 @@ mod tests {
     fn linked(text: &[u8]) -> String {
         let spec = Spec::parse(text.to_vec(), false).unwrap();
         let mut edits = Edits::new(&spec);
-        edits.link(0, b"a b");
+        edits.link(RowId(0), b"a b");
         let mut out = Vec::new();
         edits.write_to(&mut out).unwrap();
         String::from_utf8(out).unwrap()
@@ -297,7 +297,7 @@ mod tests {
                 let both = [one.trim_end(), "\n", other].concat();
                 let spec = Spec::parse(both.clone().into_bytes(), false).unwrap();
                 let mut edits = Edits::new(&spec);
-                (0..2).for_each(|row| edits.link(row, b"a b"));
+                (0..2).for_each(|row| edits.link(RowId(row), b"a b"));
                 let mut out = Vec::new();
                 edits.write_to(&mut out).unwrap();
                 let alone =

@@ -33,6 +33,10 @@ pub struct Spec {
     defaults: Defaults,
 }
 
+/// The number of a row, counted from 0 in the order of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RowId(pub u32);
+
 /// One entry of a spec: a line, with those that `\` joins to it.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -83,6 +87,16 @@ impl Spec {
     /// The rows in the order of the text.
     pub fn rows(&self) -> &[Row] {
         &self.rows
+    }
+
+    /// The row with a number that this spec gave.
+    pub fn row(&self, id: RowId) -> &Row {
+        &self.rows[id.0 as usize]
+    }
+
+    /// The numbers of all rows.
+    pub fn row_ids(&self) -> impl DoubleEndedIterator<Item = RowId> + use<> {
+        (0..self.rows.len() as u32).map(RowId)
     }
 
     /// The text, as it came. A clone of it copies nothing.

@@ -21,7 +21,7 @@ pub use disk::{Context, Disk};
 pub use error::RequestError;
 pub use host::{Content, Host, ObservedTree, OutputHandle, OutputKind, Purpose};
 pub use report::Report;
-pub use run::{Outcome, Specs, edits, run};
+pub use run::{Outcome, Specs, run};
 
 /// What one request asks for.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fs::Observations;
-use crate::mtree::{Kind, Spec};
-use crate::resolve::Decisions;
+use crate::mtree::{Kind, RowId, Spec};
+use crate::resolve::{Decisions, Unchanged};
 
 /// The numbers of one run of `resolve`. The names in JSON are those of version 0.1.0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,16 +38,17 @@ pub struct Report {
 impl Report {
     /// The numbers that follow from the decisions. `bytes_saved` takes a look at the files.
     pub fn new(spec: &Spec, decisions: &Decisions, observations: &Observations) -> Self {
-        let is_file = |row: &usize| spec.rows()[*row].kind() == Kind::File;
+        let is_file = |row: &RowId| spec.row(*row).kind() == Kind::File;
+        let count = |why| decisions.unchanged(why).count();
         let replaced = decisions.replaced().filter(is_file).count();
         let files = spec.rows().iter().filter(|row| row.kind() == Kind::File).count();
         Self {
             rows: spec.rows().len(),
             files: files - replaced,
-            links: decisions.links.len(),
-            directory_links: decisions.directory_links.len(),
-            without_target: decisions.without_target.len() + decisions.kept_inside.len(),
-            unstaged: decisions.absent.len() + decisions.unknown.len(),
+            links: decisions.links().len(),
+            directory_links: decisions.directory_links().len(),
+            without_target: count(Unchanged::Inlined) + count(Unchanged::DanglingOutside),
+            unstaged: count(Unchanged::Absent) + count(Unchanged::Unreadable),
             bytes_saved: None,
             directories_listed: observations.counts.listed,
             directories_reused: observations.counts.reused,

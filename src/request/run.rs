@@ -11,7 +11,7 @@ use super::error::RequestError;
 use super::host::{Content, Host, ObservedTree, OutputKind, Purpose};
 use super::report::Report;
 use super::{ResolveOptions, ResolveRequest, warnings};
-use crate::mtree::{Edits, Kind, Spec};
+use crate::mtree::{Kind, Spec};
 use crate::resolve::{self, Decisions, Inputs};
 
 /// The result of a request whose outputs are in place.
@@ -84,16 +84,13 @@ pub fn run(
     let observations = tree.observations();
     drop(tree);
     debug!(
-        links = decisions.links.len(),
-        directory_links = decisions.directory_links.len(),
-        without_target = decisions.without_target.len(),
-        absent = decisions.absent.len(),
-        unknown = decisions.unknown.len(),
+        links = decisions.links().len(),
+        directory_links = decisions.directory_links().len(),
         "decided"
     );
     host.step_done("resolve");
 
-    host.write(&out_handle, Content::Patched(&spec, edits(&spec, &decisions).into_patch()))?;
+    host.write(&out_handle, Content::Patched(&spec, decisions.edits(&spec).into_patch()))?;
     let mut outcome = Outcome {
         warnings: warnings::of(&spec, &decisions, &observations),
         report: Report::new(&spec, &decisions, &observations),
@@ -111,18 +108,6 @@ pub fn run(
     Ok(outcome)
 }
 
-/// The edits that carry out the decisions.
-pub fn edits<'s>(spec: &'s Spec, decisions: &Decisions) -> Edits<'s> {
-    let mut edits = Edits::new(spec);
-    for (row, text) in &decisions.links {
-        edits.link(*row, text);
-    }
-    for link in &decisions.directory_links {
-        edits.directory_link(&link.rows, link.keywords, &link.path, &link.text);
-    }
-    edits
-}
-
 fn read(path: &Path, link_is_source: bool, host: &mut impl Host) -> Result<Spec, RequestError> {
     parse(path, host.read(path, Purpose::Spec)?, link_is_source)
 }
@@ -134,7 +119,7 @@ fn parse(path: &Path, text: impl Into<Bytes>, link_is_source: bool) -> Result<Sp
 
 /// The bytes of the files that are links now: each row's file once (see `crate::layer`).
 fn bytes_saved(spec: &Spec, decisions: &Decisions, host: &mut impl Host) -> u64 {
-    let rows = decisions.replaced().map(|row| &spec.rows()[row]);
+    let rows = decisions.replaced().map(|row| spec.row(row));
     let files = rows.filter(|row| row.kind() == Kind::File);
     files.filter_map(|row| host.file_size(spec.source(row))).sum()
 }

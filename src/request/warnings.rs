@@ -4,54 +4,60 @@
 
 use crate::display::Escaped;
 use crate::fs::Observations;
-use crate::mtree::Spec;
-use crate::resolve::Decisions;
+use crate::mtree::{RowId, Spec};
+use crate::resolve::{Decisions, Reason, Unchanged};
 
 /// The warnings about the rows of `spec`, one sentence each.
 pub fn of(spec: &Spec, decisions: &Decisions, observations: &Observations) -> Vec<String> {
     let mut warnings = Vec::new();
-    let named = |row: usize| {
-        let row = &spec.rows()[row];
+    let named = |row: RowId| {
+        let row = spec.row(row);
         format!("{} ({})", Escaped(spec.path(row)), Escaped(spec.source(row)))
     };
-    match decisions.absent[..] {
-        [] => {}
-        [row] => warnings.push(format!(
+    match first_and_count(decisions.unchanged(Unchanged::Absent)) {
+        None => {}
+        Some((row, 1)) => warnings.push(format!(
             "1 row was left alone, since its source does not exist: {}; add it to srcs",
             named(row)
         )),
-        [first, ..] => warnings.push(format!(
-            "{} rows were left alone, since their sources do not exist, the first: {}; add them \
+        Some((first, count)) => warnings.push(format!(
+            "{count} rows were left alone, since their sources do not exist, the first: {}; add them \
              to srcs",
-            decisions.absent.len(),
             named(first)
         )),
     }
-    if let [first, ..] = decisions.declared_outside[..] {
+    let outside = |reason| matches!(reason, Reason::Declared { leads_outside: true });
+    let declared = decisions.links().iter().filter(|link| outside(link.reason));
+    if let Some((first, count)) = first_and_count(declared.map(|link| link.row)) {
         warnings.push(format!(
-            "links that the build declared lead out of the archive: {}, the first: {}; declare them \
-             with a target inside it",
-            decisions.declared_outside.len(),
+            "links that the build declared lead out of the archive: {count}, the first: {}; declare \
+             them with a target inside it",
             named(first)
         ));
     }
-    if let [first, ..] = decisions.kept_inside[..] {
+    if let Some((first, count)) = first_and_count(decisions.unchanged(Unchanged::DanglingOutside)) {
         warnings.push(format!(
-            "rows left alone, since their symlinks are dangling and would lead out of the archive: {}, \
-             the first: {}; remove them from srcs, or let the build declare them as links",
-            decisions.kept_inside.len(),
+            "rows left alone, since their symlinks are dangling and would lead out of the archive: \
+             {count}, the first: {}; remove them from srcs, or let the build declare them as links",
             named(first)
         ));
     }
-    if let ([first, ..], Some(directory)) = (&decisions.unknown[..], &observations.unreadable) {
+    if let Some(directory) = &observations.unreadable
+        && let Some((first, count)) = first_and_count(decisions.unchanged(Unchanged::Unreadable))
+    {
         warnings.push(format!(
-            "rows left alone, since a directory cannot be read: {}, the first: {}; the directory is \
-             {}: {}; make it readable, and add it to srcs",
-            decisions.unknown.len(),
-            named(*first),
+            "rows left alone, since a directory cannot be read: {count}, the first: {}; the directory \
+             is {}: {}; make it readable, and add it to srcs",
+            named(first),
             Escaped(&directory.path),
             directory.reason
         ));
     }
     warnings
+}
+
+/// The first of some rows, and how many they are.
+fn first_and_count(mut rows: impl Iterator<Item = RowId>) -> Option<(RowId, usize)> {
+    let first = rows.next()?;
+    Some((first, 1 + rows.count()))
 }

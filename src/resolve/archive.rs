@@ -7,11 +7,10 @@ use std::ops::Range;
 
 use crate::mtree::{Kind, Row, Spec};
 
-/// A row of the archive by its number: first those of the spec, then those of each `--also` spec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RowId(pub u32);
+pub use crate::mtree::RowId;
 
-/// The specs of an archive.
+/// The specs of an archive. Its rows are numbered: first those of the spec that is resolved, which so keep
+/// their numbers, then those of each `--also` spec.
 pub struct Archive<'s> {
     specs: Vec<&'s Spec>,
     /// The number of the first row of each spec, and the number of all.

@@ -13,10 +13,11 @@ use hashbrown::{HashMap, HashSet};
 
 use super::Facts;
 use super::archive::{Archive, ByPath, RowId};
-use super::contested;
-use super::directories::{Candidate, DirectoryLink};
+use super::conflicts;
+use super::directories::Candidate;
 use super::homes::Homes;
-use super::places::Places;
+use super::locations::Locations;
+use super::outcome::DirectoryLink;
 use super::targets::{Choice, Targets};
 use super::tree::Directory;
 use crate::mtree::Kind;
@@ -26,7 +27,7 @@ use crate::path;
 pub struct Collapse<'a, 's> {
     archive: &'a Archive<'s>,
     homes: &'a Homes<'s>,
-    places: &'a Places,
+    locations: &'a Locations,
     by_path: ByPath,
     /// Many directories may be links to one: what stands for that one is looked up once.
     mirrors: RefCell<HashMap<Mirrored<'s>, Rc<Mirrors<'s>>>>,
@@ -70,11 +71,11 @@ struct Below<'a> {
 impl<'a, 's: 'a> Collapse<'a, 's> {
     /// Nothing is looked at before it is asked for.
     pub fn new(facts: Facts<'a, 's>) -> Self {
-        let Facts { archive, homes, places } = facts;
+        let Facts { archive, homes, locations } = facts;
         Self {
             archive,
             homes,
-            places,
+            locations,
             by_path: ByPath::new(archive),
             mirrors: RefCell::default(),
             files: RefCell::default(),
@@ -82,7 +83,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
     }
 
     /// The link that a candidate becomes, if it becomes one.
-    pub fn directory(&self, candidate: &Candidate<'s>) -> Option<DirectoryLink<'s>> {
+    pub fn directory(&self, candidate: &Candidate<'s>) -> Option<DirectoryLink> {
         let at = self.by_path.at(self.archive, candidate.path);
         let rows_below = self.by_path.below(self.archive, candidate.path);
         let own = |row: &RowId| self.archive.is_own(*row);
@@ -101,7 +102,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         let (hop, text) = hops.find_map(|(hop, (directory, name))| {
             Some((hop, self.text(candidate, &below, *directory, name)?))
         })?;
-        Some(DirectoryLink { path: candidate.path, text, rows, keywords, hop })
+        Some(DirectoryLink { path: candidate.path.to_vec(), text, rows, keywords, hop })
     }
 
     /// The text that leads a candidate to its target at one location of its trail.
@@ -152,7 +153,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
             return known.clone();
         }
         let up = memchr::memchr_iter(b'/', remainder).count();
-        let rows = self.places.at(home_of_row, path::split(remainder).1).iter();
+        let rows = self.locations.at(home_of_row, path::split(remainder).1).iter();
         let mirrors: HashSet<_> = rows
             .filter(|row| self.homes.directory_known_at(**row, up, directory, name))
             .filter_map(|row| path::without(self.archive.path(*row), remainder))
@@ -224,7 +225,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
             && below.files.iter().zip(&there.files).all(|(here, there)| {
                 let (one, other) = (self.homes.of(here.1), self.homes.of(there.1));
                 here.0 == there.0
-                    && contested::same(self.archive, self.homes, here.1, there.1)
+                    && conflicts::same(self.archive, self.homes, here.1, there.1)
                     && other.linked <= one.linked
                     && self.same_keywords(here.1, there.1)
             })

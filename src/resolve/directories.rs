@@ -12,23 +12,10 @@ use super::archive::{Archive, RowId};
 use super::collapse::Collapse;
 use super::follow::{self, Trail};
 use super::homes::{Homes, LinkedDirectory};
-use super::places::Places;
+use super::locations::Locations;
+use super::outcome::DirectoryLink;
 use super::tree::{Directory, Entry, Stopped, Tree};
 use crate::path;
-
-/// A directory of the archive that becomes one link.
-pub struct DirectoryLink<'s> {
-    /// Its archive path.
-    pub path: &'s [u8],
-    /// Its text.
-    pub text: Vec<u8>,
-    /// The rows at and below it, which go.
-    pub rows: Vec<RowId>,
-    /// The row whose keywords it has.
-    pub keywords: RowId,
-    /// The number of the location on its trail that its target stands for.
-    pub hop: usize,
-}
 
 /// An archive directory that may become a link, by what its first row says.
 pub struct Candidate<'s> {
@@ -73,7 +60,7 @@ impl<'s> Candidates<'s> {
         for (path, (linked, first, remainder)) in found {
             let name = path::split(linked.path).1;
             let author = match tree.entry(linked.directory, name)? {
-                Entry::Link(text) => text.to_vec(),
+                Entry::Symlink(text) => text.to_vec(),
                 _ => continue,
             };
             if let Some(trail) = follow::trail(tree, linked.directory, name)? {
@@ -84,11 +71,11 @@ impl<'s> Candidates<'s> {
         Ok(Self { outermost_first })
     }
 
-    /// RequestRecorder the locations that `collapse` will ask for.
-    pub fn note(&self, archive: &Archive<'s>, homes: &Homes<'s>, places: &mut Places) {
+    /// Notes the locations that `collapse` will ask for.
+    pub fn note(&self, archive: &Archive<'s>, homes: &Homes<'s>, locations: &mut Locations) {
         for candidate in &self.outermost_first {
             let name = path::split(archive.source(candidate.first)).1;
-            places.note(homes.of(candidate.first).directory, name);
+            locations.note(homes.of(candidate.first).directory, name);
         }
     }
 
@@ -102,8 +89,8 @@ impl<'s> Candidates<'s> {
     }
 
     /// The directories that become links.
-    pub fn collapse(&self, facts: Facts<'_, 's>) -> Vec<DirectoryLink<'s>> {
-        let mut links: Vec<DirectoryLink<'s>> = Vec::new();
+    pub fn collapse(&self, facts: Facts<'_, 's>) -> Vec<DirectoryLink> {
+        let mut links: Vec<DirectoryLink> = Vec::new();
         if self.outermost_first.is_empty() {
             return links;
         }

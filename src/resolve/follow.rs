@@ -87,13 +87,13 @@ fn walk(
         }
         match tree.entry(directory, &part)? {
             Entry::Absent => return Ok(Landing::Nowhere),
-            Entry::Unknown => return Ok(Landing::Unknown),
-            Entry::Plain => match tree.enter(directory, &part)? {
+            Entry::Unreadable => return Ok(Landing::Unknown),
+            Entry::Plain(()) => match tree.enter(directory, &part)? {
                 Entered::Directory(inner) => directory = inner,
                 Entered::NotADirectory => return Ok(Landing::Nowhere),
                 Entered::Unknown => return Ok(Landing::Unknown),
             },
-            Entry::Link(text) => {
+            Entry::Symlink(text) => {
                 next = Some(text.to_vec());
                 *met += 1;
                 links += 1;
@@ -142,14 +142,14 @@ pub fn trail(
             Entry::Absent => {
                 return Ok(Some(Trail { hops, end: End::Nowhere }));
             }
-            Entry::Unknown => {
+            Entry::Unreadable => {
                 return Ok(Some(Trail { hops, end: End::Unknown }));
             }
-            Entry::Plain => {
+            Entry::Plain(()) => {
                 return Ok(Some(Trail { hops, end: End::Somewhere }));
             }
-            Entry::Link(_) if hops.len() as u32 == MOST_LINKS => return Ok(None),
-            Entry::Link(text) => text.to_vec(),
+            Entry::Symlink(_) if hops.len() as u32 == MOST_LINKS => return Ok(None),
+            Entry::Symlink(text) => text.to_vec(),
         };
         match land(tree, directory, &text, &mut 0)? {
             Landing::Location(directory, name) => hops.push((directory, name.into())),
@@ -181,7 +181,7 @@ pub fn texts(
     let mut met = vec![(directory, name.to_vec())];
     loop {
         let (directory, name) = met[met.len() - 1].clone();
-        let Entry::Link(text) = tree.entry(directory, &name)? else {
+        let Entry::Symlink(text) = tree.entry(directory, &name)? else {
             return Ok(texts);
         };
         texts.push(text.to_vec());

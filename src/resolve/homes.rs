@@ -14,14 +14,14 @@ use super::archive::{Archive, RowId};
 use super::follow::{self, Landing, MOST_LINKS};
 use super::inputs::Inputs;
 use super::sources::{SourceDirectory, Sources};
-use super::tree::{Directory, Entered, Entry, Met, Stopped, Tree, Wanted};
+use super::tree::{Directory, Entered, Entry, Stopped, Tree, Wanted};
 use crate::path;
 
 /// Where a row lives. Its name there is always the last part of its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Home {
     /// What stands there, or why that is not known.
-    pub stands: Stands,
+    pub stands: AtHome,
     /// The directory of the home location, if it is known.
     pub directory: Directory,
     /// How many links the kernel meets on the way to that directory.
@@ -32,25 +32,25 @@ pub struct Home {
 impl Home {
     /// Whether it is known where the row lives, and what stands there.
     pub fn is_known(&self) -> bool {
-        matches!(self.stands, Stands::Plain | Stands::Link)
+        matches!(self.stands, AtHome::NotASymlink | AtHome::Symlink)
     }
 }
 
 /// What stands at a row's home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stands {
+pub enum AtHome {
     /// The row takes no part.
-    Apart,
+    NoPart,
     /// Nothing (DESIGN rule 8).
     Absent,
     /// A directory on the way does not let itself be asked (DESIGN rule 8).
-    Unknown,
+    Unreadable,
     /// More links on the way than the kernel follows (DESIGN rule 9).
     SymlinkLoop,
     /// A file, or anything else that is no symlink.
-    Plain,
+    NotASymlink,
     /// A symlink.
-    Link,
+    Symlink,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,7 +103,7 @@ pub struct Homes<'s> {
 }
 
 const NOT_WALKED: Home =
-    Home { stands: Stands::Apart, directory: Directory(u32::MAX), linked: 0, root: RootId(0) };
+    Home { stands: AtHome::NoPart, directory: Directory(u32::MAX), linked: 0, root: RootId(0) };
 
 impl<'s> Homes<'s> {
     /// Walks every source of `archive` that is among `inputs`, or below one, in `tree`.
@@ -147,7 +147,7 @@ impl<'s> Homes<'s> {
             round.sort_unstable_by_key(|(_, rows)| rows[0]);
         }
         for row in round.into_iter().flat_map(|(_, rows)| rows) {
-            homes.homes[row.0 as usize].stands = Stands::SymlinkLoop;
+            homes.homes[row.0 as usize].stands = AtHome::SymlinkLoop;
         }
         Ok(homes)
     }
@@ -202,12 +202,16 @@ impl<'s> Homes<'s> {
         name: &[u8],
     ) -> bool {
         self.climb(row, up).is_some_and(|source| self.sources.name(source) == name)
-            && self.directory_places(row, up).any(|place| place == directory)
+            && self.directory_locations(row, up).any(|place| place == directory)
     }
 
     /// The directories in which the name of that directory of sources is a location of it: its home, and
     /// where it is staged.
-    pub fn directory_places(&self, row: RowId, up: usize) -> impl Iterator<Item = Directory> + '_ {
+    pub fn directory_locations(
+        &self,
+        row: RowId,
+        up: usize,
+    ) -> impl Iterator<Item = Directory> + '_ {
         let source = self.climb(row, up);
         self.roots_of(row).filter_map(move |root| self.location(root, source?))
     }
@@ -261,7 +265,7 @@ impl<'s> Homes<'s> {
         let mut last: Option<(SourceDirectory, Step)> = None;
         for &row in rows {
             let Some(source) = self.sources.of(row) else {
-                self.homes[row.0 as usize].stands = Stands::Absent;
+                self.homes[row.0 as usize].stands = AtHome::Absent;
                 continue;
             };
             let step = match last {
@@ -271,9 +275,9 @@ impl<'s> Homes<'s> {
             last = Some((source, step));
             let mut home = Home { root, ..NOT_WALKED };
             home.stands = match step {
-                Step::Absent => Stands::Absent,
-                Step::Unknown => Stands::Unknown,
-                Step::SymlinkLoop => Stands::SymlinkLoop,
+                Step::Absent => AtHome::Absent,
+                Step::Unknown => AtHome::Unreadable,
+                Step::SymlinkLoop => AtHome::SymlinkLoop,
                 Step::Moved(to) => {
                     next.entry(to).or_default().push(row);
                     continue;
@@ -283,11 +287,11 @@ impl<'s> Homes<'s> {
                     home.linked = linked;
                     let path = archive.source(row);
                     match tree.entry(directory, path::split(path).1)? {
-                        Entry::Absent => Stands::Absent,
-                        Entry::Unknown => Stands::Unknown,
-                        Entry::Plain => Stands::Plain,
-                        Entry::Link(text) => match staging_root(text, path) {
-                            None => Stands::Link,
+                        Entry::Absent => AtHome::Absent,
+                        Entry::Unreadable => AtHome::Unreadable,
+                        Entry::Plain(()) => AtHome::NotASymlink,
+                        Entry::Symlink(text) => match staging_root(text, path) {
+                            None => AtHome::Symlink,
                             Some(text) => {
                                 let to = match self.by_text.get(&*text) {
                                     Some(&known) => known,
@@ -348,10 +352,10 @@ impl<'s> Homes<'s> {
             let met = tree.enter_all(&wanted.collect::<Vec<_>>())?;
             for ((source, parent, linked, link), met) in waiting.into_iter().zip(met) {
                 let step = match met {
-                    Met::Absent => Step::Absent,
-                    Met::Unknown => Step::Unknown,
-                    Met::Plain(met) => entered(met, linked, link),
-                    Met::Link(text) => {
+                    Entry::Absent => Step::Absent,
+                    Entry::Unreadable => Step::Unknown,
+                    Entry::Plain(met) => entered(met, linked, link),
+                    Entry::Symlink(text) => {
                         let step = self.follow(tree, source, parent, &text, linked)?;
                         if let Step::Directory { directory, .. } = step {
                             followed.push((directory, self.sources.asked(source)));

@@ -8,7 +8,7 @@ use hashbrown::{HashMap, HashSet};
 use super::archive::{Archive, ByPath};
 use super::follow::Trail;
 use super::homes::Homes;
-use super::places::{Asked, Location};
+use super::locations::{Asked, Location};
 use super::targets::Targets;
 use super::tree::Directory;
 use crate::path;
@@ -44,7 +44,7 @@ impl<'s> MirroredDirectories<'s> {
                     continue;
                 };
                 for directory in
-                    homes.directory_places(row, up).filter(|at| directories.contains(at))
+                    homes.directory_locations(row, up).filter(|at| directories.contains(at))
                 {
                     paths.entry((directory, name)).or_default().insert(path);
                 }

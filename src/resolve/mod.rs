@@ -5,14 +5,15 @@
 
 mod archive;
 mod collapse;
-mod contested;
+mod conflicts;
 mod directories;
 mod explain;
 mod follow;
 mod homes;
 mod inputs;
+mod locations;
 mod mirrored;
-mod places;
+mod outcome;
 mod rows;
 mod sources;
 mod targets;
@@ -20,15 +21,16 @@ mod targets;
 mod tests;
 mod tree;
 
-pub use explain::{Becomes, Chosen, DirectoryTrace, Explained, Hop, RowTrace, Staying, explain};
+pub use explain::{Chosen, DirectoryTrace, Explained, Hop, RowTrace, explain};
 pub use follow::MOST_LINKS;
 pub use inputs::Inputs;
-pub use tree::{Directory, Entered, Entry, Met, Stopped, Tree, Wanted};
+pub use outcome::{Decisions, DirectoryLink, Link, Reason, RowOutcome, Unchanged};
+pub use tree::{Directory, Entered, EnteredEntry, Entry, Stopped, Tree, Wanted};
 
-use crate::mtree::Spec;
+use crate::mtree::{Kind, Spec};
 use archive::{Archive, RowId};
-use homes::{Homes, Stands};
-use places::Places;
+use homes::{AtHome, Homes};
+use locations::Locations;
 
 /// What becomes of a link whose trail is not in the archive (DESIGN rule 3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,73 +61,6 @@ pub struct Options {
     pub missing_target: MissingTarget,
     /// DESIGN rule 6.
     pub directory_links: DirectoryLinks,
-}
-
-/// What is to be done with the rows of a spec. Rows are numbers in `Spec::rows`.
-#[derive(Debug, Default)]
-pub struct Decisions {
-    /// Rows that become links, each with the link's text.
-    pub links: Vec<(usize, Vec<u8>)>,
-    /// Directories that become links.
-    pub directory_links: Vec<DirectoryLink>,
-    /// Rows that stay files for want of a target in the archive (DESIGN rule 3).
-    pub without_target: Vec<usize>,
-    /// Rows that the build declared as links, and whose text leads above the archive's root.
-    pub declared_outside: Vec<usize>,
-    /// Rows that stay as they are, since their links lead nowhere in the tree and above the
-    /// archive's root: nothing can be inlined, and what nobody declared is not let out.
-    pub kept_inside: Vec<usize>,
-    /// Rows whose source is not there (DESIGN rule 8).
-    pub absent: Vec<usize>,
-    /// Rows of which nothing is known, since a directory did not let itself be asked (DESIGN rule 8).
-    pub unknown: Vec<usize>,
-    /// Why each of `links` is one, in the same order.
-    pub reasons: Vec<Reason>,
-}
-
-impl Decisions {
-    fn link(&mut self, row: usize, text: Vec<u8>, reason: Reason) {
-        self.links.push((row, text));
-        self.reasons.push(reason);
-    }
-
-    /// The rows that became links, or went since a directory became one.
-    pub fn replaced(&self) -> impl Iterator<Item = usize> + '_ {
-        let in_directories = self.directory_links.iter().flat_map(|link| &link.rows);
-        self.links.iter().map(|(row, _)| row).chain(in_directories).copied()
-    }
-}
-
-/// Why a row becomes a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// Another row with the same home was reached through fewer linked directories (DESIGN rule 1).
-    Indirect,
-    /// The location with this number on its trail is another row's (DESIGN rule 2).
-    Hop(usize),
-    /// No location on its trail is, but the archive mirrors the directory at this one (DESIGN rule 2).
-    Directory(usize),
-    /// It leads nowhere at all, so that there is nothing to inline (DESIGN rule 3).
-    Nowhere,
-    /// Its target was not found, and `MissingTarget::Keep` is asked for (DESIGN rule 3).
-    Kept,
-    /// The build declared it, and its target was not found (DESIGN rule 4).
-    Declared,
-}
-
-/// A directory of the archive that becomes one link (DESIGN rule 6).
-#[derive(Debug)]
-pub struct DirectoryLink {
-    /// Its archive path.
-    pub path: Vec<u8>,
-    /// The link's text.
-    pub text: Vec<u8>,
-    /// The rows that go, in order.
-    pub rows: Vec<usize>,
-    /// The row whose keywords the link has.
-    pub keywords: usize,
-    /// The number of the location on the directory's trail that the target stands for.
-    pub hop: usize,
 }
 
 /// Fewer rows or paths than this are not worth waking another thread for.
@@ -163,7 +98,7 @@ impl From<Stopped> for ResolveError {
 struct Facts<'a, 's> {
     archive: &'a Archive<'s>,
     homes: &'a Homes<'s>,
-    places: &'a Places,
+    locations: &'a Locations,
 }
 
 /// Decides what becomes of the rows of `spec`. `also` holds the specs of other layers. With `inputs`,
@@ -185,7 +120,7 @@ struct Studied<'a, 's> {
     homes: Homes<'s>,
     linked: rows::Linked,
     candidates: directories::Candidates<'s>,
-    places: Places,
+    locations: Locations,
 }
 
 impl<'a, 's> Studied<'a, 's> {
@@ -201,43 +136,38 @@ impl<'a, 's> Studied<'a, 's> {
             DirectoryLinks::Collapse => directories::Candidates::find(archive, &homes, tree)?,
             DirectoryLinks::Expand => directories::Candidates::default(),
         };
-        let mut places = Places::default();
-        linked.note(archive, &homes, &mut places);
-        candidates.note(archive, &homes, &mut places);
-        places.fill(archive, &homes);
-        Ok(Self { archive, homes, linked, candidates, places })
+        let mut locations = Locations::default();
+        linked.note(archive, &homes, &mut locations);
+        candidates.note(archive, &homes, &mut locations);
+        locations.fill(archive, &homes);
+        Ok(Self { archive, homes, linked, candidates, locations })
     }
 
     fn facts(&self) -> Facts<'_, 's> {
-        Facts { archive: self.archive, homes: &self.homes, places: &self.places }
+        Facts { archive: self.archive, homes: &self.homes, locations: &self.locations }
     }
 
     fn decide(&self, options: Options, tree: &mut impl Tree) -> Result<Decisions, ResolveError> {
-        let (archive, facts) = (self.archive, self.facts());
-        let directory_links = self.candidates.collapse(facts);
-        let mut decisions = Decisions::default();
-        let own = archive.own().count();
-        let mut gone = vec![false; if directory_links.is_empty() { 0 } else { own }];
-        for link in directory_links {
-            let rows: Vec<_> = link.rows.iter().map(|row| row.0 as usize).collect();
-            rows.iter().for_each(|&row| gone[row] = true);
-            decisions.directory_links.push(DirectoryLink {
-                path: link.path.to_vec(),
-                text: link.text,
-                rows,
-                keywords: link.keywords.0 as usize,
-                hop: link.hop,
-            });
+        let facts = self.facts();
+        let mut decisions = Decisions::new(self.archive.own().map(|row| self.undecided(row)));
+        for link in self.candidates.collapse(facts) {
+            decisions.set_directory_link(link);
         }
-        let gone = |row: RowId| gone.get(row.0 as usize) == Some(&true);
-        self.linked.decide(facts, options, tree, &gone, &mut decisions)?;
-        for row in archive.own().filter(|&row| !gone(row)) {
-            match self.homes.of(row).stands {
-                Stands::Absent => decisions.absent.push(row.0 as usize),
-                Stands::Unknown => decisions.unknown.push(row.0 as usize),
-                _ => {}
-            }
-        }
+        self.linked.decide(facts, options, tree, &mut decisions)?;
         Ok(decisions)
+    }
+
+    /// Why a row stays as it is, unless something is decided for it.
+    fn undecided(&self, row: RowId) -> Unchanged {
+        match self.homes.of(row).stands {
+            AtHome::NoPart if self.archive.get(row).1.kind() == Kind::Link => {
+                Unchanged::FinishedLink
+            }
+            AtHome::NoPart => Unchanged::NoPart,
+            AtHome::Absent => Unchanged::Absent,
+            AtHome::Unreadable => Unchanged::Unreadable,
+            AtHome::NotASymlink => Unchanged::NotASymlink,
+            AtHome::Symlink | AtHome::SymlinkLoop => Unchanged::Conflict,
+        }
     }
 }

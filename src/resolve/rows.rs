@@ -8,14 +8,15 @@ use std::cell::OnceCell;
 use hashbrown::HashMap;
 
 use super::archive::{Archive, RowId};
-use super::contested::Contested;
+use super::conflicts::Conflicts;
 use super::follow::{self, End, Trail};
-use super::homes::{Homes, Stands};
+use super::homes::{AtHome, Homes};
+use super::locations::Locations;
 use super::mirrored::MirroredDirectories;
-use super::places::Places;
+use super::outcome::{Decisions, Reason, RowOutcome, Unchanged};
 use super::targets::{Choice, Targets};
 use super::tree::{Directory, Entry, Stopped, Tree};
-use super::{Decisions, Facts, MissingTarget, Options, Reason, ResolveError};
+use super::{Facts, MissingTarget, Options, ResolveError};
 use crate::mtree::Kind;
 use crate::path;
 
@@ -40,17 +41,17 @@ impl Linked {
         for row in archive.all() {
             let home = homes.of(row);
             match home.stands {
-                Stands::Link if archive.is_own(row) => {
+                AtHome::Symlink if archive.is_own(row) => {
                     let name = path::split(archive.source(row)).1;
                     match follow::trail(tree, home.directory, name)? {
                         Some(trail) => links.push((row, trail)),
                         None => return Err(symlink_loop(archive, homes, tree, row)?),
                     }
                 }
-                Stands::SymlinkLoop if archive.is_own(row) => {
+                AtHome::SymlinkLoop if archive.is_own(row) => {
                     return Err(symlink_loop(archive, homes, tree, row)?);
                 }
-                Stands::Plain => most = most.max(home.linked),
+                AtHome::NotASymlink => most = most.max(home.linked),
                 _ => {}
             }
         }
@@ -64,92 +65,86 @@ impl Linked {
         Some(&self.links[at].1)
     }
 
-    /// RequestRecorder the locations that `decide` will ask for.
-    pub fn note(&self, archive: &Archive<'_>, homes: &Homes<'_>, places: &mut Places) {
+    /// Notes the locations that `decide` will ask for.
+    pub fn note(&self, archive: &Archive<'_>, homes: &Homes<'_>, locations: &mut Locations) {
         for (directory, name) in self.links.iter().flat_map(|(_, trail)| &trail.hops) {
-            places.note(*directory, name);
+            locations.note(*directory, name);
         }
         for &row in &self.indirect {
-            places.note(homes.of(row).directory, path::split(archive.source(row)).1);
+            locations.note(homes.of(row).directory, path::split(archive.source(row)).1);
         }
     }
 
-    /// Decides what becomes of the rows that are not `gone`.
+    /// Decides what becomes of the rows that nothing is decided for.
     pub fn decide(
         &self,
         facts: Facts<'_, '_>,
         options: Options,
         tree: &mut impl Tree,
-        gone: &impl Fn(RowId) -> bool,
         decisions: &mut Decisions,
     ) -> Result<(), ResolveError> {
-        let Facts { archive, homes, places } = facts;
+        let Facts { archive, homes, locations } = facts;
         let rows = self.links.iter().map(|(row, _)| *row).chain(self.indirect.iter().copied());
-        let contested = Contested::find(archive, homes, rows.chain(places.rows()));
-        let may_turn = |row: RowId| !gone(row) && contested.can_be_link(archive, row);
-        let known = Known::new(facts, &contested);
+        let conflicts = Conflicts::find(archive, homes, rows.chain(locations.rows()));
+        let known = RowTargets::new(facts, &conflicts);
+        let may_change = |row: RowId, decisions: &Decisions| {
+            !matches!(decisions.of(row), Some(RowOutcome::Removed(_)))
+                && conflicts.can_be_link(archive, row)
+        };
 
-        // Only rows that no other is on the trail of pay for it.
-        let mut mirrored = None;
-        for (row, trail) in self.links.iter().filter(|(row, _)| may_turn(*row)) {
+        // Found only where no row is on a trail.
+        let mirrored = OnceCell::new();
+        let mirrored = || {
+            mirrored.get_or_init(|| {
+                let trails = self.links.iter().map(|(_, trail)| trail);
+                MirroredDirectories::find(archive, homes, trails)
+            })
+        };
+        for (row, trail) in &self.links {
             let row = *row;
+            if !may_change(row, decisions) {
+                continue;
+            }
             let author = match tree.entry(homes.of(row).directory, name(archive, row))? {
-                Entry::Link(text) => text.to_vec(),
+                Entry::Symlink(text) => text.to_vec(),
                 _ => continue,
             };
-            let mut hops = trail.hops.iter().enumerate();
-            let mut found = hops.find_map(|(hop, (directory, name))| {
-                Some((known.link(row, &author, *directory, name)?, Reason::Hop(hop)))
-            });
-            if found.is_none() {
-                let mirrored = mirrored.get_or_insert_with(|| {
-                    let trails = self.links.iter().map(|(_, trail)| trail);
-                    MirroredDirectories::find(archive, homes, trails)
-                });
-                let mut hops = trail.hops.iter().enumerate();
-                found = hops.find_map(|(hop, (directory, name))| {
-                    let directories = mirrored.at(*directory, name)?;
-                    let text =
-                        directories.choose(archive.path(row), Some(&author), |_| Choice::This)?;
-                    Some((text, Reason::Directory(hop)))
-                });
+            let target = on_the_trail(&known, row, &author, trail)
+                .or_else(|| mirrored_on_the_trail(archive, mirrored(), row, &author, trail));
+            if let Some((text, reason)) = target {
+                decisions.set_link(row, text, reason);
+                continue;
             }
-            let relative = !author.starts_with(b"/");
-            let climbs_out = || path::climbs_out(path::split(archive.path(row)).0, &author);
-            let declared = archive.get(row).1.kind() == Kind::Link;
-            let number = row.0 as usize;
-            if let Some((text, reason)) = found {
-                decisions.link(number, text, reason);
-            } else if declared {
-                if climbs_out() {
-                    decisions.declared_outside.push(number);
-                }
-                decisions.link(number, author, Reason::Declared);
-            } else if trail.end == End::Nowhere && climbs_out() {
-                decisions.kept_inside.push(number);
-            } else if relative && trail.end == End::Nowhere {
-                decisions.link(number, author, Reason::Nowhere);
-            } else {
-                match options.missing_target {
-                    MissingTarget::Keep if relative && !climbs_out() => {
-                        decisions.link(number, author, Reason::Kept);
-                    }
-                    MissingTarget::Keep | MissingTarget::Inline => {
-                        decisions.without_target.push(number);
-                    }
-                    MissingTarget::Fail => {
-                        let trail = trail_texts(archive, homes, tree, row)?;
-                        let path = archive.path(row).to_vec();
-                        return Err(ResolveError::MissingTarget { path, trail });
-                    }
+            match without_target(archive, row, author, trail.end, options) {
+                WithoutTarget::Link(text, reason) => decisions.set_link(row, text, reason),
+                WithoutTarget::Unchanged(why) => decisions.set_unchanged(row, why),
+                WithoutTarget::Error => {
+                    let trail = trail_texts(archive, homes, tree, row)?;
+                    let path = archive.path(row).to_vec();
+                    return Err(ResolveError::MissingTarget { path, trail });
                 }
             }
         }
+        self.decide_indirect(facts, &known, may_change, decisions);
+        Ok(())
+    }
 
+    /// Rule 1: a row whose home is not a symlink becomes a link to one that was reached through fewer
+    /// symlinked directories.
+    fn decide_indirect(
+        &self,
+        Facts { archive, homes, locations }: Facts<'_, '_>,
+        known: &RowTargets<'_, '_>,
+        may_change: impl Fn(RowId, &Decisions) -> bool,
+        decisions: &mut Decisions,
+    ) {
         let mut straightest = HashMap::new();
-        for &row in self.indirect.iter().filter(|row| may_turn(**row)) {
+        for &row in &self.indirect {
+            if !may_change(row, decisions) {
+                continue;
+            }
             let home = homes.of(row);
-            let Some(number) = places.number(home.directory, name(archive, row)) else {
+            let Some(number) = locations.number(home.directory, name(archive, row)) else {
                 continue;
             };
             let (fewest, targets) = straightest
@@ -159,27 +154,88 @@ impl Linked {
             if *fewest < home.linked
                 && let Some(text) = targets.choose(path, None, |target| (target != path).into())
             {
-                decisions.link(row.0 as usize, text, Reason::Indirect);
+                decisions.set_link(row, text, Reason::Indirect);
             }
         }
-        Ok(())
+    }
+}
+
+/// Rule 2: the first location on the trail that is another row's.
+fn on_the_trail(
+    known: &RowTargets<'_, '_>,
+    row: RowId,
+    author: &[u8],
+    trail: &Trail,
+) -> Option<(Vec<u8>, Reason)> {
+    trail.hops.iter().enumerate().find_map(|(hop, (directory, name))| {
+        Some((known.link(row, author, *directory, name)?, Reason::Hop(hop)))
+    })
+}
+
+/// Rule 2, where no row is on the trail: the first location on it at which the archive mirrors a directory.
+fn mirrored_on_the_trail(
+    archive: &Archive<'_>,
+    mirrored: &MirroredDirectories<'_>,
+    row: RowId,
+    author: &[u8],
+    trail: &Trail,
+) -> Option<(Vec<u8>, Reason)> {
+    trail.hops.iter().enumerate().find_map(|(hop, (directory, name))| {
+        let targets = mirrored.at(*directory, name)?;
+        let text = targets.choose(archive.path(row), Some(author), |_| Choice::This)?;
+        Some((text, Reason::Directory(hop)))
+    })
+}
+
+/// What becomes of a row that is a symlink, and whose trail is not in the archive.
+enum WithoutTarget {
+    Link(Vec<u8>, Reason),
+    Unchanged(Unchanged),
+    Error,
+}
+
+/// Rules 3 and 4, where nothing on the trail of `row` is in the archive.
+fn without_target(
+    archive: &Archive<'_>,
+    row: RowId,
+    author: Vec<u8>,
+    end: End,
+    options: Options,
+) -> WithoutTarget {
+    let is_relative = !author.starts_with(b"/");
+    let leads_outside = path::climbs_out(path::split(archive.path(row)).0, &author);
+    if archive.get(row).1.kind() == Kind::Link {
+        return WithoutTarget::Link(author, Reason::Declared { leads_outside });
+    }
+    if end == End::Nowhere && leads_outside {
+        return WithoutTarget::Unchanged(Unchanged::DanglingOutside);
+    }
+    if end == End::Nowhere && is_relative {
+        return WithoutTarget::Link(author, Reason::Dangling);
+    }
+    match options.missing_target {
+        MissingTarget::Keep if is_relative && !leads_outside => {
+            WithoutTarget::Link(author, Reason::Kept)
+        }
+        MissingTarget::Keep | MissingTarget::Inline => WithoutTarget::Unchanged(Unchanged::Inlined),
+        MissingTarget::Fail => WithoutTarget::Error,
     }
 }
 
 /// Where links may lead. Thousands of them may lead to one location with thousands of rows: what may
 /// be said for all of them is found out once.
-struct Known<'a, 's> {
+struct RowTargets<'a, 's> {
     facts: Facts<'a, 's>,
-    contested: &'a Contested<'s>,
+    conflicts: &'a Conflicts<'s>,
     /// By the number of a location: the rows there.
     targets: Vec<OnceCell<Targets<'s>>>,
 }
 
-impl<'a, 's> Known<'a, 's> {
-    fn new(facts: Facts<'a, 's>, contested: &'a Contested<'s>) -> Self {
-        let count = facts.places.count();
+impl<'a, 's> RowTargets<'a, 's> {
+    fn new(facts: Facts<'a, 's>, conflicts: &'a Conflicts<'s>) -> Self {
+        let count = facts.locations.count();
         let targets = std::iter::repeat_with(OnceCell::new).take(count).collect();
-        Self { facts, contested, targets }
+        Self { facts, conflicts, targets }
     }
 
     /// The text that leads the link `row` to a row at a location on its trail (DESIGN rule 2).
@@ -190,8 +246,8 @@ impl<'a, 's> Known<'a, 's> {
         directory: Directory,
         name: &[u8],
     ) -> Option<Vec<u8>> {
-        let Facts { archive, places, .. } = self.facts;
-        let number = places.number(directory, name)?;
+        let Facts { archive, locations, .. } = self.facts;
+        let number = locations.number(directory, name)?;
         let targets = self.targets[number].get_or_init(|| {
             let rows = self.may_be_led_to(number);
             Targets::new(rows.map(|row| archive.path(row)).collect())
@@ -215,16 +271,16 @@ impl<'a, 's> Known<'a, 's> {
 
     /// The rows at the location with this number that links may lead to.
     fn may_be_led_to(&self, number: usize) -> impl Iterator<Item = RowId> + '_ {
-        let Facts { archive, places, .. } = self.facts;
-        let rows = places.rows_at(number).iter().copied();
-        rows.filter(move |row| self.contested.can_be_target(archive, *row))
+        let Facts { archive, locations, .. } = self.facts;
+        let rows = locations.rows_at(number).iter().copied();
+        rows.filter(move |row| self.conflicts.can_be_target(archive, *row))
     }
 }
 
 /// The rows of the spec whose home is no link, and that were reached through more linked directories
 /// than another row with a home in the same directory (DESIGN rule 1).
 fn indirect(archive: &Archive<'_>, homes: &Homes<'_>) -> Vec<RowId> {
-    let plain = |row: &RowId| homes.of(*row).stands == Stands::Plain;
+    let plain = |row: &RowId| homes.of(*row).stands == AtHome::NotASymlink;
     let mut fewest: Vec<u32> = Vec::new();
     for home in archive.all().filter(plain).map(|row| homes.of(row)) {
         let directory = home.directory.0 as usize;
@@ -257,7 +313,7 @@ fn trail_texts(
     row: RowId,
 ) -> Result<Vec<Vec<u8>>, Stopped> {
     let mut texts = vec![archive.source(row).to_vec()];
-    if homes.of(row).stands == Stands::Link {
+    if homes.of(row).stands == AtHome::Symlink {
         texts.extend(follow::texts(tree, homes.of(row).directory, name(archive, row))?);
     }
     Ok(texts)

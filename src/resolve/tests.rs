@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::mtree::{Edits, Spec};
+use crate::mtree::Spec;
 use crate::path;
 
 /// A tree in memory. Its root is the directory `execroot`.
@@ -15,10 +15,10 @@ struct Planted {
 #[derive(Default)]
 struct PlantedDirectory {
     place: Option<(Directory, Vec<u8>)>,
-    names: BTreeMap<Vec<u8>, Stands>,
+    names: BTreeMap<Vec<u8>, PlantedEntry>,
 }
 
-enum Stands {
+enum PlantedEntry {
     Directory(Directory),
     File,
     Link(Vec<u8>),
@@ -35,10 +35,10 @@ impl Planted {
         assert_eq!(tree.directory(b"execroot"), Self::ROOT);
         for line in lines {
             let (path, what) = match line.split_once(" -> ") {
-                Some((path, text)) => (path, Stands::Link(text.into())),
+                Some((path, text)) => (path, PlantedEntry::Link(text.into())),
                 None => match line.strip_suffix(" -x") {
-                    Some(path) => (path, Stands::Locked),
-                    None => (*line, Stands::File),
+                    Some(path) => (path, PlantedEntry::Locked),
+                    None => (*line, PlantedEntry::File),
                 },
             };
             let (directory, name) = path::split(path.as_bytes());
@@ -50,7 +50,7 @@ impl Planted {
 
     fn directory(&mut self, path: &[u8]) -> Directory {
         path::parts(path).fold(Directory(0), |parent, name| {
-            if let Some(Stands::Directory(known)) =
+            if let Some(PlantedEntry::Directory(known)) =
                 self.directories[parent.0 as usize].names.get(name)
             {
                 return *known;
@@ -58,7 +58,9 @@ impl Planted {
             let new = Directory(self.directories.len() as u32);
             let place = Some((parent, name.to_vec()));
             self.directories.push(PlantedDirectory { place, ..PlantedDirectory::default() });
-            self.directories[parent.0 as usize].names.insert(name.to_vec(), Stands::Directory(new));
+            self.directories[parent.0 as usize]
+                .names
+                .insert(name.to_vec(), PlantedEntry::Directory(new));
             new
         })
     }
@@ -85,18 +87,18 @@ impl Tree for Planted {
             .map(|(parent, name)| (*parent, &name[..]))
     }
 
-    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<'_>, Stopped> {
+    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<&[u8]>, Stopped> {
         Ok(match self.directories[directory.0 as usize].names.get(name) {
             None => Entry::Absent,
-            Some(Stands::Link(text)) => Entry::Link(text),
-            Some(Stands::Locked) => Entry::Unknown,
-            Some(_) => Entry::Plain,
+            Some(PlantedEntry::Link(text)) => Entry::Symlink(text),
+            Some(PlantedEntry::Locked) => Entry::Unreadable,
+            Some(_) => Entry::Plain(()),
         })
     }
 
     fn enter(&mut self, directory: Directory, name: &[u8]) -> Result<Entered, Stopped> {
         Ok(match self.directories[directory.0 as usize].names.get(name) {
-            Some(Stands::Directory(inner)) => Entered::Directory(*inner),
+            Some(PlantedEntry::Directory(inner)) => Entered::Directory(*inner),
             _ => Entered::NotADirectory,
         })
     }
@@ -111,13 +113,7 @@ fn spec(rows: &[(&str, &str)]) -> Spec {
 fn resolved(tree: &[&str], rows: &[(&str, &str)]) -> Vec<String> {
     let spec = spec(rows);
     let decisions = resolve(&spec, &[], Options::default(), None, &mut Planted::new(tree)).unwrap();
-    let mut edits = Edits::new(&spec);
-    for (row, text) in &decisions.links {
-        edits.link(*row, text);
-    }
-    for link in &decisions.directory_links {
-        edits.directory_link(&link.rows, link.keywords, &link.path, &link.text);
-    }
+    let edits = decisions.edits(&spec);
     let mut out = Vec::new();
     edits.write_to(&mut out).unwrap();
     String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
@@ -193,5 +189,7 @@ fn what_is_not_among_the_inputs_is_not_there() {
     let mut tree = Planted::new(&["execroot/x/a", "execroot/y/z/b", "execroot/x/c -x"]);
     let inputs = Inputs::new([&b"y"[..], b"x/c"].into_iter(), |_| None);
     let decisions = resolve(&spec, &[], Options::default(), Some(&inputs), &mut tree).unwrap();
-    assert_eq!((&decisions.absent[..], &decisions.unknown[..]), (&[0][..], &[2][..]));
+    let outcomes: Vec<_> = spec.row_ids().map(|row| decisions.of(row).unwrap()).collect();
+    assert_eq!(outcomes[0], RowOutcome::Unchanged(Unchanged::Absent));
+    assert_eq!(outcomes[2], RowOutcome::Unchanged(Unchanged::Unreadable));
 }

@@ -7,17 +7,52 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Directory(pub u32);
 
-/// What stands at a location.
+/// What is at a location. A symlink holds its text as `L`; what is no symlink holds what else is known of it
+/// as `P`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry<'t> {
+pub enum Entry<L, P = ()> {
     /// Nothing.
     Absent,
     /// Anything but a symlink.
-    Plain,
-    /// A symlink, with its text.
-    Link(&'t [u8]),
-    /// The directory does not let itself be asked.
-    Unknown,
+    Plain(P),
+    /// A symlink.
+    Symlink(L),
+    /// The directory cannot be searched.
+    Unreadable,
+}
+
+impl<L: std::ops::Deref, P: Copy> Entry<L, P> {
+    /// The same, with the text borrowed.
+    pub fn as_deref(&self) -> Entry<&L::Target, P> {
+        match self {
+            Self::Absent => Entry::Absent,
+            Self::Plain(known) => Entry::Plain(*known),
+            Self::Symlink(text) => Entry::Symlink(text),
+            Self::Unreadable => Entry::Unreadable,
+        }
+    }
+}
+
+impl<L, P> Entry<L, P> {
+    /// The same, with the text as `text` makes it.
+    pub fn map_text<M>(self, text: impl FnOnce(L) -> M) -> Entry<M, P> {
+        match self {
+            Self::Absent => Entry::Absent,
+            Self::Plain(known) => Entry::Plain(known),
+            Self::Symlink(link) => Entry::Symlink(text(link)),
+            Self::Unreadable => Entry::Unreadable,
+        }
+    }
+
+    /// The same, without what else is known of what is no symlink.
+    pub fn without_known(self) -> Entry<L> {
+        match self {
+            Self::Absent => Entry::Absent,
+            Self::Plain(_) => Entry::Plain(()),
+            Self::Symlink(link) => Entry::Symlink(link),
+            Self::Unreadable => Entry::Unreadable,
+        }
+    }
 }
 
 /// What entering a location that holds no symlink came to.
@@ -45,18 +80,8 @@ pub struct Wanted<'n> {
     pub names: &'n [&'n [u8]],
 }
 
-/// What stands where a directory was wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Met {
-    /// Nothing.
-    Absent,
-    /// No symlink, and what entering it came to.
-    Plain(Entered),
-    /// A symlink, with its text: it was not entered.
-    Link(Vec<u8>),
-    /// The directory that it should be in does not let itself be asked.
-    Unknown,
-}
+/// What is where a directory was wanted. What is no symlink was entered.
+pub type EnteredEntry = Entry<Vec<u8>, Entered>;
 
 /// Why a tree gives no more answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,20 +117,20 @@ pub trait Tree {
     fn place(&self, directory: Directory) -> Option<(Directory, &[u8])>;
 
     /// What stands at `name` in `directory`.
-    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<'_>, Stopped>;
+    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<&[u8]>, Stopped>;
 
     /// Enters `name` in `directory`, which is no symlink.
     fn enter(&mut self, directory: Directory, name: &[u8]) -> Result<Entered, Stopped>;
 
     /// Enters many directories, and tells what stands where each of them was wanted. A tree that can
     /// do so reads them at once, with what will be asked for.
-    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Met>, Stopped> {
+    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<EnteredEntry>, Stopped> {
         let meet = |&Wanted { parent, name, .. }: &Wanted<'_>| {
             Ok(match self.entry(parent, name)? {
-                Entry::Absent => Met::Absent,
-                Entry::Unknown => Met::Unknown,
-                Entry::Plain => Met::Plain(self.enter(parent, name)?),
-                Entry::Link(text) => Met::Link(text.to_vec()),
+                Entry::Absent => Entry::Absent,
+                Entry::Unreadable => Entry::Unreadable,
+                Entry::Plain(()) => Entry::Plain(self.enter(parent, name)?),
+                Entry::Symlink(text) => Entry::Symlink(text.to_vec()),
             })
         };
         wanted.iter().map(meet).collect()

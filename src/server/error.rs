@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 /// Why [`serve`](super::serve) stopped. Each is printed as one sentence that says what is wrong,
-/// where, and what to do; a place is a byte of stdin, counted from 0.
+/// where, and what to do; a range is a byte of stdin, counted from 0.
 #[derive(Debug)]
 pub enum ServerError {
     /// The operating system gave no event loop, or none that hears signals.
@@ -28,7 +28,7 @@ pub enum ServerError {
         /// The byte that stands there.
         found: u8,
     },
-    /// A request is longer than [`Options::max_request`](super::Options::max_request).
+    /// A request is longer than [`ServerOptions::max_request`](super::ServerOptions::max_request).
     TooLong {
         /// Where the request begins.
         at: u64,

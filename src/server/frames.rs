@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::error::ServerError;
 use super::json::Scan;
-use super::{Options, Protocol};
+use super::{Protocol, ServerOptions};
 
 /// How much is read at once, in bytes, unless a longer frame is known to come. Shorter frames are
 /// copied out of the buffer, so that one that is kept does not keep its neighbours.
@@ -48,7 +48,7 @@ enum Head {
 }
 
 impl<R: AsyncRead + Unpin> Frames<R> {
-    pub fn new(stream: R, options: &Options) -> Self {
+    pub fn new(stream: R, options: &ServerOptions) -> Self {
         Frames {
             stream,
             buffer: BytesMut::new(),

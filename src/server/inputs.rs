@@ -2,7 +2,7 @@
 //!
 //! Knows how `Input` lies in a frame, and that a request may list tens of thousands of files of which
 //! only the paths are wanted: when the frame is read they are checked and left where they are, and
-//! only their places are kept. Must not know what a path means.
+//! only their ranges are kept. Must not know what a path means.
 
 use bytes::{Buf, BufMut, Bytes};
 use prost::DecodeError;
@@ -15,14 +15,14 @@ const DIGEST: u32 = 2;
 /// The paths that a request lists as its inputs, in the order and spelling in which they were sent
 /// (worker_protocol.proto, `Input.path`). Their digests are not kept.
 #[derive(Clone, Debug, Default)]
-pub struct Inputs(Kept);
+pub struct ListedInputs(Kept);
 
 #[derive(Clone, Debug)]
 enum Kept {
     /// A `WorkRequest` that has been decoded, and where the paths are in it.
     Frame {
         message: Bytes,
-        places: Vec<Place>,
+        ranges: Vec<InputRange>,
     },
     Paths(Vec<Vec<u8>>),
 }
@@ -33,10 +33,10 @@ impl Default for Kept {
     }
 }
 
-impl Inputs {
-    /// The inputs of `message`, a `WorkRequest` in whose decoding `places` were met.
-    pub(super) fn in_frame(message: Bytes, places: Vec<Place>) -> Self {
-        Inputs(Kept::Frame { message, places })
+impl ListedInputs {
+    /// The inputs of `message`, a `WorkRequest` in whose decoding `ranges` were met.
+    pub(super) fn in_frame(message: Bytes, ranges: Vec<InputRange>) -> Self {
+        ListedInputs(Kept::Frame { message, ranges })
     }
 
     /// True for a request that lists no inputs.
@@ -47,24 +47,24 @@ impl Inputs {
     /// How many paths [`iter`](Self::iter) gives.
     pub fn len(&self) -> usize {
         match &self.0 {
-            Kept::Frame { places, .. } => places.len(),
+            Kept::Frame { ranges, .. } => ranges.len(),
             Kept::Paths(paths) => paths.len(),
         }
     }
 
     /// Each path, as it was sent.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let (message, places, paths) = match &self.0 {
-            Kept::Frame { message, places } => (&message[..], &places[..], &[][..]),
+        let (message, ranges, paths) = match &self.0 {
+            Kept::Frame { message, ranges } => (&message[..], &ranges[..], &[][..]),
             Kept::Paths(paths) => (&[][..], &[][..], &paths[..]),
         };
-        places.iter().map(|place| place.path(message)).chain(paths.iter().map(Vec::as_slice))
+        ranges.iter().map(|range| range.path(message)).chain(paths.iter().map(Vec::as_slice))
     }
 }
 
-impl From<Vec<Vec<u8>>> for Inputs {
+impl From<Vec<Vec<u8>>> for ListedInputs {
     fn from(paths: Vec<Vec<u8>>) -> Self {
-        Inputs(Kept::Paths(paths))
+        ListedInputs(Kept::Paths(paths))
     }
 }
 
@@ -74,9 +74,9 @@ impl From<Vec<Vec<u8>>> for Inputs {
 /// Right only for a message that is decoded from one slice, and shorter than 2 GiB, as every message
 /// of protobuf is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Place(u32);
+pub struct InputRange(u32);
 
-impl Place {
+impl InputRange {
     /// The path in `message`: of several the last, and without one the empty path, as proto3 has it.
     fn path(self, message: &[u8]) -> &[u8] {
         let path = || {
@@ -89,7 +89,7 @@ impl Place {
     }
 }
 
-impl prost::Message for Place {
+impl prost::Message for InputRange {
     fn merge_field(
         &mut self,
         tag: u32,
@@ -132,7 +132,7 @@ mod tests {
 
     fn paths(message: Vec<u8>) -> Vec<Vec<u8>> {
         let request = WorkRequest::decode(&message[..]).expect("a request");
-        let inputs = Inputs::in_frame(Bytes::from(message), request.inputs);
+        let inputs = ListedInputs::in_frame(Bytes::from(message), request.inputs);
         assert_eq!(inputs.len(), inputs.iter().count());
         inputs.iter().map(<[u8]>::to_vec).collect()
     }

@@ -121,26 +121,26 @@ struct WrittenResponse<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WorkRequest {
-    arguments: Option<Vec<Text>>,
-    inputs: Option<Vec<Input>>,
+    arguments: Option<Vec<JsonText>>,
+    inputs: Option<Vec<JsonInput>>,
     #[serde(alias = "request_id")]
     request_id: Option<Int32>,
     cancel: Option<bool>,
     verbosity: Option<Int32>,
     #[serde(alias = "sandbox_dir")]
-    sandbox_dir: Option<Text>,
+    sandbox_dir: Option<JsonText>,
 }
 
 #[derive(Deserialize)]
-struct Input {
-    path: Option<Text>,
+struct JsonInput {
+    path: Option<JsonText>,
 }
 
 /// A JSON string, whose bytes need not be UTF-8.
 #[derive(Default)]
-struct Text(Vec<u8>);
+struct JsonText(Vec<u8>);
 
-impl<'de> Deserialize<'de> for Text {
+impl<'de> Deserialize<'de> for JsonText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_bytes(TextVisitor)
     }
@@ -149,14 +149,14 @@ impl<'de> Deserialize<'de> for Text {
 struct TextVisitor;
 
 impl Visitor<'_> for TextVisitor {
-    type Value = Text;
+    type Value = JsonText;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a string")
     }
 
-    fn visit_bytes<E: Error>(self, value: &[u8]) -> Result<Text, E> {
-        Ok(Text(value.to_vec()))
+    fn visit_bytes<E: Error>(self, value: &[u8]) -> Result<JsonText, E> {
+        Ok(JsonText(value.to_vec()))
     }
 }
 

@@ -4,7 +4,7 @@
 //! Must not know what a request asks for: that is the [`Handler`]'s business.
 //!
 //! ```no_run
-//! use mtree_worker::server::{Response, Cancel, Ended, Handler, Options, Request, ServerError, serve};
+//! use mtree_worker::server::{Response, Cancel, Ended, Handler, ServerOptions, Request, ServerError, serve};
 //!
 //! struct Greeter;
 //!
@@ -17,7 +17,7 @@
 //!     }
 //! }
 //!
-//! match serve(&Options::default(), Greeter) {
+//! match serve(&ServerOptions::default(), Greeter) {
 //!     Ok(Ended::Input) => {}
 //!     Ok(Ended::Terminated) => std::process::exit(143),
 //!     Err(error) => {
@@ -47,7 +47,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use error::ServerError;
 pub use frames::{Frame, Frames};
-pub use inputs::Inputs;
+pub use inputs::ListedInputs;
 pub use request::{Incoming, Request};
 
 /// How messages are written.
@@ -63,7 +63,7 @@ pub enum Protocol {
 
 /// How to serve.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ServerOptions {
     /// How messages are written, both ways.
     pub protocol: Protocol,
     /// How many requests may run at once. 0 is taken as 1.
@@ -73,10 +73,10 @@ pub struct Options {
     pub max_request: u64,
 }
 
-impl Default for Options {
+impl Default for ServerOptions {
     /// Protobuf, one job per core, and 1 GiB.
     fn default() -> Self {
-        Options {
+        ServerOptions {
             protocol: Protocol::default(),
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
             max_request: 1 << 30,
@@ -132,7 +132,7 @@ pub enum Ended {
 
 /// Responses the requests on stdin with `handler`, until they end.
 ///
-/// A request with id 0 runs alone; others run at once, as many as [`Options::jobs`] allows, and are
+/// A request with id 0 runs alone; others run at once, as many as [`ServerOptions::jobs`] allows, and are
 /// answered as they finish. Each is answered once. A cancel stops a request that waits or runs; one
 /// for any other is ignored.
 ///
@@ -140,7 +140,7 @@ pub enum Ended {
 ///
 /// [`ServerError`] if a frame cannot be read, after all requests before it are answered; or if an
 /// response cannot be written, after all that run have been told to stop and have done so.
-pub fn serve(options: &Options, handler: impl Handler) -> Result<Ended, ServerError> {
+pub fn serve(options: &ServerOptions, handler: impl Handler) -> Result<Ended, ServerError> {
     let runtime = runtime(options).map_err(ServerError::Start)?;
     widen_stdin();
     let ended = runtime.block_on(async {
@@ -170,7 +170,7 @@ fn widen_stdin() {
 fn widen_stdin() {}
 
 /// One thread for the conversation; handlers, stdin and stdout, which block, have threads beside it.
-fn runtime(options: &Options) -> io::Result<Runtime> {
+fn runtime(options: &ServerOptions) -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_io()
         .max_blocking_threads(options.jobs.max(1).saturating_add(2))

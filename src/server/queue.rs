@@ -19,14 +19,14 @@ const ALONE: i32 = 0;
 /// so they run one after the other, in the order in which they were sent.
 pub struct Queue {
     jobs: usize,
-    /// How many requests have been added, so that each has a place in the order of all.
+    /// How many requests have been added, so that each has a range in the order of all.
     added: u64,
-    /// By place: what may begin next. No two have one id, and none has that of a running one.
+    /// By range: what may begin next. No two have one id, and none has that of a running one.
     ready: BTreeMap<u64, Waiting>,
     running: HashMap<i32, Cancel>,
     /// By id: what waits for another request with that id to be answered.
     behind: HashMap<i32, VecDeque<(u64, Waiting)>>,
-    /// By id: the place of the request that is ready.
+    /// By id: the range of the request that is ready.
     ready_place: HashMap<i32, u64>,
     /// About how much memory those take that have not begun, in bytes.
     held: u64,
@@ -115,8 +115,8 @@ impl Queue {
                 cancel.cancel();
                 return Cancelled::Running;
             }
-        } else if let Some(place) = self.ready_place.remove(&id) {
-            if let Some(waiting) = self.ready.remove(&place) {
+        } else if let Some(range) = self.ready_place.remove(&id) {
+            if let Some(waiting) = self.ready.remove(&range) {
                 self.held -= waiting.size;
             }
             self.ready_next(id);
@@ -150,14 +150,14 @@ impl Queue {
         self.held
     }
 
-    fn make_ready(&mut self, place: u64, waiting: Waiting) {
-        self.ready_place.insert(waiting.request.request_id, place);
-        self.ready.insert(place, waiting);
+    fn make_ready(&mut self, range: u64, waiting: Waiting) {
+        self.ready_place.insert(waiting.request.request_id, range);
+        self.ready.insert(range, waiting);
     }
 
     fn ready_next(&mut self, id: i32) {
-        if let Some((place, waiting)) = self.next_behind(id) {
-            self.make_ready(place, waiting);
+        if let Some((range, waiting)) = self.next_behind(id) {
+            self.make_ready(range, waiting);
         }
     }
 

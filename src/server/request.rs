@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::Protocol;
-use super::inputs::Inputs;
+use super::inputs::ListedInputs;
 use super::json::{self, JsonRequest};
 use super::protocol::WorkRequest;
 
@@ -17,7 +17,7 @@ pub struct Request {
     /// What would stand on the command line of a process that runs once.
     pub arguments: Vec<Vec<u8>>,
     /// What the request may read.
-    pub inputs: Inputs,
+    pub inputs: ListedInputs,
     /// 0 for a request that runs alone.
     pub request_id: i32,
     /// Above 0: log more of this request.
@@ -75,7 +75,7 @@ impl Incoming {
         }
         Incoming::Request(Request {
             arguments: request.arguments,
-            inputs: Inputs::from(request.input_paths),
+            inputs: ListedInputs::from(request.input_paths),
             request_id: request.request_id,
             verbosity: request.verbosity,
             sandbox_dir: request.sandbox_dir,
@@ -89,7 +89,7 @@ impl Incoming {
         }
         Incoming::Request(Request {
             arguments: request.arguments,
-            inputs: Inputs::in_frame(message, request.inputs),
+            inputs: ListedInputs::in_frame(message, request.inputs),
             request_id: request.request_id,
             verbosity: request.verbosity,
             sandbox_dir: request.sandbox_dir,

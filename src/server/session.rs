@@ -19,31 +19,31 @@ use super::frames::{Frame, Frames};
 use super::queue::{Cancelled, Queue};
 use super::request::{Incoming, Request};
 use super::responses::Responses;
-use super::{Cancel, Ended, Handler, Options, Response};
+use super::{Cancel, Ended, Handler, Response, ServerOptions};
 
 /// A request's id and what its handler said.
 type Done = (i32, Response);
 
 pub struct Session<R, W> {
-    options: Options,
+    options: ServerOptions,
     handler: Arc<dyn Handler>,
     frames: Frames<R>,
     responses: Responses<W>,
     queue: Queue,
     sender: UnboundedSender<Done>,
     done: UnboundedReceiver<Done>,
-    input: Input,
+    input: InputState,
 }
 
 /// What is known of the input.
-enum Input {
+enum InputState {
     Open,
     Ended,
     Broken(ServerError),
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
-    pub fn new(options: &Options, handler: Arc<dyn Handler>, input: R, output: W) -> Self {
+    pub fn new(options: &ServerOptions, handler: Arc<dyn Handler>, input: R, output: W) -> Self {
         let (sender, done) = unbounded_channel();
         Session {
             options: options.clone(),
@@ -53,7 +53,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
             queue: Queue::new(options.jobs),
             sender,
             done,
-            input: Input::Open,
+            input: InputState::Open,
         }
     }
 
@@ -75,9 +75,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
             self.stop().await;
             return Err(ServerError::Write(error));
         }
-        match std::mem::replace(&mut self.input, Input::Ended) {
-            Input::Broken(error) => Err(error),
-            Input::Open | Input::Ended => Ok(()),
+        match std::mem::replace(&mut self.input, InputState::Ended) {
+            InputState::Broken(error) => Err(error),
+            InputState::Open | InputState::Ended => Ok(()),
         }
     }
 
@@ -85,7 +85,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
     async fn respond_to_all(&mut self) -> io::Result<()> {
         loop {
             self.begin();
-            let is_open = matches!(self.input, Input::Open);
+            let is_open = matches!(self.input, InputState::Open);
             if !is_open && self.queue.is_empty() && self.responses.all_written() {
                 return Ok(());
             }
@@ -105,8 +105,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
     fn receive(&mut self, next: Result<Option<Frame>, ServerError>) -> io::Result<()> {
         match next {
             Ok(Some(frame)) => self.take(frame)?,
-            Ok(None) => self.input = Input::Ended,
-            Err(error) => self.input = Input::Broken(error),
+            Ok(None) => self.input = InputState::Ended,
+            Err(error) => self.input = InputState::Broken(error),
         }
         Ok(())
     }
@@ -126,7 +126,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
                     self.responses.add(request_id, None)?;
                 }
             }
-            Err(problem) => self.input = Input::Broken(ServerError::Undecodable { at, problem }),
+            Err(problem) => {
+                self.input = InputState::Broken(ServerError::Undecodable { at, problem })
+            }
         }
         Ok(())
     }

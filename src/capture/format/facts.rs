@@ -3,7 +3,7 @@
 //! Taking a fact down is all that recording costs while a request runs, so that it is a few bytes
 //! behind others, and nothing is looked up.
 
-use super::proto::{Kind, Stopped, Unreadable};
+use super::proto::{FactKind, RecordedStop, UnreadableDirectory};
 
 pub use super::proto::Facts;
 use crate::fs::{Observations, Stamp};
@@ -12,7 +12,7 @@ use crate::resolve::{self, Directory, Entered, Entry};
 /// One fact, as it is read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fact<'f> {
-    pub kind: Kind,
+    pub kind: FactKind,
     pub directory: Directory,
     pub name: &'f [u8],
     /// Of kinds that have one.
@@ -30,15 +30,15 @@ pub struct FactLog {
 
 impl FactLog {
     /// What stands at `name` in `directory`.
-    pub fn entry(&mut self, directory: Directory, name: &[u8], entry: Entry<'_>) {
+    pub fn entry(&mut self, directory: Directory, name: &[u8], entry: Entry<&[u8]>) {
         let kind = match entry {
-            Entry::Absent => Kind::Absent,
-            Entry::Plain => Kind::Plain,
-            Entry::Link(_) => Kind::Link,
-            Entry::Unknown => Kind::Unknown,
+            Entry::Absent => FactKind::Absent,
+            Entry::Plain(()) => FactKind::Plain,
+            Entry::Symlink(_) => FactKind::Link,
+            Entry::Unreadable => FactKind::Unknown,
         };
         self.push(kind, directory, name);
-        if let Entry::Link(text) = entry {
+        if let Entry::Symlink(text) = entry {
             self.text(text);
         }
     }
@@ -46,7 +46,7 @@ impl FactLog {
     /// What entering `name` in `directory` came to.
     pub fn entered(&mut self, directory: Directory, name: &[u8], entered: Entered) {
         self.directory(
-            [Kind::Entered, Kind::NotADirectory, Kind::EnteredUnknown],
+            [FactKind::Entered, FactKind::NotADirectory, FactKind::EnteredUnknown],
             directory,
             name,
             entered,
@@ -56,7 +56,7 @@ impl FactLog {
     /// What is above `directory`.
     pub fn above(&mut self, directory: Directory, entered: Entered) {
         self.directory(
-            [Kind::Above, Kind::AboveNotADirectory, Kind::AboveUnknown],
+            [FactKind::Above, FactKind::AboveNotADirectory, FactKind::AboveUnknown],
             directory,
             b"",
             entered,
@@ -66,7 +66,7 @@ impl FactLog {
     /// What `/` is.
     pub fn top(&mut self, entered: Entered) {
         self.directory(
-            [Kind::Top, Kind::TopNotADirectory, Kind::TopUnknown],
+            [FactKind::Top, FactKind::TopNotADirectory, FactKind::TopUnknown],
             Directory(0),
             b"",
             entered,
@@ -77,20 +77,22 @@ impl FactLog {
     pub fn place(&mut self, directory: Directory, place: Option<(Directory, &[u8])>) {
         match place {
             Some((parent, name)) => {
-                self.push(Kind::Place, directory, b"");
+                self.push(FactKind::Place, directory, b"");
                 self.facts.numbers.push(parent.0);
                 self.text(name);
             }
-            None => self.push(Kind::NoPlace, directory, b""),
+            None => self.push(FactKind::NoPlace, directory, b""),
         }
     }
 
     /// The tree gives no more answers.
     pub fn stopped(&mut self, stopped: &resolve::Stopped) {
         self.facts.stopped = Some(match stopped {
-            resolve::Stopped::Cancelled => Stopped { cancelled: true, ..Stopped::default() },
+            resolve::Stopped::Cancelled => {
+                RecordedStop { cancelled: true, ..RecordedStop::default() }
+            }
             resolve::Stopped::Failed { path, reason } => {
-                Stopped { cancelled: false, path: path.clone(), reason: reason.clone() }
+                RecordedStop { cancelled: false, path: path.clone(), reason: reason.clone() }
             }
         });
     }
@@ -100,9 +102,10 @@ impl FactLog {
         let facts = &mut self.facts;
         facts.listed = observations.counts.listed as u32;
         facts.reused = observations.counts.reused as u32;
-        facts.unreadable = observations
-            .unreadable
-            .map(|directory| Unreadable { path: directory.path, reason: directory.reason });
+        facts.unreadable = observations.unreadable.map(|directory| UnreadableDirectory {
+            path: directory.path,
+            reason: directory.reason,
+        });
         facts.devices = stamps.iter().map(|stamp| stamp.identity.device).collect();
         facts.inodes = stamps.iter().map(|stamp| stamp.identity.inode).collect();
         facts.modified = stamps.iter().map(|stamp| stamp.modified.0).collect();
@@ -111,7 +114,13 @@ impl FactLog {
         facts.changed_nanoseconds = stamps.iter().map(|stamp| stamp.changed.1 as u32).collect();
     }
 
-    fn directory(&mut self, kinds: [Kind; 3], directory: Directory, name: &[u8], entered: Entered) {
+    fn directory(
+        &mut self,
+        kinds: [FactKind; 3],
+        directory: Directory,
+        name: &[u8],
+        entered: Entered,
+    ) {
         let [found, not, unknown] = kinds;
         match entered {
             Entered::Directory(inner) => {
@@ -123,7 +132,7 @@ impl FactLog {
         }
     }
 
-    fn push(&mut self, kind: Kind, directory: Directory, name: &[u8]) {
+    fn push(&mut self, kind: FactKind, directory: Directory, name: &[u8]) {
         let facts = &mut self.facts;
         facts.kinds.push(kind as u8);
         facts.directories.push(directory.0.wrapping_sub(self.last) as i32);
@@ -150,10 +159,11 @@ pub fn each<'f>(facts: &'f Facts, mut tell: impl FnMut(Fact<'f>) -> Option<()>) 
         return None;
     }
     for (&kind, &difference) in facts.kinds.iter().zip(&facts.directories) {
-        let kind = Kind::try_from(i32::from(kind)).ok()?;
+        let kind = FactKind::try_from(i32::from(kind)).ok()?;
         last = last.wrapping_add(difference as u32);
-        let has_number = matches!(kind, Kind::Entered | Kind::Above | Kind::Top | Kind::Place);
-        let has_text = matches!(kind, Kind::Link | Kind::Place);
+        let has_number =
+            matches!(kind, FactKind::Entered | FactKind::Above | FactKind::Top | FactKind::Place);
+        let has_text = matches!(kind, FactKind::Link | FactKind::Place);
         tell(Fact {
             kind,
             directory: known(last)?,
@@ -188,7 +198,7 @@ mod tests {
     #[test]
     fn facts_are_read_back_as_they_were_told() {
         let mut log = FactLog::default();
-        log.entry(Directory(1), b"a", Entry::Link(b"b"));
+        log.entry(Directory(1), b"a", Entry::Symlink(&b"b"[..]));
         log.entered(Directory(0), b"c", Entered::Directory(Directory(1)));
         log.place(Directory(1), Some((Directory(0), b"c")));
         log.facts.devices = vec![0; 2];
@@ -201,9 +211,9 @@ mod tests {
         assert_eq!(
             read,
             [
-                (Kind::Link, 1, &b"a"[..], 0, &b"b"[..]),
-                (Kind::Entered, 0, b"c", 1, b""),
-                (Kind::Place, 1, b"", 0, b"c"),
+                (FactKind::Link, 1, &b"a"[..], 0, &b"b"[..]),
+                (FactKind::Entered, 0, b"c", 1, b""),
+                (FactKind::Place, 1, b"", 0, b"c"),
             ]
         );
     }
@@ -211,7 +221,7 @@ mod tests {
     #[test]
     fn columns_that_do_not_belong_together_are_refused() {
         let mut log = FactLog::default();
-        log.entry(Directory(0), b"a", Entry::Plain);
+        log.entry(Directory(0), b"a", Entry::Plain(()));
         assert!(each(&log.facts, |_| Some(())).is_none(), "a directory that was never met");
         log.facts.devices = vec![0];
         assert!(each(&log.facts, |_| Some(())).is_some());

@@ -20,9 +20,9 @@ const REQUEST: u32 = 4;
 const FILES: u32 = 10;
 const FACTS: u32 = 12;
 const OUTPUT: u32 = 13;
-/// File.text.
+/// RecordedFile.text.
 const TEXT: u32 = 2;
-/// The columns of numbers whose length in a file varies, in Facts and in Output.
+/// The columns of numbers whose length in a file varies, in Facts and in RecordedOutput.
 const NUMBERS_OF_FACTS: [u32; 5] = [2, 3, 5, 7, 18];
 const NUMBERS_OF_OUTPUT: [u32; 3] = [2, 3, 4];
 
@@ -97,7 +97,7 @@ fn each_field(mut message: &[u8], mut tell: impl FnMut(u32, &[u8]) -> Option<()>
 mod tests {
     use prost::Message;
 
-    use super::super::proto::{Capture, Facts, File, Output};
+    use super::super::proto::{Capture, Facts, RecordedFile, RecordedOutput};
     use super::*;
 
     fn fits_as(capture: Capture) -> Option<bool> {
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn what_a_request_gives_fits() {
         let facts = Facts { weights: vec![300; 1000], ..Facts::default() };
-        let files = vec![File { path: b"s".to_vec(), text: "a\n".repeat(1000).into() }];
+        let files = vec![RecordedFile { path: b"s".to_vec(), text: "a\n".repeat(1000).into() }];
         assert_eq!(
             fits_as(Capture { facts: Some(facts), files, ..Capture::default() }),
             Some(true)
@@ -120,13 +120,15 @@ mod tests {
         assert_eq!(fits_as(Capture { arguments, ..Capture::default() }), Some(false));
         let facts = Facts { directories: vec![0; MOST_NUMBERS + 1], ..Facts::default() };
         assert_eq!(fits_as(Capture { facts: Some(facts), ..Capture::default() }), Some(false));
-        let output = Output { gaps: vec![0; MOST_NUMBERS + 1], ..Output::default() };
+        let output =
+            RecordedOutput { gaps: vec![0; MOST_NUMBERS + 1], ..RecordedOutput::default() };
         assert_eq!(fits_as(Capture { output: Some(output), ..Capture::default() }), Some(false));
         let request = b"\x12\0".repeat(MOST_FACTS + 1).into();
         assert_eq!(fits_as(Capture { request, ..Capture::default() }), Some(false));
         let request = [&b"{"[..], &b",".repeat(MOST_FACTS + 1)].concat().into();
         assert_eq!(fits_as(Capture { request, ..Capture::default() }), Some(false));
-        let files = vec![File { path: Vec::new(), text: vec![b'\n'; MOST_FACTS + 1].into() }];
+        let files =
+            vec![RecordedFile { path: Vec::new(), text: vec![b'\n'; MOST_FACTS + 1].into() }];
         assert_eq!(fits_as(Capture { files, ..Capture::default() }), Some(false));
     }
 

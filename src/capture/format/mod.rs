@@ -12,4 +12,4 @@ pub use facts::{Fact, FactLog, Facts, each};
 pub use file::{CaptureError, is_capture, read, write};
 pub use limits::MOST_FACTS;
 pub use output::{Written, unkeep};
-pub use proto::{Capture, File, Form, Kind, Refusal, Response, Step};
+pub use proto::{Capture, FactKind, Form, RecordedFile, RecordedResponse, Refusal, TimedStep};

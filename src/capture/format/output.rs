@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use super::proto::{File, Output};
+use super::proto::{RecordedFile, RecordedOutput};
 use crate::mtree::Patch;
 
 /// The most that an output may be, in bytes: more than any spec that is read.
@@ -19,11 +19,11 @@ pub struct Written {
 
 impl Written {
     /// As it is kept beside `files`: if the base is none of them, whole.
-    pub fn keep(&self, files: &[File]) -> Output {
-        let same = |file: &File| {
+    pub fn keep(&self, files: &[RecordedFile]) -> RecordedOutput {
+        let same = |file: &RecordedFile| {
             file.text.as_ptr() == self.base.as_ptr() && file.text.len() == self.base.len()
         };
-        let mut output = Output::default();
+        let mut output = RecordedOutput::default();
         match files.iter().position(same) {
             Some(base) => {
                 output.base = base as u32 + 1;
@@ -51,12 +51,12 @@ impl Written {
 }
 
 /// The output that was kept beside `files`. `None` if that cannot be.
-pub fn unkeep(output: &Output, files: &[File]) -> Option<Vec<u8>> {
+pub fn unkeep(output: &RecordedOutput, files: &[RecordedFile]) -> Option<Vec<u8>> {
     let base: &[u8] = match output.base {
         0 => b"",
         number => &files.get(number as usize - 1)?.text,
     };
-    let Output { gaps, lengths, text_lengths, text, .. } = output;
+    let RecordedOutput { gaps, lengths, text_lengths, text, .. } = output;
     if gaps.len() != lengths.len() || gaps.len() != text_lengths.len() {
         return None;
     }
@@ -76,12 +76,12 @@ pub fn unkeep(output: &Output, files: &[File]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mtree::{Edits, Spec};
+    use crate::mtree::{Edits, RowId, Spec};
 
-    fn there_and_back(files: impl Fn(&Bytes) -> Vec<File>) -> Vec<u8> {
+    fn there_and_back(files: impl Fn(&Bytes) -> Vec<RecordedFile>) -> Vec<u8> {
         let spec = Spec::parse(b"./a type=file content=x\n./b type=dir\n".to_vec(), false).unwrap();
         let mut edits = Edits::new(&spec);
-        edits.link(0, b"y");
+        edits.link(RowId(0), b"y");
         let written = Written { base: spec.text().clone(), patch: edits.into_patch() };
         let files = files(spec.text());
         unkeep(&written.keep(&files), &files).unwrap()
@@ -89,21 +89,21 @@ mod tests {
 
     #[test]
     fn an_output_is_kept_to_the_letter() {
-        let same = |text: &Bytes| vec![File { path: b"s".to_vec(), text: text.clone() }];
+        let same = |text: &Bytes| vec![RecordedFile { path: b"s".to_vec(), text: text.clone() }];
         assert_eq!(there_and_back(same), b"./a type=link link=y\n./b type=dir\n");
         assert_eq!(there_and_back(|_| Vec::new()), b"./a type=link link=y\n./b type=dir\n");
     }
 
     #[test]
     fn an_output_that_cannot_be_is_refused() {
-        let output = |base, gap, length, text_length| Output {
+        let output = |base, gap, length, text_length| RecordedOutput {
             base,
             gaps: vec![gap],
             lengths: vec![length],
             text_lengths: vec![text_length],
             text: vec![b'x'; 3],
         };
-        let files = [File { path: b"s".to_vec(), text: Bytes::from_static(b"abc") }];
+        let files = [RecordedFile { path: b"s".to_vec(), text: Bytes::from_static(b"abc") }];
         assert_eq!(unkeep(&output(1, 1, 1, 3), &files), Some(b"axxxc".to_vec()));
         for wrong in
             [output(2, 1, 1, 3), output(1, 4, 0, 3), output(1, 1, 3, 3), output(1, 1, 1, 4)]

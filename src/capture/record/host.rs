@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::recorder::RequestRecorder;
 use super::tree::RecordingTree;
-use crate::capture::format::{File, Refusal, Written};
+use crate::capture::format::{RecordedFile, Refusal, Written};
 use crate::error::Sentence;
 use crate::fs::View;
 use crate::request::{Content, Disk, Host, OutputHandle, OutputKind, Purpose, RequestError};
@@ -75,7 +75,7 @@ impl<'c> Host for RecordingHost<'_, 'c> {
         let text = self.disk.read(path, purpose);
         let text = self.recorded(Refused::Read(path), text)?;
         let path = path.as_os_str().as_bytes().to_vec();
-        self.recorder.record.capture.files.push(File { path, text: text.clone() });
+        self.recorder.record.capture.files.push(RecordedFile { path, text: text.clone() });
         Ok(text)
     }
 

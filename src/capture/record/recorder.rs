@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 
 use super::store::CaptureStore;
-use crate::capture::format::{Capture, FactLog, Form, Response, Step, Written};
+use crate::capture::format::{Capture, FactLog, Form, RecordedResponse, TimedStep, Written};
 
 /// A request as it was received.
 pub struct Received {
@@ -78,13 +78,14 @@ impl RequestRecorder {
     pub fn step_done(&mut self, step: &str) {
         let now = Instant::now();
         let nanoseconds = now.duration_since(self.last).as_nanos() as u64;
-        self.record.capture.steps.push(Step { name: step.to_owned(), nanoseconds });
+        self.record.capture.steps.push(TimedStep { name: step.to_owned(), nanoseconds });
         self.last = now;
     }
 
     /// The request is answered.
     pub fn finish(mut self, exit_code: i32, output: &str) {
-        self.record.capture.response = Some(Response { exit_code, output: output.to_owned() });
+        self.record.capture.response =
+            Some(RecordedResponse { exit_code, output: output.to_owned() });
     }
 }
 

@@ -10,7 +10,7 @@ use crate::capture::format::FactLog;
 use crate::display::Escaped;
 use crate::fs::{Observations, Stamp};
 use crate::request::ObservedTree;
-use crate::resolve::{Directory, Entered, Entry, Met, Stopped, Tree, Wanted};
+use crate::resolve::{Directory, Entered, EnteredEntry, Entry, Stopped, Tree, Wanted};
 
 /// Asks `tree`, and takes every answer down. When it goes, it takes down what the tree observed.
 pub struct RecordingTree<'l, T: ObservedTree> {
@@ -47,7 +47,7 @@ impl<T: ObservedTree> ObservedTree for RecordingTree<'_, T> {
 }
 
 /// Takes down that no answer came, if so.
-fn heard<A>(log: &mut FactLog, answer: Result<A, Stopped>) -> Result<A, Stopped> {
+fn record_stop<A>(log: &mut FactLog, answer: Result<A, Stopped>) -> Result<A, Stopped> {
     answer.inspect_err(|stopped| {
         match stopped {
             Stopped::Cancelled => trace!("cancelled"),
@@ -58,9 +58,9 @@ fn heard<A>(log: &mut FactLog, answer: Result<A, Stopped>) -> Result<A, Stopped>
 }
 
 /// Takes down what stands at a location.
-fn told(log: &mut FactLog, directory: Directory, name: &[u8], entry: Entry<'_>) {
+fn record_entry(log: &mut FactLog, directory: Directory, name: &[u8], entry: Entry<&[u8]>) {
     match entry {
-        Entry::Link(text) => {
+        Entry::Symlink(text) => {
             trace!(directory = directory.0, name = %Escaped(name), text = %Escaped(text), "link");
         }
         _ => trace!(directory = directory.0, name = %Escaped(name), ?entry, "entry"),
@@ -79,7 +79,7 @@ impl<T: ObservedTree> Tree for RecordingTree<'_, T> {
 
     fn top(&mut self) -> Result<Entered, Stopped> {
         let log = self.log.get_mut();
-        let entered = heard(log, self.tree.top())?;
+        let entered = record_stop(log, self.tree.top())?;
         trace!(?entered, "the directory /");
         log.top(entered);
         Ok(entered)
@@ -87,7 +87,7 @@ impl<T: ObservedTree> Tree for RecordingTree<'_, T> {
 
     fn above(&mut self, directory: Directory) -> Result<Entered, Stopped> {
         let log = self.log.get_mut();
-        let entered = heard(log, self.tree.above(directory))?;
+        let entered = record_stop(log, self.tree.above(directory))?;
         trace!(directory = directory.0, ?entered, "above");
         log.above(directory, entered);
         Ok(entered)
@@ -105,33 +105,27 @@ impl<T: ObservedTree> Tree for RecordingTree<'_, T> {
         place
     }
 
-    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<'_>, Stopped> {
+    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<&[u8]>, Stopped> {
         let log = self.log.get_mut();
-        let entry = heard(log, self.tree.entry(directory, name))?;
-        told(log, directory, name, entry);
+        let entry = record_stop(log, self.tree.entry(directory, name))?;
+        record_entry(log, directory, name, entry);
         Ok(entry)
     }
 
     fn enter(&mut self, directory: Directory, name: &[u8]) -> Result<Entered, Stopped> {
         let log = self.log.get_mut();
-        let entered = heard(log, self.tree.enter(directory, name))?;
+        let entered = record_stop(log, self.tree.enter(directory, name))?;
         trace!(directory = directory.0, name = %Escaped(name), ?entered, "enter");
         log.entered(directory, name, entered);
         Ok(entered)
     }
 
-    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<Met>, Stopped> {
+    fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<EnteredEntry>, Stopped> {
         let log = self.log.get_mut();
-        let all_met = heard(log, self.tree.enter_all(wanted))?;
+        let all_met = record_stop(log, self.tree.enter_all(wanted))?;
         for (&Wanted { parent, name, .. }, met) in wanted.iter().zip(&all_met) {
-            let entry = match met {
-                Met::Absent => Entry::Absent,
-                Met::Unknown => Entry::Unknown,
-                Met::Plain(_) => Entry::Plain,
-                Met::Link(text) => Entry::Link(text),
-            };
-            told(log, parent, name, entry);
-            if let Met::Plain(entered) = met {
+            record_entry(log, parent, name, met.as_deref().without_known());
+            if let Entry::Plain(entered) = met {
                 trace!(directory = parent.0, name = %Escaped(name), ?entered, "enter");
                 log.entered(parent, name, *entered);
             }
@@ -140,6 +134,6 @@ impl<T: ObservedTree> Tree for RecordingTree<'_, T> {
     }
 
     fn read_all(&mut self, directories: &[(Directory, u32)]) -> Result<(), Stopped> {
-        heard(self.log.get_mut(), self.tree.read_all(directories))
+        record_stop(self.log.get_mut(), self.tree.read_all(directories))
     }
 }

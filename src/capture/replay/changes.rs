@@ -6,13 +6,13 @@ use std::collections::VecDeque;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::tree::{ReplayTree, Stands};
+use super::tree::{RecordedEntry, ReplayTree};
 use crate::request::ObservedTree;
-use crate::resolve::{Directory, Entered, Stopped};
+use crate::resolve::{Directory, Entered, Entry, Stopped};
 
 /// A fact that has changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Change {
+pub struct FactChange {
     /// Where: relative to the root, or absolute.
     pub path: Vec<u8>,
     /// What it was and what it is, in words.
@@ -24,17 +24,20 @@ pub struct Change {
 
 /// What has changed in a tree.
 #[derive(Debug, Default)]
-pub struct Changes {
+pub struct FactChanges {
     /// Facts that can change what becomes of a row, by path.
-    pub facts: Vec<Change>,
+    pub facts: Vec<FactChange>,
     /// Directories that have other times, or are other directories that show the same.
-    pub touched: Vec<Change>,
+    pub touched: Vec<FactChange>,
 }
 
 /// Compares what was recorded with what `live` tells now. Where a directory is gone, what stood in it
 /// is not told beside.
-pub fn changes(recorded: &ReplayTree, live: &mut impl ObservedTree) -> Result<Changes, Stopped> {
-    let mut compared = Compared { changes: Changes::default(), live: HashMap::new() };
+pub fn changes(
+    recorded: &ReplayTree,
+    live: &mut impl ObservedTree,
+) -> Result<FactChanges, Stopped> {
+    let mut compared = Compared { changes: FactChanges::default(), live: HashMap::new() };
     compared.go(recorded, live)?;
     compared.stamps(recorded, live);
     let mut changes = compared.changes;
@@ -45,22 +48,22 @@ pub fn changes(recorded: &ReplayTree, live: &mut impl ObservedTree) -> Result<Ch
 }
 
 struct Compared {
-    changes: Changes,
+    changes: FactChanges,
     /// By directory of the record: the one that stands there now.
     live: HashMap<Directory, Directory>,
 }
 
 /// What the record tells of one directory.
 #[derive(Default)]
-struct Known<'r> {
-    entries: Vec<(&'r [u8], &'r Stands)>,
+struct RecordedDirectory<'r> {
+    entries: Vec<(&'r [u8], &'r RecordedEntry)>,
     entered: Vec<(&'r [u8], Entered)>,
     above: Option<Entered>,
 }
 
 impl Compared {
     fn go(&mut self, recorded: &ReplayTree, live: &mut impl ObservedTree) -> Result<(), Stopped> {
-        let mut by_directory: HashMap<Directory, Known<'_>> = HashMap::new();
+        let mut by_directory: HashMap<Directory, RecordedDirectory<'_>> = HashMap::new();
         for (directory, name, stands) in recorded.entries() {
             by_directory.entry(directory).or_default().entries.push((name, stands));
         }
@@ -87,7 +90,7 @@ impl Compared {
             let here = self.live[&directory];
             let mut changed = HashSet::new();
             for (name, stands) in known.entries {
-                let now = Stands::from(live.entry(here, name)?);
+                let now = live.entry(here, name)?.map_text(Box::from);
                 if now != *stands {
                     changed.insert(name);
                     self.changes.facts.push(change(recorded.path(directory, name), stands, &now));
@@ -131,7 +134,7 @@ impl Compared {
             (Entered::Unknown, _) => "could not be read, and can be",
             (_, Entered::Unknown) => "could be read, and cannot be",
         };
-        self.changes.facts.push(Change { path, what: what.to_owned(), was: None, is: None });
+        self.changes.facts.push(FactChange { path, what: what.to_owned(), was: None, is: None });
     }
 
     /// Compares which directories they are, and when they were changed.
@@ -147,25 +150,30 @@ impl Compared {
                 false => "is another directory",
             };
             let path = recorded.path(directory, b"");
-            self.changes.touched.push(Change { path, what: what.to_owned(), was: None, is: None });
+            self.changes.touched.push(FactChange {
+                path,
+                what: what.to_owned(),
+                was: None,
+                is: None,
+            });
         }
     }
 }
 
-fn change(path: Vec<u8>, was: &Stands, is: &Stands) -> Change {
-    let text = |stands: &Stands| match stands {
-        Stands::Link(text) => Some(text.to_vec()),
+fn change(path: Vec<u8>, was: &RecordedEntry, is: &RecordedEntry) -> FactChange {
+    let text = |stands: &RecordedEntry| match stands {
+        Entry::Symlink(text) => Some(text.to_vec()),
         _ => None,
     };
-    let word = |stands: &Stands| match stands {
-        Stands::Absent => "not there",
-        Stands::Plain => "a file or directory",
-        Stands::Link(_) => "a link",
-        Stands::Unknown => "unreadable",
+    let word = |stands: &RecordedEntry| match stands {
+        Entry::Absent => "not there",
+        Entry::Plain(()) => "a file or directory",
+        Entry::Symlink(_) => "a link",
+        Entry::Unreadable => "unreadable",
     };
     let what = match (was, is) {
-        (Stands::Link(_), Stands::Link(_)) => "was a link, and is another".to_owned(),
+        (Entry::Symlink(_), Entry::Symlink(_)) => "was a link, and is another".to_owned(),
         _ => format!("was {}, and is {}", word(was), word(is)),
     };
-    Change { path, what, was: text(was), is: text(is) }
+    FactChange { path, what, was: text(was), is: text(is) }
 }

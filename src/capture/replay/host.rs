@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::tree::ReplayTree;
-use crate::capture::format::{Capture, CaptureError, FactLog, Response, unkeep};
+use crate::capture::format::{Capture, CaptureError, FactLog, RecordedResponse, unkeep};
 use crate::capture::record::{RecordingTree, Refused};
 use crate::display::Escaped;
 use crate::request::{Content, Host, OutputHandle, OutputKind, Purpose, RequestError};
@@ -24,7 +24,7 @@ pub struct ReplayHost {
     log: FactLog,
     /// What the request wrote when it was recorded, and what it was told.
     pub output: Option<Vec<u8>>,
-    pub response: Option<Response>,
+    pub response: Option<RecordedResponse>,
 }
 
 impl ReplayHost {

@@ -5,7 +5,7 @@ mod host;
 mod live;
 mod tree;
 
-pub use changes::{Change, Changes, changes};
+pub use changes::{FactChange, FactChanges, changes};
 pub use host::ReplayHost;
 pub use live::LiveHost;
 pub use tree::ReplayTree;

@@ -5,7 +5,7 @@
 use hashbrown::HashMap;
 
 use super::host::shown;
-use crate::capture::format::{Fact, Facts, Kind, MOST_FACTS, each};
+use crate::capture::format::{Fact, FactKind, Facts, MOST_FACTS, each};
 use crate::fs::{Counts, Identity, Observations, Stamp, Unreadable};
 use crate::request::ObservedTree;
 use crate::resolve::{Directory, Entered, Entry, Stopped, Tree};
@@ -17,48 +17,31 @@ const LONGEST_LINK: usize = 1 << 16;
 
 /// What facts tell of a tree. A question that was not asked when they were taken down has no answer.
 pub struct ReplayTree {
-    entries: HashMap<Location, Stands>,
-    entered: HashMap<Location, Entered>,
+    entries: HashMap<EntryKey, RecordedEntry>,
+    entered: HashMap<EntryKey, Entered>,
     above: HashMap<Directory, Entered>,
-    places: HashMap<Directory, Option<Location>>,
+    places: HashMap<Directory, Option<EntryKey>>,
     top: Option<Entered>,
     stopped: Option<Stopped>,
     observations: Observations,
     stamps: Vec<Stamp>,
     /// By directory: how it was met first.
-    met: Vec<Option<Met>>,
+    met: Vec<Option<FirstPath>>,
 }
+
+/// What was at a location.
+pub type RecordedEntry = Entry<Box<[u8]>>;
 
 /// A directory, and a name in it.
-type Location = (Directory, Box<[u8]>);
-
-/// What stands at a location.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stands {
-    Absent,
-    Plain,
-    Link(Box<[u8]>),
-    Unknown,
-}
+type EntryKey = (Directory, Box<[u8]>);
 
 /// How a directory was met.
 #[derive(Clone)]
-enum Met {
+enum FirstPath {
     Root,
     Top,
     Above(Directory),
     In(Directory, Box<[u8]>),
-}
-
-impl From<Entry<'_>> for Stands {
-    fn from(entry: Entry<'_>) -> Self {
-        match entry {
-            Entry::Absent => Self::Absent,
-            Entry::Plain => Self::Plain,
-            Entry::Link(text) => Self::Link(text.into()),
-            Entry::Unknown => Self::Unknown,
-        }
-    }
 }
 
 const ROOT: Directory = Directory(0);
@@ -72,7 +55,7 @@ impl ReplayTree {
         }
         let mut met = vec![None; stamps.len()];
         if let Some(root) = met.first_mut() {
-            *root = Some(Met::Root);
+            *root = Some(FirstPath::Root);
         }
         let mut recorded = Self {
             entries: HashMap::new(),
@@ -111,37 +94,40 @@ impl ReplayTree {
             return None;
         }
         match kind {
-            Kind::Absent => self.entries.extend([stands(Stands::Absent)?]),
-            Kind::Plain => self.entries.extend([stands(Stands::Plain)?]),
-            Kind::Link => self.entries.extend([stands(Stands::Link(text.into()))?]),
-            Kind::Unknown => self.entries.extend([stands(Stands::Unknown)?]),
-            Kind::Entered | Kind::NotADirectory | Kind::EnteredUnknown => {
-                let (place, _) = stands(Stands::Plain)?;
-                let entered = entered(kind == Kind::Entered, kind == Kind::NotADirectory, number);
-                self.meet(entered, Met::In(directory, name.into()));
+            FactKind::Absent => self.entries.extend([stands(Entry::Absent)?]),
+            FactKind::Plain => self.entries.extend([stands(Entry::Plain(()))?]),
+            FactKind::Link => self.entries.extend([stands(Entry::Symlink(text.into()))?]),
+            FactKind::Unknown => self.entries.extend([stands(Entry::Unreadable)?]),
+            FactKind::Entered | FactKind::NotADirectory | FactKind::EnteredUnknown => {
+                let (place, _) = stands(Entry::Plain(()))?;
+                let entered =
+                    entered(kind == FactKind::Entered, kind == FactKind::NotADirectory, number);
+                self.meet(entered, FirstPath::In(directory, name.into()));
                 self.entered.insert(place, entered);
             }
-            Kind::Above | Kind::AboveNotADirectory | Kind::AboveUnknown => {
-                let above = entered(kind == Kind::Above, kind == Kind::AboveNotADirectory, number);
-                self.meet(above, Met::Above(directory));
+            FactKind::Above | FactKind::AboveNotADirectory | FactKind::AboveUnknown => {
+                let above =
+                    entered(kind == FactKind::Above, kind == FactKind::AboveNotADirectory, number);
+                self.meet(above, FirstPath::Above(directory));
                 self.above.insert(directory, above);
             }
-            Kind::Top | Kind::TopNotADirectory | Kind::TopUnknown => {
-                let top = entered(kind == Kind::Top, kind == Kind::TopNotADirectory, number);
-                self.meet(top, Met::Top);
+            FactKind::Top | FactKind::TopNotADirectory | FactKind::TopUnknown => {
+                let top =
+                    entered(kind == FactKind::Top, kind == FactKind::TopNotADirectory, number);
+                self.meet(top, FirstPath::Top);
                 self.top = Some(top);
             }
-            Kind::Place => {
+            FactKind::Place => {
                 self.places.insert(directory, Some((number, text.into())));
             }
-            Kind::NoPlace => {
+            FactKind::NoPlace => {
                 self.places.insert(directory, None);
             }
         }
         Some(())
     }
 
-    fn meet(&mut self, entered: Entered, how: Met) {
+    fn meet(&mut self, entered: Entered, how: FirstPath) {
         if let Entered::Directory(directory) = entered
             && let Some(met @ None) = self.met.get_mut(directory.0 as usize)
         {
@@ -150,7 +136,7 @@ impl ReplayTree {
     }
 
     /// The locations that were asked for, each with what stood there.
-    pub fn entries(&self) -> impl Iterator<Item = (Directory, &[u8], &Stands)> {
+    pub fn entries(&self) -> impl Iterator<Item = (Directory, &[u8], &RecordedEntry)> {
         self.entries.iter().map(|((directory, name), stands)| (*directory, &**name, stands))
     }
 
@@ -223,22 +209,22 @@ impl ObservedTree for ReplayTree {
                     parts.push(b"...");
                     break;
                 }
-                Some(Met::In(parent, name)) => {
+                Some(FirstPath::In(parent, name)) => {
                     let cut = &name[name.len().saturating_sub(LONGEST_PATH)..];
                     length += cut.len() + 1;
                     parts.push(cut);
                     directory = *parent;
                 }
-                Some(Met::Above(inner)) => {
+                Some(FirstPath::Above(inner)) => {
                     length += b"../".len();
                     parts.push(b"..");
                     directory = *inner;
                 }
-                Some(Met::Top) => {
+                Some(FirstPath::Top) => {
                     is_absolute = true;
                     break;
                 }
-                Some(Met::Root) | None => break,
+                Some(FirstPath::Root) | None => break,
             }
         }
         let mut path = Vec::new();
@@ -276,28 +262,25 @@ impl Tree for ReplayTree {
         Some((*parent, name))
     }
 
-    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<'_>, Stopped> {
-        match self.entries.get(&Asked(directory, name)) {
-            Some(Stands::Absent) => Ok(Entry::Absent),
-            Some(Stands::Plain) => Ok(Entry::Plain),
-            Some(Stands::Link(text)) => Ok(Entry::Link(text)),
-            Some(Stands::Unknown) => Ok(Entry::Unknown),
+    fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<&[u8]>, Stopped> {
+        match self.entries.get(&Question(directory, name)) {
+            Some(entry) => Ok(entry.as_deref()),
             None => Err(self.unasked(directory, name)),
         }
     }
 
     fn enter(&mut self, directory: Directory, name: &[u8]) -> Result<Entered, Stopped> {
-        let known = self.entered.get(&Asked(directory, name)).copied();
+        let known = self.entered.get(&Question(directory, name)).copied();
         known.ok_or_else(|| self.unasked(directory, name))
     }
 }
 
 /// A location that is looked up.
 #[derive(Hash)]
-struct Asked<'n>(Directory, &'n [u8]);
+struct Question<'n>(Directory, &'n [u8]);
 
-impl hashbrown::Equivalent<Location> for Asked<'_> {
-    fn equivalent(&self, known: &Location) -> bool {
+impl hashbrown::Equivalent<EntryKey> for Question<'_> {
+    fn equivalent(&self, known: &EntryKey) -> bool {
         self.0 == known.0 && *self.1 == *known.1
     }
 }

@@ -50,7 +50,7 @@ impl Page {
 /// Explains the rows that are asked for. Coloured if `colours`.
 pub fn explain(asked: &Explain, colours: bool) -> Result<String, CommandError> {
     let mut page = Page { text: String::new(), json: asked.json, colours: Colours(colours) };
-    let chosen = Chosen::new(&asked.paths)?;
+    let chosen = RowFilter::new(&asked.paths)?;
     match &asked.subject {
         Subject::Spec(mtree, options) => {
             let cache = Cache::new(Cache::DEFAULT_LIMIT);
@@ -80,7 +80,7 @@ pub fn explain(asked: &Explain, colours: bool) -> Result<String, CommandError> {
 }
 
 /// The rows that somebody asks for: all that are of note, if none.
-struct Chosen(Option<Vec<Pattern>>);
+struct RowFilter(Option<Vec<Pattern>>);
 
 struct Pattern {
     /// As it is shown.
@@ -88,7 +88,7 @@ struct Pattern {
     glob: GlobMatcher,
 }
 
-impl Chosen {
+impl RowFilter {
     fn new(patterns: &[OsString]) -> Result<Self, CommandError> {
         let patterns = patterns.iter().map(|pattern| Pattern::new(pattern));
         let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
@@ -125,7 +125,7 @@ fn tell(
     options: &ResolveOptions,
     inputs: Option<&Inputs>,
     host: &mut impl Host,
-    chosen: &Chosen,
+    chosen: &RowFilter,
     page: &mut Page,
 ) -> Result<(), CommandError> {
     let Specs { spec, also } = match Specs::read(mtree, options, host) {
@@ -133,12 +133,12 @@ fn tell(
         specs => specs?,
     };
     if options.no_resolve {
-        for (number, row) in spec.rows().iter().enumerate() {
-            if chosen.takes(spec.path(row)) {
+        for row in spec.row_ids() {
+            if chosen.takes(spec.path(spec.row(row))) {
                 page.tell(&Explanation {
                     becomes: "itself".to_owned(),
                     because: vec!["--no-resolve: rows are changed, and not resolved".to_owned()],
-                    ..of_row(&spec, number)
+                    ..of_row(&spec, row)
                 })?;
             }
         }
@@ -148,14 +148,21 @@ fn tell(
     let takes = |path: &[u8]| chosen.takes(path);
     let chosen = chosen.0.is_some().then_some(&takes as resolve::Chosen<'_>);
     let resolve = options.resolve;
-    let explained =
-        resolve::explain(&spec, &also, resolve, inputs, &mut tree, chosen, |explained, tree| {
-            let wording = Wording { spec: &spec, options: resolve, tree };
+    let explained = resolve::explain(
+        &spec,
+        &also,
+        resolve,
+        inputs,
+        &mut tree,
+        chosen,
+        |explained, decisions, tree| {
+            let wording = Wording { spec: &spec, options: resolve, decisions, tree };
             page.tell(&match explained {
                 Explained::Directory(trace) => wording.directory(trace),
                 Explained::Row(trace) => wording.row(trace),
             })
-        });
+        },
+    );
     match explained {
         Err(CommandError::Request(error)) => match &error {
             RequestError::SymlinkLoop { path, .. } | RequestError::MissingTarget { path, .. } => {
@@ -163,6 +170,6 @@ fn tell(
             }
             _ => Err(error.into()),
         },
-        explained => explained,
+        explained => explained.map(drop),
     }
 }

@@ -5,24 +5,26 @@
 use super::explanation::{ExplainedHop, Explanation};
 use crate::display::Escaped;
 use crate::error::Sentence;
-use crate::mtree::{Kind, Spec};
+use crate::mtree::{Kind, RowId, Spec};
 use crate::path;
 use crate::request::{ObservedTree, RequestError};
 use crate::resolve::{
-    Becomes, DirectoryTrace, Hop, MOST_LINKS, MissingTarget, Options, Reason, RowTrace, Staying,
+    Decisions, DirectoryTrace, Hop, Link, MOST_LINKS, MissingTarget, Options, Reason, RowOutcome,
+    RowTrace, Unchanged,
 };
 
 /// Puts stories into words.
 pub struct Wording<'t, T> {
     pub spec: &'t Spec,
     pub options: Options,
+    pub decisions: &'t Decisions,
     pub tree: &'t T,
 }
 
 impl<T: ObservedTree> Wording<'_, T> {
     /// What is told of a row.
     pub fn row(&self, trace: RowTrace) -> Explanation {
-        let row = &self.spec.rows()[trace.row];
+        let row = self.spec.row(trace.row);
         let name = path::split(self.spec.source(row)).1;
         let mut explanation = of_row(self.spec, trace.row);
         let staging = trace.stagings.iter();
@@ -39,62 +41,30 @@ impl<T: ObservedTree> Wording<'_, T> {
             explanation.because.push(because);
         };
         let declared = row.kind() == Kind::Link;
-        match &trace.becomes {
-            Becomes::Link(text, reason) => {
+        match trace.outcome {
+            RowOutcome::Link(number) => {
+                let Link { text, reason, .. } = &self.decisions.links()[number as usize];
                 if declared {
                     rule(4, "the build declared it a link: it is never inlined".to_owned());
                 }
-                match reason {
-                    Reason::Indirect => rule(
-                        1,
-                        "its home is no symlink, and another row with that home was reached \
-                         through fewer linked directories"
-                            .to_owned(),
-                    ),
-                    Reason::Hop(hop) => rule(
-                        2,
-                        format!("hop {} is the first on its trail that is another row", hop + 1),
-                    ),
-                    Reason::Directory(hop) => rule(
-                        2,
-                        format!(
-                            "hop {} is the first on its trail that is a directory of the archive, and \
-                             none is another row",
-                            hop + 1
-                        ),
-                    ),
-                    Reason::Nowhere => rule(
-                        3,
-                        "its relative link leads nowhere at all: there is nothing to inline, so \
-                         it is kept as written"
-                            .to_owned(),
-                    ),
-                    Reason::Kept => rule(
-                        3,
-                        "nothing on its trail is in the archive, and --missing-target=keep keeps \
-                         what is relative"
-                            .to_owned(),
-                    ),
-                    Reason::Declared => rule(
-                        4,
-                        "nothing on its trail is in the archive: it keeps its declared target"
-                            .to_owned(),
-                    ),
-                }
+                let (number, because) = became_link(*reason);
+                rule(number, because);
                 if matches!(reason, Reason::Hop(_) | Reason::Directory(_) | Reason::Indirect) {
                     rule(5, text_rule(text, trace.author.as_deref()));
                 }
                 explanation.becomes = format!("a link to {}", shown(text));
             }
-            Becomes::PartOf(directory) => {
-                rule(6, format!("{} is one link in the tree, and becomes one", shown(directory)));
-                explanation.becomes = "nothing: it goes with its directory".to_owned();
+            RowOutcome::Removed(number) => {
+                let directory = &self.decisions.directory_links()[number as usize].path;
+                rule(
+                    6,
+                    format!("{} is one symlink in the tree, and becomes one", shown(directory)),
+                );
+                explanation.becomes = "nothing: it is removed with its directory".to_owned();
             }
-            Becomes::Itself(staying) => {
-                let (number, because) = self.staying(*staying, &trace);
-                if number > 0 {
-                    explanation.rules.push(number);
-                }
+            RowOutcome::Unchanged(why) => {
+                let (number, because) = self.unchanged(why, &trace);
+                explanation.rules.extend(number);
                 explanation.because.push(because.to_owned());
                 explanation.becomes = "itself".to_owned();
             }
@@ -102,41 +72,42 @@ impl<T: ObservedTree> Wording<'_, T> {
         explanation
     }
 
-    fn staying(&self, staying: Staying, trace: &RowTrace) -> (u8, &'static str) {
-        match staying {
-            Staying::Apart => (0, "it takes no part: it is no file or link with a source"),
-            Staying::Finished => (4, "it is a finished link, and passes through"),
-            Staying::Plain => (1, "its home is no symlink"),
-            Staying::KeptInside => (
-                3,
-                "its link leads nowhere in the tree, and would climb out of the archive, which only \
-                 a link that the build declared may do",
+    fn unchanged(&self, why: Unchanged, trace: &RowTrace) -> (Option<u8>, &'static str) {
+        match why {
+            Unchanged::NoPart => (None, "it takes no part: it is not a file or link with a source"),
+            Unchanged::FinishedLink => (Some(4), "it is a finished link, and passes through"),
+            Unchanged::NotASymlink => (Some(1), "its home is not a symlink"),
+            Unchanged::DanglingOutside => (
+                Some(3),
+                "its symlink is dangling, and would lead out of the archive, which only a link that \
+                 the build declared may do",
             ),
-            Staying::Absent => {
-                (8, "its source is not there, or not among the inputs: add it to srcs")
+            Unchanged::Absent => {
+                (Some(8), "its source does not exist, or is not an input: add it to srcs")
             }
-            Staying::Unknown => {
-                (8, "a directory on the way cannot be read: nothing is known of it")
+            Unchanged::Unreadable => {
+                (Some(8), "a directory on the way cannot be read: nothing is known of it")
             }
-            Staying::Contested => {
-                (0, "its archive path stands more than once, for different things")
+            Unchanged::Conflict => {
+                (None, "its archive path is used more than once, for different sources")
             }
-            Staying::Inlined => match self.options.missing_target {
-                MissingTarget::Keep => (
-                    3,
-                    "nothing on its trail is in the archive, and --missing-target=keep has no \
-                     relative target inside the archive to keep: its bytes go in",
-                ),
-                _ if trace.trail.iter().any(|hop| !hop.rows.is_empty()) => (
-                    3,
-                    "no row on its trail can be a target: its archive path is this row's, or \
-                     stands for several things: its bytes go in",
-                ),
-                _ if trace.trail.is_empty() => {
-                    (3, "its link leads to no location: its bytes go in")
-                }
-                _ => (3, "nothing on its trail is in the archive: its bytes go in"),
-            },
+            Unchanged::Inlined => {
+                let because = match self.options.missing_target {
+                    MissingTarget::Keep => {
+                        "nothing on its trail is in the archive, and --missing-target=keep has no \
+                         relative target inside the archive to keep: its bytes go in"
+                    }
+                    _ if trace.trail.iter().any(|hop| !hop.rows.is_empty()) => {
+                        "no row on its trail can be a target: its archive path is this row's, or is \
+                         used for different sources: its bytes go in"
+                    }
+                    _ if trace.trail.is_empty() => {
+                        "its symlink leads to no location: its bytes go in"
+                    }
+                    _ => "nothing on its trail is in the archive: its bytes go in",
+                };
+                (Some(3), because)
+            }
         }
     }
 
@@ -177,9 +148,45 @@ impl<T: ObservedTree> Wording<'_, T> {
     }
 }
 
+/// The rule that made a row a link, and what it says.
+fn became_link(reason: Reason) -> (u8, String) {
+    match reason {
+        Reason::Indirect => (
+            1,
+            "its home is not a symlink, and another row with that home was reached through fewer \
+             symlinked directories"
+                .to_owned(),
+        ),
+        Reason::Hop(hop) => {
+            (2, format!("hop {} is the first on its trail that is another row", hop + 1))
+        }
+        Reason::Directory(hop) => (
+            2,
+            format!(
+                "hop {} is the first on its trail that is a directory of the archive, and none is \
+                 another row",
+                hop + 1
+            ),
+        ),
+        Reason::Dangling => (
+            3,
+            "its relative symlink is dangling: there is nothing to inline, so it is kept as written"
+                .to_owned(),
+        ),
+        Reason::Kept => (
+            3,
+            "nothing on its trail is in the archive, and --missing-target=keep keeps what is relative"
+                .to_owned(),
+        ),
+        Reason::Declared { .. } => {
+            (4, "nothing on its trail is in the archive: it keeps its declared target".to_owned())
+        }
+    }
+}
+
 fn text_rule(text: &[u8], author: Option<&[u8]>) -> String {
     match author == Some(text) {
-        true => "the text is the author's, to the letter".to_owned(),
+        true => "the text is the author's, verbatim".to_owned(),
         false => "the text is the relative path between the two".to_owned(),
     }
 }
@@ -191,7 +198,7 @@ pub fn failed(path: &str, error: &RequestError) -> Explanation {
             (3, "nothing on its trail is in the archive, and --missing-target=fail".to_owned())
         }
         RequestError::SymlinkLoop { .. } => {
-            (9, format!("links that go round, or are more than {MOST_LINKS}, are an error"))
+            (9, format!("a symlink loop, or more than {MOST_LINKS} symlinks, is an error"))
         }
         _ => (9, "a row that cannot be read is an error".to_owned()),
     };
@@ -211,8 +218,8 @@ pub fn failed(path: &str, error: &RequestError) -> Explanation {
 }
 
 /// What is told of any row.
-pub fn of_row(spec: &Spec, number: usize) -> Explanation {
-    let row = &spec.rows()[number];
+pub fn of_row(spec: &Spec, row: RowId) -> Explanation {
+    let row = spec.row(row);
     Explanation {
         path: shown(spec.path(row)),
         of: "row",

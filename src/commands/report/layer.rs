@@ -14,10 +14,10 @@ use crate::commands::loading::{self, Recorded};
 use crate::display::Escaped;
 use crate::error::Sentence;
 use crate::layer::sizes::{self, HEADER};
-use crate::mtree::{Kind, Spec};
+use crate::mtree::{Kind, RowId, Spec};
 use crate::path;
 use crate::request::{Host, ObservedTree, Report, Specs};
-use crate::resolve::{self, Becomes, Decisions, Explained, RowTrace, Staying};
+use crate::resolve::{self, Decisions, Explained, RowOutcome, RowTrace, Unchanged};
 
 /// The most that is said of rows left as files, in bytes: a stranger's capture may make it endless.
 const MOST: usize = 256 << 20;
@@ -111,31 +111,31 @@ impl Layer {
         let mut tree = host.tree()?;
         let mut decisions = Decisions::default();
         if !options.no_resolve {
-            let options = options.resolve;
-            decisions = resolve::resolve(&spec, &also, options, inputs.as_ref(), &mut tree)?;
             let inputs = inputs.as_ref();
-            let mut said = 0;
-            resolve::explain(&spec, &also, options, inputs, &mut tree, None, |explained, tree| {
+            let mut length = 0;
+            let tell = |explained, _: &Decisions, tree: &_| {
                 if let Explained::Row(trace) = explained
-                    && let Becomes::Itself(Staying::Inlined) = trace.becomes
+                    && trace.outcome == RowOutcome::Unchanged(Unchanged::Inlined)
                 {
-                    let why = want(&trace, &spec, tree);
-                    said += why.len();
-                    if said > MOST {
+                    let why = not_in_archive(&trace, &spec, tree);
+                    length += why.len();
+                    if length > MOST {
                         return Err(CommandError::LongReport(MOST));
                     }
                     self.left.push(weigher.left(trace.row, 3, why));
                 }
                 Ok(())
-            })?;
+            };
+            decisions =
+                resolve::explain(&spec, &also, options.resolve, inputs, &mut tree, None, tell)?;
         }
         self.report = Report::new(&spec, &decisions, &tree.observations());
         drop(tree);
-        for &row in &decisions.absent {
-            let why = "its source is not there, or not among the inputs".to_owned();
+        for row in decisions.unchanged(Unchanged::Absent) {
+            let why = "its source does not exist, or is not an input".to_owned();
             self.left.push(weigher.left(row, 8, why));
         }
-        for &row in &decisions.unknown {
+        for row in decisions.unchanged(Unchanged::Unreadable) {
             let why = "a directory on the way cannot be read".to_owned();
             self.left.push(weigher.left(row, 8, why));
         }
@@ -144,26 +144,26 @@ impl Layer {
     }
 
     fn weigh(&mut self, spec: &Spec, decisions: &Decisions, weigher: &Weigher<'_>) {
-        for (number, row) in spec.rows().iter().enumerate() {
-            match (row.kind(), weigher.file(number)) {
+        for row in spec.row_ids() {
+            match (spec.row(row).kind(), weigher.file(row)) {
                 (Kind::File, Some(bytes)) => add(&mut self.with_copies, bytes),
                 (Kind::File, None) => self.unweighed += 1,
                 _ => add(&mut self.with_copies, HEADER),
             }
         }
-        for (row, text) in &decisions.links {
-            let bytes = weigher.file(*row).map(|bytes| bytes.saturating_sub(HEADER));
-            let found = &spec.rows()[*row];
+        for link in decisions.links() {
+            let bytes = weigher.file(link.row).map(|bytes| bytes.saturating_sub(HEADER));
+            let found = spec.row(link.row);
             if found.kind() == Kind::File {
-                self.saving(spec.path(found), text, 1, bytes);
+                self.saving(spec.path(found), &link.text, 1, bytes);
             }
         }
-        for link in &decisions.directory_links {
-            let files = link.rows.iter().filter(|row| spec.rows()[**row].kind() == Kind::File);
+        for link in decisions.directory_links() {
+            let files = link.rows.iter().filter(|row| spec.row(**row).kind() == Kind::File);
             let bytes = files
                 .map(|row| weigher.file(*row))
                 .try_fold(0, |all: u64, bytes| Some(all.saturating_add(bytes?)));
-            let others = link.rows.iter().filter(|row| spec.rows()[**row].kind() != Kind::File);
+            let others = link.rows.iter().filter(|row| spec.row(**row).kind() != Kind::File);
             let others = others.count() as u64 * HEADER;
             let bytes = bytes.map(|bytes| bytes.saturating_add(others).saturating_sub(HEADER));
             self.saving(&link.path, &link.text, link.rows.len(), bytes);
@@ -181,9 +181,9 @@ impl Layer {
     }
 }
 
-/// Why a row was left for want of a target.
-fn want(trace: &RowTrace, spec: &Spec, tree: &impl ObservedTree) -> String {
-    let name = path::split(spec.source(&spec.rows()[trace.row])).1;
+/// Why a row stays a file: where its trail leads.
+fn not_in_archive(trace: &RowTrace, spec: &Spec, tree: &impl ObservedTree) -> String {
+    let name = path::split(spec.source(spec.row(trace.row))).1;
     let home = trace.home.map(|(directory, _)| tree.path(directory, name));
     let hops = trace.trail.iter().map(|hop| tree.path(hop.directory, &hop.name));
     let trail: Vec<_> =
@@ -204,8 +204,8 @@ struct Weigher<'s> {
 
 impl Weigher<'_> {
     /// The weight of a row's file in a tar archive, in bytes.
-    fn file(&self, number: usize) -> Option<u64> {
-        let row = &self.spec.rows()[number];
+    fn file(&self, row: RowId) -> Option<u64> {
+        let row = self.spec.row(row);
         if let Some(size) = self.spec.size(row) {
             return Some(sizes::file(size));
         }
@@ -213,8 +213,8 @@ impl Weigher<'_> {
         file.is_file().then(|| sizes::file(file.len()))
     }
 
-    fn left(&self, number: usize, rule: u8, why: String) -> Left {
-        let path = Escaped(self.spec.path(&self.spec.rows()[number])).to_string();
-        Left { path, why, rule, bytes: self.file(number) }
+    fn left(&self, row: RowId, rule: u8, why: String) -> Left {
+        let path = Escaped(self.spec.path(self.spec.row(row))).to_string();
+        Left { path, why, rule, bytes: self.file(row) }
     }
 }

@@ -15,10 +15,10 @@ fn stamp(inode: u64, second: i64) -> Stamp {
 }
 
 /// What was remembered of a directory, or nothing yet.
-fn have(cache: &Cache, stamp: Stamp, now: Moment) -> Arc<Known> {
+fn have(cache: &Cache, stamp: Stamp, now: Moment) -> Arc<CachedDirectory> {
     let read = || {
         thread::yield_now();
-        Ok::<_, Infallible>(Known::by_look_ups(stamp))
+        Ok::<_, Infallible>(CachedDirectory::by_look_ups(stamp))
     };
     match cache.get_or_read(stamp, now, |_| true, read) {
         Ok((known, _)) => known,
@@ -51,12 +51,12 @@ fn at_once(work: impl Fn(u64) + Sync) {
 #[test]
 fn what_is_held_is_what_the_remembered_directories_take_however_they_come_and_go() {
     // Room for some ten directories of the sixteen.
-    let cache = Cache::new(10 * Known::by_look_ups(stamp(0, 0)).bytes.into_inner());
+    let cache = Cache::new(10 * CachedDirectory::by_look_ups(stamp(0, 0)).bytes.into_inner());
     at_once(|thread| {
         for round in 0..20_000_u64 {
             let known =
                 have(&cache, stamp((round * 7 + thread) % 16, (round / 1000) as i64), LATER);
-            cache.add(&known, &(round % 50).to_le_bytes(), Seen::Absent);
+            cache.add(&known, &(round % 50).to_le_bytes(), Entry::Absent);
         }
     });
     assert_eq!(cache.held(), counted(&cache));

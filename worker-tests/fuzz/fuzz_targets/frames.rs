@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use libfuzzer_sys::fuzz_target;
-use mtree_worker::server::{Frames, Incoming, Options, Protocol, ServerError};
+use mtree_worker::server::{Frames, Incoming, ServerOptions, Protocol, ServerError};
 use protobuf::Message;
 use tokio::io::{AsyncRead, ReadBuf};
 use worker_fuzz::{Chooser, split, within};
@@ -28,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
     let protocol = if choices & 1 == 0 { Protocol::Proto } else { Protocol::Json };
     // A length may claim a gigabyte; what is taken must follow what came.
     let max_request = [1 << 30, 1 << 8][(choices >> 1 & 1) as usize];
-    let options = Options { protocol, jobs: 1, max_request };
+    let options = ServerOptions { protocol, jobs: 1, max_request };
     let chooser = Chooser::new(choices);
     let read = |chooser| {
         within(BASE + A_BYTE * stream.len(), || frames(Cut { rest: stream, chooser }, &options))
@@ -59,7 +59,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 /// The messages of a stream, and how it ends: where, and in which way.
-fn frames(stream: Cut<'_>, options: &Options) -> (Vec<Vec<u8>>, String) {
+fn frames(stream: Cut<'_>, options: &ServerOptions) -> (Vec<Vec<u8>>, String) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let mut frames = Frames::new(stream, options);
     let mut messages = Vec::new();

@@ -22,7 +22,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mtree_worker::server::{Cancel, Ended, Handler, Options, Protocol, Request, Response, serve};
+use mtree_worker::server::{
+    Cancel, Ended, Handler, Protocol, Request, Response, ServerOptions, serve,
+};
 
 fn main() -> ExitCode {
     match serve(&options(), Echo::default()) {
@@ -35,8 +37,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn options() -> Options {
-    let mut options = Options::default();
+fn options() -> ServerOptions {
+    let mut options = ServerOptions::default();
     for argument in std::env::args().skip(1) {
         match argument.split_once('=') {
             Some(("--protocol", "json")) => options.protocol = Protocol::Json,

@@ -10,7 +10,7 @@ use super::homes::Homes;
 use crate::path;
 
 /// The contested among the archive paths of the rows that matter.
-pub struct Contested<'s> {
+pub struct Conflicts<'s> {
     paths: HashMap<&'s [u8], Claim>,
 }
 
@@ -22,7 +22,7 @@ struct Claim {
     among_own: bool,
 }
 
-impl<'s> Contested<'s> {
+impl<'s> Conflicts<'s> {
     /// Looks at the archive paths of `rows`, all of which take part.
     pub fn find(
         archive: &Archive<'s>,

@@ -12,7 +12,7 @@ use crate::path;
 /// The rows at the locations that somebody asks for. First every location is noted, then all rows
 /// are gone through once: most rows are at no location that a link leads to.
 #[derive(Default)]
-pub struct Places {
+pub struct Locations {
     numbers: HashMap<Location, usize>,
     /// By the number of a location.
     rows: Vec<Vec<RowId>>,
@@ -34,8 +34,8 @@ impl Equivalent<Location> for Asked<'_> {
     }
 }
 
-impl Places {
-    /// RequestRecorder a location.
+impl Locations {
+    /// Notes a location.
     pub fn note(&mut self, directory: Directory, name: &[u8]) {
         let number = directory.0 as usize;
         if self.directories.len() <= number {

@@ -1,0 +1,88 @@
+//! The crate has one spine: each module uses only those below it. ARCHITECTURE.md draws it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module at the top of the crate, and those that it may use.
+const ALLOWED: &[(&str, &[&str])] = &[
+    (
+        "cli",
+        &[
+            "args", "capture", "commands", "display", "error", "fs", "log", "request", "server",
+            "worker",
+        ],
+    ),
+    (
+        "commands",
+        &[
+            "args", "capture", "display", "error", "fs", "layer", "mtree", "path", "request",
+            "resolve", "server", "worker",
+        ],
+    ),
+    ("worker", &["args", "capture", "error", "fs", "request", "resolve", "server"]),
+    ("args", &["display", "fs", "mtree", "request", "resolve", "server"]),
+    ("capture", &["display", "error", "fs", "mtree", "request", "resolve"]),
+    ("request", &["display", "fs", "mtree", "resolve"]),
+    ("layer", &[]),
+    ("fs", &["path", "resolve"]),
+    ("resolve", &["mtree", "path"]),
+    ("mtree", &["path"]),
+    ("server", &[]),
+    ("path", &[]),
+    ("display", &[]),
+    ("log", &[]),
+    ("error", &[]),
+];
+
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => sources(&path, found),
+            false if path.extension().is_some_and(|kind| kind == "rs") => found.push(path),
+            false => {}
+        }
+    }
+}
+
+#[test]
+fn each_module_uses_only_modules_below_it() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let mut met: BTreeSet<(String, String)> = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let module = file.strip_prefix(&src).unwrap().iter().next().unwrap().to_str().unwrap();
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for used in code.flat_map(|line| line.split("crate::").skip(1)) {
+            let used: String = used
+                .chars()
+                .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+                .collect();
+            met.insert((module.trim_end_matches(".rs").to_owned(), used));
+        }
+    }
+    for (at, (module, below)) in ALLOWED.iter().enumerate() {
+        let later: Vec<_> = ALLOWED[at + 1..].iter().map(|(name, _)| *name).collect();
+        assert!(
+            below.iter().all(|name| later.contains(name)),
+            "{module}: {below:?} must be below it"
+        );
+        let used = met.iter().filter(|(user, used)| user == module && used != module);
+        let used: Vec<_> = used.map(|(_, used)| used.as_str()).collect();
+        assert_eq!(used, *below, "what {module} uses");
+        assert!(
+            src.join(format!("{module}.rs")).is_file() || src.join(module).is_dir(),
+            "{module}"
+        );
+    }
+    let modules = met
+        .iter()
+        .map(|(module, _)| module.as_str())
+        .filter(|name| !["lib", "main"].contains(name));
+    modules.for_each(|name| {
+        assert!(ALLOWED.iter().any(|(known, _)| *known == name), "{name} is not listed")
+    });
+}
