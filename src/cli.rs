@@ -149,7 +149,7 @@ fn tell(response: &Response) -> ExitCode {
 
 /// Refuses a command line.
 fn refuse(error: &UsageError) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "mtree-worker: {}", error.rendered());
+    let _ = writeln!(std::io::stderr(), "mtree-worker: {error}");
     ExitCode::from(USAGE)
 }
 

@@ -11,7 +11,7 @@ const VARIABLE: &str = "MTREE_WORKER_LOG";
 
 /// Begins to log: what the environment asks for, else what `default` says, and requests that want
 /// more at debug.
-pub fn begin(default: &str) {
+pub(crate) fn begin(default: &str) {
     let asked = std::env::var(VARIABLE).unwrap_or_default();
     let filter = EnvFilter::builder().parse(if asked.is_empty() { default } else { &asked });
     let filter = match filter.and_then(|filter| Ok(filter.add_directive(VERBOSE.parse()?))) {
@@ -29,7 +29,7 @@ pub fn begin(default: &str) {
 }
 
 /// Begins to log if the environment asks for it.
-pub fn begin_if_asked() {
+pub(crate) fn begin_if_asked() {
     if std::env::var_os(VARIABLE).is_some() {
         begin("warn");
     }

@@ -26,31 +26,17 @@ pub enum ArgsError {
     Read(#[from] RequestError),
 }
 
-/// A command line that clap refuses.
+/// A command line that clap refuses, in clap's words: what is wrong, suggestions, and the usage.
 #[derive(Debug, thiserror::Error)]
-#[error("{sentence}; see mtree-worker --help")]
-pub struct UsageError {
-    /// What is wrong, on one line.
-    sentence: String,
-    /// The same with clap's suggestions and the usage line.
-    rendered: String,
-}
+#[error("{0}")]
+pub struct UsageError(String);
 
 impl UsageError {
     /// What clap has against the arguments.
     pub(super) fn new(error: &clap::Error) -> Self {
         let rendered = error.render().to_string();
         let rendered = rendered.strip_prefix("error: ").unwrap_or(&rendered);
-        let head = rendered.lines().map(str::trim).take_while(|line| !line.is_empty());
-        let sentence = head.collect::<Vec<_>>().join(" ");
-        let sentence = Escaped(sentence.as_bytes()).to_string();
         let lines = rendered.lines().map(|line| Escaped(line.as_bytes()).to_string());
-        let rendered = lines.collect::<Vec<_>>().join("\n");
-        Self { sentence, rendered }
-    }
-
-    /// What is wrong, with clap's suggestions and the usage line, for a terminal.
-    pub fn rendered(&self) -> &str {
-        &self.rendered
+        Self(lines.collect::<Vec<_>>().join("\n"))
     }
 }

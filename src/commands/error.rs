@@ -14,7 +14,7 @@ use crate::worker::WorkError;
 
 /// A command that failed.
 #[derive(Debug, thiserror::Error)]
-pub enum CommandError {
+pub(crate) enum CommandError {
     /// The request that is explained or replayed failed.
     #[error(transparent)]
     Request(#[from] RequestError),

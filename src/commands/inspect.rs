@@ -56,7 +56,11 @@ impl WalkedFile {
 }
 
 /// Inspects a directory, and gives what is to be shown. A progress bar is drawn if `terminal`.
-pub fn inspect(args: &Inspect, cache: &Cache, terminal: bool) -> Result<String, CommandError> {
+pub(crate) fn inspect(
+    args: &Inspect,
+    cache: &Cache,
+    terminal: bool,
+) -> Result<String, CommandError> {
     let started = Instant::now();
     let wrong = |source| CommandError::Inspect { path: args.directory.clone(), source };
     let dir = args.directory.canonicalize().map_err(wrong)?;

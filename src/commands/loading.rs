@@ -17,7 +17,7 @@ use crate::server::{Incoming, Protocol, Request};
 use crate::worker;
 
 /// What a file holds.
-pub enum Loaded {
+pub(super) enum Loaded {
     /// A capture.
     Capture(Box<Capture>),
     /// A bare `WorkRequest`.
@@ -26,7 +26,7 @@ pub enum Loaded {
 
 impl Loaded {
     /// Reads a file.
-    pub fn read(path: &Path) -> Result<Self, CommandError> {
+    pub(super) fn read(path: &Path) -> Result<Self, CommandError> {
         let file = read_file(path)?;
         if capture::is_capture(&file) {
             return decode(&file, path).map(|capture| Self::Capture(Box::new(capture)));
@@ -39,22 +39,22 @@ impl Loaded {
 }
 
 /// Reads a file.
-pub fn read_file(path: &Path) -> Result<Vec<u8>, CommandError> {
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, CommandError> {
     std::fs::read(path).map_err(|source| CommandError::Read { path: path.to_owned(), source })
 }
 
 /// Reads a file that must be a capture.
-pub fn read_capture(path: &Path) -> Result<Capture, CommandError> {
+pub(super) fn read_capture(path: &Path) -> Result<Capture, CommandError> {
     decode(&read_file(path)?, path)
 }
 
 /// Decodes the capture in `file`, which is at `path`.
-pub fn decode(file: &[u8], path: &Path) -> Result<Capture, CommandError> {
+pub(super) fn decode(file: &[u8], path: &Path) -> Result<Capture, CommandError> {
     capture::read(file).map_err(|source| unusable(path, source))
 }
 
 /// The host that the capture at `path` is.
-pub fn host(capture: &Capture, path: &Path) -> Result<ReplayHost, CommandError> {
+pub(super) fn host(capture: &Capture, path: &Path) -> Result<ReplayHost, CommandError> {
     ReplayHost::new(capture).map_err(|source| unusable(path, source))
 }
 
@@ -81,7 +81,7 @@ fn request(file: &[u8]) -> Result<Request, String> {
 }
 
 /// What a recorded request asks for.
-pub struct Recorded {
+pub(super) struct Recorded {
     /// The request.
     pub request: ResolveRequest,
     /// The inputs that it listed, if any.
@@ -90,7 +90,7 @@ pub struct Recorded {
 
 impl Recorded {
     /// Reads the request in a capture. Files of arguments are those of `host`.
-    pub fn new(capture: &Capture, host: &mut impl Host) -> Result<Self, CommandError> {
+    pub(super) fn new(capture: &Capture, host: &mut impl Host) -> Result<Self, CommandError> {
         let arguments = capture.arguments.iter().cloned().map(OsString::from_vec);
         let arguments: Vec<_> = arguments.collect();
         let protocol = match capture.form() {
@@ -133,7 +133,7 @@ fn bounded(request: ResolveRequest) -> Result<ResolveRequest, CommandError> {
 }
 
 /// The root of a recorded request whose worker runs in `directory`, or where it ran.
-pub fn root(capture: &Capture, directory: Option<&Path>) -> PathBuf {
+pub(super) fn root(capture: &Capture, directory: Option<&Path>) -> PathBuf {
     let ran_in = Path::new(OsStr::from_bytes(&capture.working_directory));
     directory.unwrap_or(ran_in).join(OsStr::from_bytes(&capture.root))
 }

@@ -3,11 +3,11 @@
 //! Must not know clap, nor decide how rows are resolved.
 
 mod error;
-pub mod explain;
-pub mod inspect;
+pub(crate) mod explain;
+pub(crate) mod inspect;
 mod loading;
-pub mod replay;
-pub mod report;
-pub mod resolve;
+pub(crate) mod replay;
+pub(crate) mod report;
+pub(crate) mod resolve;
 
-pub use error::CommandError;
+pub(crate) use error::CommandError;

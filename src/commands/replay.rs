@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const AROUND: usize = 3;
 
 /// What a replay came to.
-pub struct Replayed {
+pub(crate) struct Replayed {
     /// What is to be shown.
     pub shown: String,
     /// Output and answer are what they were.
@@ -52,7 +52,7 @@ impl Rerun {
 }
 
 /// Runs the request in a file again.
-pub fn replay(args: &Replay) -> Result<Replayed, CommandError> {
+pub(crate) fn replay(args: &Replay) -> Result<Replayed, CommandError> {
     let mut shown = String::new();
     let (rerun, is_same) = match Loaded::read(&args.file)? {
         Loaded::Request(request) => {

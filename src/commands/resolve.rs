@@ -11,7 +11,7 @@ use crate::server::Response;
 use crate::worker::respond;
 
 /// Runs a request that was read from `arguments`, and keeps a capture of it in `store`, if there is one.
-pub fn resolve(
+pub(crate) fn resolve(
     request: &ResolveRequest,
     arguments: &[OsString],
     context: Context<'_>,

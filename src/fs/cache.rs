@@ -30,7 +30,9 @@ const SETTLED: i64 = 2;
 /// Which directory it is, wherever it is reached from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
+    /// `st_dev`.
     pub device: u64,
+    /// `st_ino`.
     pub inode: u64,
 }
 
@@ -92,7 +94,7 @@ pub struct CachedDirectory {
 }
 
 /// What was seen at a name that was asked for.
-pub type LookedUp = Entry<Arc<[u8]>>;
+pub(super) type LookedUp = Entry<Arc<[u8]>>;
 
 impl CachedDirectory {
     /// A directory that was read, or of which some names were asked for.
@@ -331,7 +333,7 @@ impl Cache {
 }
 
 /// The entry that was seen, with its text in `text`.
-pub fn entry(seen: LookedUp, text: &mut Vec<u8>) -> Entry<&[u8]> {
+pub(super) fn entry(seen: LookedUp, text: &mut Vec<u8>) -> Entry<&[u8]> {
     seen.map_text(|target| {
         text.clear();
         text.extend_from_slice(&target);

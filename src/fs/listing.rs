@@ -45,7 +45,7 @@ struct ListedLink {
 }
 
 /// The hash of names, with a seed of its own in each process.
-pub type NameHasher = foldhash::quality::RandomState;
+pub(super) type NameHasher = foldhash::quality::RandomState;
 
 /// Room to read directories in, used again and again.
 pub struct Scratch {

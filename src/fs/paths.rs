@@ -11,11 +11,11 @@ use hashbrown::HashTable;
 use crate::resolve::Directory;
 
 /// The first directory of every view.
-pub const ROOT: Directory = Directory(0);
+pub(super) const ROOT: Directory = Directory(0);
 
 /// How a directory was reached.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Reached {
+pub(super) enum Reached {
     Root,
     Top,
     /// The directory that another is in, where its name is not known.
@@ -25,13 +25,13 @@ pub enum Reached {
 
 /// A name that was kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Name {
+pub(super) struct Name {
     at: u32,
     len: u32,
 }
 
 /// How all directories were reached, the root first.
-pub struct Paths {
+pub(super) struct Paths {
     places: Vec<Reached>,
     names: Vec<u8>,
     /// Directories that were entered, by the directory that they are in and their name there.
@@ -41,7 +41,7 @@ pub struct Paths {
 
 impl Paths {
     /// The root alone.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             places: vec![Reached::Root],
             names: Vec::new(),
@@ -51,12 +51,12 @@ impl Paths {
     }
 
     /// How `directory` was reached.
-    pub fn place(&self, directory: Directory) -> Reached {
+    pub(super) fn place(&self, directory: Directory) -> Reached {
         self.places[directory.0 as usize]
     }
 
     /// The directory that was entered as `name` in `parent`.
-    pub fn at(&self, parent: Directory, name: &[u8]) -> Option<Directory> {
+    pub(super) fn at(&self, parent: Directory, name: &[u8]) -> Option<Directory> {
         let same = |directory: &Directory| match self.place(*directory) {
             Reached::In(known, at) => known == parent && self.text(at) == name,
             _ => false,
@@ -65,25 +65,25 @@ impl Paths {
     }
 
     /// The directory that `/` is, if it was entered.
-    pub fn top(&self) -> Option<Directory> {
+    pub(super) fn top(&self) -> Option<Directory> {
         let at = self.places.iter().position(|place| *place == Reached::Top)?;
         Some(Directory(at as u32))
     }
 
     /// Keeps a name.
-    pub fn keep(&mut self, name: &[u8]) -> Name {
+    pub(super) fn keep(&mut self, name: &[u8]) -> Name {
         let at = self.names.len() as u32;
         self.names.extend_from_slice(name);
         Name { at, len: name.len() as u32 }
     }
 
     /// The text of a name that was kept.
-    pub fn text(&self, name: Name) -> &[u8] {
+    pub(super) fn text(&self, name: Name) -> &[u8] {
         text(&self.names, name)
     }
 
     /// Makes room for so many more directories.
-    pub fn reserve(&mut self, directories: usize) {
+    pub(super) fn reserve(&mut self, directories: usize) {
         let Self { places, names, by_place, hasher } = self;
         places.reserve(directories);
         by_place.reserve(directories, |directory| {
@@ -92,7 +92,7 @@ impl Paths {
     }
 
     /// A directory that was reached for the first time.
-    pub fn add(&mut self, place: Reached) -> Directory {
+    pub(super) fn add(&mut self, place: Reached) -> Directory {
         let directory = Directory(self.places.len() as u32);
         self.places.push(place);
         if let Reached::In(..) = place {
@@ -106,7 +106,7 @@ impl Paths {
 
     /// Puts the path of a directory into `path`, with a NUL behind it: relative to the root, or
     /// absolute.
-    pub fn put(&self, place: Reached, path: &mut Vec<u8>) {
+    pub(super) fn put(&self, place: Reached, path: &mut Vec<u8>) {
         match place {
             Reached::Root => self.put_name(ROOT, b"", path),
             Reached::Top => {
@@ -120,7 +120,7 @@ impl Paths {
 
     /// Puts the path of `name` in `directory` into `path`, with a NUL behind it: relative to the root,
     /// or absolute. An empty name stands for the directory itself.
-    pub fn put_name(&self, directory: Directory, name: &[u8], path: &mut Vec<u8>) {
+    pub(super) fn put_name(&self, directory: Directory, name: &[u8], path: &mut Vec<u8>) {
         path.clear();
         self.put_directory(directory, path);
         if !name.is_empty() {
@@ -172,13 +172,13 @@ fn hash(hasher: &RandomState, parent: Directory, name: &[u8]) -> u64 {
 }
 
 /// A path that `Paths` put: it has a NUL at its end, and none before, since no name has one.
-pub fn c_str(path: &[u8]) -> &CStr {
+pub(super) fn c_str(path: &[u8]) -> &CStr {
     CStr::from_bytes_until_nul(path).unwrap_or_default()
 }
 
 /// The path of the name that was asked for last.
 #[derive(Default)]
-pub struct LastPath {
+pub(super) struct LastPath {
     text: Vec<u8>,
     /// The directory whose path stands at the head of `text`, and how long it is.
     parent: Option<(Directory, usize)>,
@@ -186,7 +186,7 @@ pub struct LastPath {
 
 impl LastPath {
     /// The path of `name` in `parent`. Those of one directory mostly stand together.
-    pub fn of(&mut self, paths: &Paths, parent: Directory, name: &[u8]) -> &CStr {
+    pub(super) fn of(&mut self, paths: &Paths, parent: Directory, name: &[u8]) -> &CStr {
         let length = match self.parent {
             Some((last, length)) if last == parent => length,
             _ => {

@@ -15,7 +15,7 @@ use super::listing::{Listing, Scratch};
 use crate::resolve::{Entry, Wanted};
 
 /// How directories are opened.
-pub const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+pub(super) const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// How directories are opened that are asked for names: that takes no right to read them.
 #[cfg(target_os = "linux")]
@@ -39,7 +39,7 @@ const NAME_BYTES: usize = 40;
 const LONGEST_TARGET: usize = 4096;
 
 /// Asks the file system, by paths relative to a root.
-pub struct Probe<'c> {
+pub(super) struct Probe<'c> {
     pub cache: &'c Cache,
     cancelled: &'c (dyn Fn() -> bool + Sync),
     root: OwnedFd,
@@ -51,7 +51,7 @@ pub struct Probe<'c> {
 
 /// What is to be expected of a directory that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub(super) enum Expected {
     /// Nothing.
     Unknown,
     /// Nobody has asked for it before: nothing is lost by opening it to find out.
@@ -62,7 +62,7 @@ pub enum Expected {
 }
 
 /// What stands at a location.
-pub enum StatResult {
+pub(super) enum StatResult {
     /// A directory.
     Directory(FoundDirectory),
     /// Anything else, or nothing.
@@ -72,7 +72,7 @@ pub enum StatResult {
 }
 
 /// What asking for a directory gave.
-pub struct FoundDirectory {
+pub(super) struct FoundDirectory {
     /// Which directory it is.
     pub identity: Identity,
     /// What is known of it.
@@ -82,7 +82,7 @@ pub struct FoundDirectory {
 }
 
 /// Why there is no answer.
-pub enum Trouble {
+pub(super) enum Trouble {
     /// The request was cancelled.
     Cancelled,
     /// The system said so.
@@ -96,7 +96,7 @@ impl From<Errno> for Trouble {
 }
 
 /// What the system said, in its words.
-pub fn reason(errno: Errno) -> String {
+pub(super) fn reason(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();
     match text.split_once(" (os error") {
         Some((text, _)) => text.to_owned(),
@@ -116,12 +116,16 @@ fn is_large(stat: &Stat, asked: u32) -> bool {
 
 impl<'c> Probe<'c> {
     /// Asks below the directory `root`.
-    pub fn new(root: OwnedFd, cache: &'c Cache, cancelled: &'c (dyn Fn() -> bool + Sync)) -> Self {
+    pub(super) fn new(
+        root: OwnedFd,
+        cache: &'c Cache,
+        cancelled: &'c (dyn Fn() -> bool + Sync),
+    ) -> Self {
         Self { cache, cancelled, root, started: Moment::now(), cold: cache.is_empty() }
     }
 
     /// The directory at `path`, of which `asked` names will be asked for: as it is remembered, or read.
-    pub fn read_dir_cached(
+    pub(super) fn read_dir_cached(
         &self,
         path: &CStr,
         asked: u32,
@@ -141,7 +145,7 @@ impl<'c> Probe<'c> {
     }
 
     /// What stands at the location `path` in a sandbox.
-    pub fn stat_entry(
+    pub(super) fn stat_entry(
         &self,
         path: &CStr,
         wanted: &Wanted<'_>,
@@ -229,7 +233,7 @@ impl<'c> Probe<'c> {
     }
 
     /// The directory at `path` by one `stat`, without reading it.
-    pub fn stat_dir(&self, path: &CStr) -> Result<FoundDirectory, Trouble> {
+    pub(super) fn stat_dir(&self, path: &CStr) -> Result<FoundDirectory, Trouble> {
         if (self.cancelled)() {
             return Err(Trouble::Cancelled);
         }
@@ -243,7 +247,7 @@ impl<'c> Probe<'c> {
     }
 
     /// What is known of the directory with `stamp`, which is asked for a few names only.
-    pub fn by_look_ups(&self, stamp: Stamp) -> (Arc<CachedDirectory>, Origin) {
+    pub(super) fn by_look_ups(&self, stamp: Stamp) -> (Arc<CachedDirectory>, Origin) {
         let read = || Ok::<_, std::convert::Infallible>(CachedDirectory::by_look_ups(stamp));
         match self.cache.get_or_read(stamp, self.started, |_| true, read) {
             Ok(known) => known,
@@ -253,19 +257,19 @@ impl<'c> Probe<'c> {
 
     /// Opens the directory at `path` to look names up in it, if it is still the one that `known` tells
     /// of. The path may lead elsewhere by now: what is seen there must not be remembered of it.
-    pub fn open(&self, path: &CStr, known: &CachedDirectory) -> Option<OwnedFd> {
+    pub(super) fn open(&self, path: &CStr, known: &CachedDirectory) -> Option<OwnedFd> {
         let directory = openat(&self.root, path, BESIDE, Mode::empty()).ok()?;
         let stat = fstat(&directory).ok()?;
         (Stamp::new(&stat) == known.stamp).then_some(directory)
     }
 
     /// The directory that all paths are relative to.
-    pub fn root(&self) -> BorrowedFd<'_> {
+    pub(super) fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
     }
 
     /// What stands at `path`, relative to the directory `from`.
-    pub fn look_up(
+    pub(super) fn look_up(
         &self,
         from: BorrowedFd<'_>,
         path: &CStr,

@@ -2,4 +2,4 @@
 //!
 //! Knows entries of an archive; must not know flags, decisions or Bazel.
 
-pub mod sizes;
+pub(crate) mod sizes;

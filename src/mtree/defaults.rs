@@ -11,7 +11,7 @@ use super::field::{self, Kind};
 ///
 /// What is said is kept once, with the number from which on it holds: thousands of `/set` lines, each
 /// with a keyword more, take no more memory than their text.
-pub struct Defaults {
+pub(super) struct Defaults {
     /// By keyword, what was said of it, in order.
     said: BTreeMap<Vec<u8>, Vec<Said>>,
     /// The numbers from which on nothing said before holds: `/unset all`.
@@ -42,22 +42,22 @@ impl Default for Defaults {
 
 impl Defaults {
     /// The number of the keywords in force at the end of what was read.
-    pub fn now(&self) -> u32 {
+    pub(super) fn now(&self) -> u32 {
         (self.kinds.len() - 1) as u32
     }
 
     /// The kind that `/set type=` gives to rows without one.
-    pub fn kind(&self, number: u32) -> Option<Kind> {
+    pub(super) fn kind(&self, number: u32) -> Option<Kind> {
         self.kinds[number as usize]
     }
 
     /// Begins a `/set` or `/unset` line: what it says holds from here on.
-    pub fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.kinds.push(self.kind(self.now()));
     }
 
     /// `/set`: `keyword` gets `value`; `kind` where the keyword is `type`.
-    pub fn set(&mut self, keyword: &[u8], value: Option<&[u8]>, kind: Option<Kind>) {
+    pub(super) fn set(&mut self, keyword: &[u8], value: Option<&[u8]>, kind: Option<Kind>) {
         self.say(keyword, Some(value.map(<[u8]>::to_vec)));
         if kind.is_some() {
             self.set_kind(kind);
@@ -65,7 +65,7 @@ impl Defaults {
     }
 
     /// `/unset`: `keyword` is no longer given; `all` stands for every one.
-    pub fn unset(&mut self, keyword: &[u8]) {
+    pub(super) fn unset(&mut self, keyword: &[u8]) {
         if keyword == b"all" {
             self.cleared.push(self.now());
             self.set_kind(None);
@@ -116,13 +116,13 @@ impl Defaults {
     }
 
     /// Hashes those keywords: rows of which `same_keywords` is true have one hash.
-    pub fn hash_keywords(&self, line: &[u8], number: u32, hasher: &mut impl Hasher) {
+    pub(super) fn hash_keywords(&self, line: &[u8], number: u32, hasher: &mut impl Hasher) {
         self.effective(line, number).hash(hasher);
     }
 
     /// Fields to add to a row with `line` that moves from the defaults `from` to the defaults `to`,
     /// so that it still asks for the same.
-    pub fn difference(&self, line: &[u8], from: u32, to: u32) -> Vec<Vec<u8>> {
+    pub(super) fn difference(&self, line: &[u8], from: u32, to: u32) -> Vec<Vec<u8>> {
         if from == to {
             return Vec::new();
         }
@@ -139,7 +139,7 @@ impl Defaults {
 }
 
 /// Whether two rows, each a line with the defaults in force there, ask for the same keywords.
-pub fn same_keywords(one: (&[u8], &Defaults, u32), other: (&[u8], &Defaults, u32)) -> bool {
+pub(super) fn same_keywords(one: (&[u8], &Defaults, u32), other: (&[u8], &Defaults, u32)) -> bool {
     let same_defaults = std::ptr::eq(one.1, other.1) && one.2 == other.2;
     if same_defaults && other_keywords(one.0).eq(other_keywords(other.0)) {
         return true;

@@ -67,4 +67,4 @@ impl From<Stray> for What {
 
 /// The longest path of a slash-less row, in bytes, as `PATH_MAX` has it: each is spelled out, so that
 /// a short spec of directories in directories would become a long one.
-pub const DEEPEST: usize = 4096;
+pub(super) const DEEPEST: usize = 4096;

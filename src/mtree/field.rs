@@ -5,7 +5,7 @@
 use memchr::{memchr, memchr3};
 
 /// The fields of a row: what stands between blanks. A `\` at the end of a physical line is no field.
-pub struct Fields<'l> {
+pub(super) struct Fields<'l> {
     rest: &'l [u8],
     /// Several physical lines, joined by `\`.
     joined: bool,
@@ -17,7 +17,7 @@ fn is_blank(byte: u8) -> bool {
 }
 
 /// The fields of one row.
-pub fn fields(line: &[u8]) -> Fields<'_> {
+pub(super) fn fields(line: &[u8]) -> Fields<'_> {
     let rest = line.strip_suffix(b"\n").unwrap_or(line);
     Fields { rest, joined: memchr(b'\n', rest).is_some() }
 }
@@ -25,7 +25,7 @@ pub fn fields(line: &[u8]) -> Fields<'_> {
 impl<'l> Fields<'l> {
     /// What stands behind the fields read so far. `None` where lines are joined: there a newline is
     /// a blank.
-    pub fn rest(&self) -> Option<&'l [u8]> {
+    pub(super) fn rest(&self) -> Option<&'l [u8]> {
         (!self.joined).then_some(self.rest)
     }
 }
@@ -55,12 +55,12 @@ impl<'l> Iterator for Fields<'l> {
 }
 
 /// Whether `text`, which has no newline, is one field to its end.
-pub fn is_one(text: &[u8]) -> bool {
+pub(super) fn is_one(text: &[u8]) -> bool {
     !text.is_empty() && memchr3(b' ', b'\t', b'\r', text).is_none()
 }
 
 /// A keyword and its value: `None` for one that stands alone, such as `optional`.
-pub fn keyword(field: &[u8]) -> (&[u8], Option<&[u8]>) {
+pub(super) fn keyword(field: &[u8]) -> (&[u8], Option<&[u8]>) {
     match field.iter().position(|&byte| byte == b'=') {
         Some(equals) => (&field[..equals], Some(&field[equals + 1..])),
         None => (field, None),
@@ -68,17 +68,17 @@ pub fn keyword(field: &[u8]) -> (&[u8], Option<&[u8]>) {
 }
 
 /// Whether mtree(5) lets `keyword` stand without a value.
-pub fn stands_alone(keyword: &[u8]) -> bool {
+pub(super) fn stands_alone(keyword: &[u8]) -> bool {
     matches!(keyword, b"optional" | b"nochange" | b"ignore")
 }
 
 /// Whether `keyword` names the file whose bytes a row takes.
-pub fn is_source(keyword: &[u8]) -> bool {
+pub(super) fn is_source(keyword: &[u8]) -> bool {
     matches!(keyword, b"content" | b"contents")
 }
 
 /// Whether `keyword` describes the bytes of a file, which a link does not have (DESIGN rule 7).
-pub fn describes_bytes(keyword: &[u8]) -> bool {
+pub(super) fn describes_bytes(keyword: &[u8]) -> bool {
     matches!(
         keyword,
         b"size"

@@ -10,7 +10,7 @@ use super::field::{self, Kind};
 
 /// What stood between the name and the source of a row, if nothing stood behind them. The next row
 /// mostly says the same there, and need not be read field by field.
-pub struct Between<'t> {
+pub(super) struct Between<'t> {
     /// From behind the name up to the source.
     text: &'t [u8],
     kind: Option<Kind>,
@@ -18,14 +18,14 @@ pub struct Between<'t> {
 
 impl<'t> Between<'t> {
     /// What stands between in a row with `rest` behind its name, which says `fields`.
-    pub fn new(rest: &'t [u8], fields: &RowFields<'t>) -> Option<Self> {
+    pub(super) fn new(rest: &'t [u8], fields: &RowFields<'t>) -> Option<Self> {
         let content = fields.content.filter(|_| fields.link.is_none())?;
         let is_last = rest.as_ptr_range().end == content.as_ptr_range().end;
         is_last.then(|| Self { text: &rest[..rest.len() - content.len()], kind: fields.kind })
     }
 
     /// What a row says that has `rest` behind its name, if it says the same but for the source.
-    pub fn read<'l>(&self, rest: &'l [u8]) -> Option<RowFields<'l>> {
+    pub(super) fn read<'l>(&self, rest: &'l [u8]) -> Option<RowFields<'l>> {
         let content = rest.strip_prefix(self.text).filter(|content| field::is_one(content))?;
         Some(RowFields { kind: self.kind, content: Some(content), link: None })
     }
@@ -33,14 +33,14 @@ impl<'t> Between<'t> {
 
 /// What the fields of a row say.
 #[derive(Default)]
-pub struct RowFields<'l> {
+pub(super) struct RowFields<'l> {
     pub kind: Option<Kind>,
     pub content: Option<&'l [u8]>,
     pub link: Option<&'l [u8]>,
 }
 
 /// Reads the fields behind the name of a row.
-pub fn read<'l>(fields: impl Iterator<Item = &'l [u8]>) -> Result<RowFields<'l>, What> {
+pub(super) fn read<'l>(fields: impl Iterator<Item = &'l [u8]>) -> Result<RowFields<'l>, What> {
     let mut read = RowFields::default();
     for item in fields {
         match keyword_and_value(item)? {
@@ -55,7 +55,7 @@ pub fn read<'l>(fields: impl Iterator<Item = &'l [u8]>) -> Result<RowFields<'l>,
 
 /// A keyword and its value, which only some may lack.
 #[inline]
-pub fn keyword_and_value(item: &[u8]) -> Result<(&[u8], Option<&[u8]>), What> {
+pub(super) fn keyword_and_value(item: &[u8]) -> Result<(&[u8], Option<&[u8]>), What> {
     let (keyword, value) = field::keyword(item);
     if value.is_none() && !field::stands_alone(keyword) {
         return Err(What::MissingEquals(keyword.to_vec()));
@@ -64,7 +64,7 @@ pub fn keyword_and_value(item: &[u8]) -> Result<(&[u8], Option<&[u8]>), What> {
 }
 
 /// The kind that the value of `type` names.
-pub fn kind_of(value: &[u8]) -> Result<Kind, What> {
+pub(super) fn kind_of(value: &[u8]) -> Result<Kind, What> {
     match Kind::named(value) {
         Some(kind) => Ok(kind),
         None => {
@@ -75,7 +75,7 @@ pub fn kind_of(value: &[u8]) -> Result<Kind, What> {
 }
 
 /// What `text` spells, which is to be a path or a word.
-pub fn unescaped(text: &[u8]) -> Result<Vec<u8>, What> {
+pub(super) fn unescaped(text: &[u8]) -> Result<Vec<u8>, What> {
     let mut bytes = Vec::with_capacity(text.len());
     escape::unescape(text, &mut bytes)?;
     match memchr(0, &bytes) {

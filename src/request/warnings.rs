@@ -8,7 +8,7 @@ use crate::mtree::{RowId, Spec};
 use crate::resolve::{Decisions, Reason, Unchanged};
 
 /// The warnings about the rows of `spec`, one sentence each.
-pub fn of(spec: &Spec, decisions: &Decisions, observations: &Observations) -> Vec<String> {
+pub(super) fn of(spec: &Spec, decisions: &Decisions, observations: &Observations) -> Vec<String> {
     let mut warnings = Vec::new();
     let named = |row: RowId| {
         let row = spec.row(row);

@@ -7,11 +7,11 @@ use std::ops::Range;
 
 use crate::mtree::{Kind, Row, Spec};
 
-pub use crate::mtree::RowId;
+pub(super) use crate::mtree::RowId;
 
 /// The specs of an archive. Its rows are numbered: first those of the spec that is resolved, which so keep
 /// their numbers, then those of each `--also` spec.
-pub struct Archive<'s> {
+pub(super) struct Archive<'s> {
     specs: Vec<&'s Spec>,
     /// The number of the first row of each spec, and the number of all.
     starts: Vec<u32>,
@@ -19,7 +19,7 @@ pub struct Archive<'s> {
 
 impl<'s> Archive<'s> {
     /// `spec` is resolved; links may lead to what `also` holds.
-    pub fn new(spec: &'s Spec, also: &'s [Spec]) -> Self {
+    pub(super) fn new(spec: &'s Spec, also: &'s [Spec]) -> Self {
         let specs: Vec<_> = std::iter::once(spec).chain(also).collect();
         let mut starts = vec![0];
         for spec in &specs {
@@ -29,22 +29,22 @@ impl<'s> Archive<'s> {
     }
 
     /// The rows of the spec that is resolved.
-    pub fn own(&self) -> impl Iterator<Item = RowId> + use<> {
+    pub(super) fn own(&self) -> impl Iterator<Item = RowId> + use<> {
         (0..self.starts[1]).map(RowId)
     }
 
     /// Whether a row is of the spec that is resolved.
-    pub fn is_own(&self, row: RowId) -> bool {
+    pub(super) fn is_own(&self, row: RowId) -> bool {
         row.0 < self.starts[1]
     }
 
     /// Every row.
-    pub fn all(&self) -> impl Iterator<Item = RowId> + use<> {
+    pub(super) fn all(&self) -> impl Iterator<Item = RowId> + use<> {
         (0..self.starts[self.specs.len()]).map(RowId)
     }
 
     /// The spec of a row, and the row.
-    pub fn get(&self, id: RowId) -> (&'s Spec, &'s Row) {
+    pub(super) fn get(&self, id: RowId) -> (&'s Spec, &'s Row) {
         if id.0 < self.starts[1] {
             return (self.specs[0], &self.specs[0].rows()[id.0 as usize]);
         }
@@ -54,43 +54,43 @@ impl<'s> Archive<'s> {
     }
 
     /// The archive path of a row.
-    pub fn path(&self, id: RowId) -> &'s [u8] {
+    pub(super) fn path(&self, id: RowId) -> &'s [u8] {
         let (spec, row) = self.get(id);
         spec.path(row)
     }
 
     /// The source of a row.
-    pub fn source(&self, id: RowId) -> &'s [u8] {
+    pub(super) fn source(&self, id: RowId) -> &'s [u8] {
         let (spec, row) = self.get(id);
         spec.source(row)
     }
 
     /// Whether a row takes part in resolving.
-    pub fn takes_part(&self, id: RowId) -> bool {
+    pub(super) fn takes_part(&self, id: RowId) -> bool {
         self.get(id).1.takes_part()
     }
 }
 
 /// Every row by archive path, so that what stands below a directory stands together.
-pub struct ByPath {
+pub(super) struct ByPath {
     rows: Vec<RowId>,
 }
 
 impl ByPath {
     /// Sorts the rows of `archive`; rows with one path keep their order.
-    pub fn new(archive: &Archive<'_>) -> Self {
+    pub(super) fn new(archive: &Archive<'_>) -> Self {
         let mut rows: Vec<_> = archive.all().collect();
         rows.sort_by(|&one, &other| archive.path(one).cmp(archive.path(other)));
         Self { rows }
     }
 
     /// The rows at `path`.
-    pub fn at(&self, archive: &Archive<'_>, path: &[u8]) -> &[RowId] {
+    pub(super) fn at(&self, archive: &Archive<'_>, path: &[u8]) -> &[RowId] {
         &self.rows[self.range(archive, |row| row.cmp(path))]
     }
 
     /// The rows below `path`, in the order of their paths.
-    pub fn below(&self, archive: &Archive<'_>, path: &[u8]) -> &[RowId] {
+    pub(super) fn below(&self, archive: &Archive<'_>, path: &[u8]) -> &[RowId] {
         &self.rows[self.range(archive, |row| match row.strip_prefix(path) {
             Some([b'/', ..]) => Ordering::Equal,
             Some([]) => Ordering::Less,
@@ -100,7 +100,7 @@ impl ByPath {
     }
 
     /// Whether nothing but directory rows, or no row at all, stands at `path`.
-    pub fn is_directory(&self, archive: &Archive<'_>, path: &[u8]) -> bool {
+    pub(super) fn is_directory(&self, archive: &Archive<'_>, path: &[u8]) -> bool {
         self.at(archive, path).iter().all(|&row| archive.get(row).1.kind() == Kind::Directory)
     }
 

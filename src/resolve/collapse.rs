@@ -24,7 +24,7 @@ use crate::mtree::Kind;
 use crate::path;
 
 /// What decides which directories become links.
-pub struct Collapse<'a, 's> {
+pub(super) struct Collapse<'a, 's> {
     archive: &'a Archive<'s>,
     homes: &'a Homes<'s>,
     locations: &'a Locations,
@@ -70,7 +70,7 @@ struct Below<'a> {
 
 impl<'a, 's: 'a> Collapse<'a, 's> {
     /// Nothing is looked at before it is asked for.
-    pub fn new(facts: Facts<'a, 's>) -> Self {
+    pub(super) fn new(facts: Facts<'a, 's>) -> Self {
         let Facts { archive, homes, locations } = facts;
         Self {
             archive,
@@ -83,7 +83,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
     }
 
     /// The link that a candidate becomes, if it becomes one.
-    pub fn directory(&self, candidate: &Candidate<'s>) -> Option<DirectoryLink> {
+    pub(super) fn directory(&self, candidate: &Candidate<'s>) -> Option<DirectoryLink> {
         let at = self.by_path.at(self.archive, candidate.path);
         let rows_below = self.by_path.below(self.archive, candidate.path);
         let own = |row: &RowId| self.archive.is_own(*row);

@@ -10,7 +10,7 @@ use super::homes::Homes;
 use crate::path;
 
 /// The contested among the archive paths of the rows that matter.
-pub struct Conflicts<'s> {
+pub(super) struct Conflicts<'s> {
     paths: HashMap<&'s [u8], Claim>,
 }
 
@@ -24,7 +24,7 @@ struct Claim {
 
 impl<'s> Conflicts<'s> {
     /// Looks at the archive paths of `rows`, all of which take part.
-    pub fn find(
+    pub(super) fn find(
         archive: &Archive<'s>,
         homes: &Homes<'s>,
         rows: impl Iterator<Item = RowId>,
@@ -55,18 +55,18 @@ impl<'s> Conflicts<'s> {
     }
 
     /// Whether a link may lead to `row`.
-    pub fn can_be_target(&self, archive: &Archive<'s>, row: RowId) -> bool {
+    pub(super) fn can_be_target(&self, archive: &Archive<'s>, row: RowId) -> bool {
         self.paths.get(archive.path(row)).is_some_and(|claim| !claim.contested)
     }
 
     /// Whether `row`, which is one of the spec that is resolved, may become a link.
-    pub fn can_be_link(&self, archive: &Archive<'s>, row: RowId) -> bool {
+    pub(super) fn can_be_link(&self, archive: &Archive<'s>, row: RowId) -> bool {
         self.paths.get(archive.path(row)).is_some_and(|claim| !claim.among_own)
     }
 }
 
 /// Whether two rows stand for one file: they have one home.
-pub fn same(archive: &Archive<'_>, homes: &Homes<'_>, one: RowId, other: RowId) -> bool {
+pub(super) fn same(archive: &Archive<'_>, homes: &Homes<'_>, one: RowId, other: RowId) -> bool {
     let (here, there) = (homes.of(one), homes.of(other));
     one == other
         || here.is_known()

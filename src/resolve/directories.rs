@@ -18,7 +18,7 @@ use super::tree::{Directory, Entry, Stopped, Tree};
 use crate::path;
 
 /// An archive directory that may become a link, by what its first row says.
-pub struct Candidate<'s> {
+pub(super) struct Candidate<'s> {
     pub path: &'s [u8],
     pub linked: LinkedDirectory<'s>,
     pub first: RowId,
@@ -30,13 +30,13 @@ pub struct Candidate<'s> {
 
 /// The archive directories that may become links.
 #[derive(Default)]
-pub struct Candidates<'s> {
+pub(super) struct Candidates<'s> {
     outermost_first: Vec<Candidate<'s>>,
 }
 
 impl<'s> Candidates<'s> {
     /// The directories of the archive that stand for a linked directory of the tree.
-    pub fn find(
+    pub(super) fn find(
         archive: &Archive<'s>,
         homes: &Homes<'s>,
         tree: &mut impl Tree,
@@ -72,7 +72,7 @@ impl<'s> Candidates<'s> {
     }
 
     /// Notes the locations that `collapse` will ask for.
-    pub fn note(&self, archive: &Archive<'s>, homes: &Homes<'s>, locations: &mut Locations) {
+    pub(super) fn note(&self, archive: &Archive<'s>, homes: &Homes<'s>, locations: &mut Locations) {
         for candidate in &self.outermost_first {
             let name = path::split(archive.source(candidate.first)).1;
             locations.note(homes.of(candidate.first).directory, name);
@@ -80,7 +80,7 @@ impl<'s> Candidates<'s> {
     }
 
     /// The location and the trail of the linked directory that an archive directory stands for.
-    pub fn trail(&self, path: &[u8]) -> Option<(Directory, &'s [u8], &Trail)> {
+    pub(super) fn trail(&self, path: &[u8]) -> Option<(Directory, &'s [u8], &Trail)> {
         let candidates = &self.outermost_first;
         let at = candidates.binary_search_by_key(&depth(path), |one| depth(one.path)).ok()?;
         let candidate = &candidates[at];
@@ -89,7 +89,7 @@ impl<'s> Candidates<'s> {
     }
 
     /// The directories that become links.
-    pub fn collapse(&self, facts: Facts<'_, 's>) -> Vec<DirectoryLink> {
+    pub(super) fn collapse(&self, facts: Facts<'_, 's>) -> Vec<DirectoryLink> {
         let mut links: Vec<DirectoryLink> = Vec::new();
         if self.outermost_first.is_empty() {
             return links;

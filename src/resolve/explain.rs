@@ -13,7 +13,9 @@ use crate::path;
 /// What is told of one row, or of one directory.
 #[derive(Debug)]
 pub enum Explained {
+    /// A row.
     Row(RowTrace),
+    /// A directory that becomes a link.
     Directory(DirectoryTrace),
 }
 

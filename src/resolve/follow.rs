@@ -10,7 +10,7 @@ pub const MOST_LINKS: u32 = 40;
 
 /// Where a path leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Landing {
+pub(super) enum Landing {
     /// To a location, whatever stands there.
     Location(Directory, Vec<u8>),
     /// To a directory, by `..` or `/`.
@@ -25,7 +25,7 @@ pub enum Landing {
 
 /// Where `text` leads from `directory`: to the location of its last part, which is not followed.
 /// Adds the links met on the way to `met`.
-pub fn land(
+pub(super) fn land(
     tree: &mut impl Tree,
     directory: Directory,
     text: &[u8],
@@ -35,7 +35,7 @@ pub fn land(
 }
 
 /// The directory that `text` leads to from `directory`: `Landing::Location` is not an answer.
-pub fn land_in(
+pub(super) fn land_in(
     tree: &mut impl Tree,
     directory: Directory,
     text: &[u8],
@@ -107,7 +107,7 @@ fn walk(
 
 /// What stands at the end of a trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     /// Something that is no link.
     Somewhere,
     /// Nothing: the links lead nowhere.
@@ -118,7 +118,7 @@ pub enum End {
 
 /// The locations that the links at one location lead through, in order, without that location.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trail {
+pub(super) struct Trail {
     /// The locations.
     pub hops: Vec<(Directory, Box<[u8]>)>,
     /// What stands at the last.
@@ -127,7 +127,7 @@ pub struct Trail {
 
 /// The trail of the link at `name` in `directory`. `None` if the links go round, or are more than
 /// `MOST_LINKS` (DESIGN rule 9).
-pub fn trail(
+pub(super) fn trail(
     tree: &mut impl Tree,
     directory: Directory,
     name: &[u8],
@@ -172,7 +172,7 @@ pub fn trail(
 
 /// The texts of the links that begin at `name` in `directory`, until they end, come round, or are more
 /// than `MOST_LINKS`.
-pub fn texts(
+pub(super) fn texts(
     tree: &mut impl Tree,
     directory: Directory,
     name: &[u8],

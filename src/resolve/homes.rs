@@ -19,7 +19,7 @@ use crate::path;
 
 /// Where a row lives. Its name there is always the last part of its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Home {
+pub(super) struct Home {
     /// What stands there, or why that is not known.
     pub stands: AtHome,
     /// The directory of the home location, if it is known.
@@ -31,14 +31,14 @@ pub struct Home {
 
 impl Home {
     /// Whether it is known where the row lives, and what stands there.
-    pub fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         matches!(self.stands, AtHome::NotASymlink | AtHome::Symlink)
     }
 }
 
 /// What stands at a row's home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AtHome {
+pub(super) enum AtHome {
     /// The row takes no part.
     NoPart,
     /// Nothing (DESIGN rule 8).
@@ -85,7 +85,7 @@ struct Staging {
 
 /// A directory of sources that is a link of its author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LinkedDirectory<'s> {
+pub(super) struct LinkedDirectory<'s> {
     /// Its path, as sources spell it.
     pub path: &'s [u8],
     /// The directory that it is in.
@@ -93,7 +93,7 @@ pub struct LinkedDirectory<'s> {
 }
 
 /// Where all rows live.
-pub struct Homes<'s> {
+pub(super) struct Homes<'s> {
     sources: Sources<'s>,
     homes: Vec<Home>,
     roots: Vec<Root>,
@@ -107,7 +107,7 @@ const NOT_WALKED: Home =
 
 impl<'s> Homes<'s> {
     /// Walks every source of `archive` that is among `inputs`, or below one, in `tree`.
-    pub fn find(
+    pub(super) fn find(
         archive: &Archive<'s>,
         inputs: Option<&Inputs>,
         tree: &mut impl Tree,
@@ -153,17 +153,17 @@ impl<'s> Homes<'s> {
     }
 
     /// Where a row lives.
-    pub fn of(&self, row: RowId) -> Home {
+    pub(super) fn of(&self, row: RowId) -> Home {
         self.homes[row.0 as usize]
     }
 
     /// The directories in which a row's name is a staging location of it, each with the row.
-    pub fn stagings(&self) -> impl Iterator<Item = (RowId, Directory)> {
+    pub(super) fn stagings(&self) -> impl Iterator<Item = (RowId, Directory)> {
         self.stagings.iter().flatten().map(|staging| (staging.row, staging.directory))
     }
 
     /// The directories in which the name of `row` is a staging location of it, in order.
-    pub fn stagings_of(&self, row: RowId) -> impl Iterator<Item = Directory> {
+    pub(super) fn stagings_of(&self, row: RowId) -> impl Iterator<Item = Directory> {
         self.stagings.iter().filter_map(move |staged| {
             let at = staged.binary_search_by_key(&row, |staging| staging.row).ok()?;
             Some(staged[at].directory)
@@ -172,7 +172,10 @@ impl<'s> Homes<'s> {
 
     /// The directories on the way to a row's home that are links of their author, innermost first: the
     /// text of the directory's path, and its location.
-    pub fn linked_directories(&self, row: RowId) -> impl Iterator<Item = LinkedDirectory<'s>> + '_ {
+    pub(super) fn linked_directories(
+        &self,
+        row: RowId,
+    ) -> impl Iterator<Item = LinkedDirectory<'s>> + '_ {
         let home = self.of(row);
         let mut next = if home.is_known() { self.sources.of(row) } else { None };
         std::iter::from_fn(move || {
@@ -188,13 +191,13 @@ impl<'s> Homes<'s> {
 
     /// The home location of the directory of sources that is `up` directories above the one that the
     /// source of `row` is in: the directory that it is in, and its name there.
-    pub fn directory_home(&self, row: RowId, up: usize) -> Option<(Directory, &'s [u8])> {
+    pub(super) fn directory_home(&self, row: RowId, up: usize) -> Option<(Directory, &'s [u8])> {
         let source = self.climb(row, up)?;
         Some((self.location(self.of(row).root, source)?, self.sources.name(source)))
     }
 
     /// Whether that directory of sources is known at a location: its home, or where it is staged.
-    pub fn directory_known_at(
+    pub(super) fn directory_known_at(
         &self,
         row: RowId,
         up: usize,
@@ -207,7 +210,7 @@ impl<'s> Homes<'s> {
 
     /// The directories in which the name of that directory of sources is a location of it: its home, and
     /// where it is staged.
-    pub fn directory_locations(
+    pub(super) fn directory_locations(
         &self,
         row: RowId,
         up: usize,

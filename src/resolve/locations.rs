@@ -12,7 +12,7 @@ use crate::path;
 /// The rows at the locations that somebody asks for. First every location is noted, then all rows
 /// are gone through once: most rows are at no location that a link leads to.
 #[derive(Default)]
-pub struct Locations {
+pub(super) struct Locations {
     numbers: HashMap<Location, usize>,
     /// By the number of a location.
     rows: Vec<Vec<RowId>>,
@@ -22,11 +22,11 @@ pub struct Locations {
 
 /// A location, as the key of a map.
 #[derive(PartialEq, Eq, Hash)]
-pub struct Location(pub Directory, pub Box<[u8]>);
+pub(super) struct Location(pub Directory, pub Box<[u8]>);
 
 /// A location that a map is asked for.
 #[derive(Hash)]
-pub struct Asked<'n>(pub Directory, pub &'n [u8]);
+pub(super) struct Asked<'n>(pub Directory, pub &'n [u8]);
 
 impl Equivalent<Location> for Asked<'_> {
     fn equivalent(&self, location: &Location) -> bool {
@@ -36,7 +36,7 @@ impl Equivalent<Location> for Asked<'_> {
 
 impl Locations {
     /// Notes a location.
-    pub fn note(&mut self, directory: Directory, name: &[u8]) {
+    pub(super) fn note(&mut self, directory: Directory, name: &[u8]) {
         let number = directory.0 as usize;
         if self.directories.len() <= number {
             self.directories.resize(number + 1, false);
@@ -49,7 +49,7 @@ impl Locations {
     }
 
     /// Finds the rows at the locations noted, in the order of rows.
-    pub fn fill(&mut self, archive: &Archive<'_>, homes: &Homes<'_>) {
+    pub(super) fn fill(&mut self, archive: &Archive<'_>, homes: &Homes<'_>) {
         if self.rows.is_empty() {
             return;
         }
@@ -77,27 +77,27 @@ impl Locations {
     }
 
     /// How many locations were noted.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.rows.len()
     }
 
     /// The number of a location, if it was noted: they are counted from 0.
-    pub fn number(&self, directory: Directory, name: &[u8]) -> Option<usize> {
+    pub(super) fn number(&self, directory: Directory, name: &[u8]) -> Option<usize> {
         self.numbers.get(&Asked(directory, name)).copied()
     }
 
     /// The rows at all locations that were noted.
-    pub fn rows(&self) -> impl Iterator<Item = RowId> + '_ {
+    pub(super) fn rows(&self) -> impl Iterator<Item = RowId> + '_ {
         self.rows.iter().flatten().copied()
     }
 
     /// The rows at the location with a number.
-    pub fn rows_at(&self, number: usize) -> &[RowId] {
+    pub(super) fn rows_at(&self, number: usize) -> &[RowId] {
         &self.rows[number]
     }
 
     /// The rows at a location.
-    pub fn at(&self, directory: Directory, name: &[u8]) -> &[RowId] {
+    pub(super) fn at(&self, directory: Directory, name: &[u8]) -> &[RowId] {
         self.number(directory, name).map_or(&[], |number| self.rows_at(number))
     }
 }

@@ -14,13 +14,13 @@ use super::tree::Directory;
 use crate::path;
 
 /// The archive directories at which a row stands as its source stands below a directory of the tree.
-pub struct MirroredDirectories<'s> {
+pub(super) struct MirroredDirectories<'s> {
     targets: HashMap<Location, Targets<'s>>,
 }
 
 impl<'s> MirroredDirectories<'s> {
     /// Looks for the directories that `trails` lead to.
-    pub fn find<'t>(
+    pub(super) fn find<'t>(
         archive: &Archive<'s>,
         homes: &Homes<'s>,
         trails: impl Iterator<Item = &'t Trail>,
@@ -64,7 +64,7 @@ impl<'s> MirroredDirectories<'s> {
     }
 
     /// The archive directories that mirror the directory at a location.
-    pub fn at(&self, directory: Directory, name: &[u8]) -> Option<&Targets<'s>> {
+    pub(super) fn at(&self, directory: Directory, name: &[u8]) -> Option<&Targets<'s>> {
         self.targets.get(&Asked(directory, name))
     }
 }

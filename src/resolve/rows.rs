@@ -21,7 +21,7 @@ use crate::mtree::Kind;
 use crate::path;
 
 /// The rows of the spec that may become links.
-pub struct Linked {
+pub(super) struct Linked {
     /// Rows whose home is a link, with its trail, in the order of rows.
     links: Vec<(RowId, Trail)>,
     /// Rows whose home is none, but was reached through more linked directories than some other row
@@ -31,7 +31,7 @@ pub struct Linked {
 
 impl Linked {
     /// Looks for them, and follows the links. An error if they go round.
-    pub fn find(
+    pub(super) fn find(
         archive: &Archive<'_>,
         homes: &Homes<'_>,
         tree: &mut impl Tree,
@@ -60,13 +60,13 @@ impl Linked {
     }
 
     /// The trail of a row whose home is a link.
-    pub fn trail(&self, row: RowId) -> Option<&Trail> {
+    pub(super) fn trail(&self, row: RowId) -> Option<&Trail> {
         let at = self.links.binary_search_by_key(&row, |(row, _)| *row).ok()?;
         Some(&self.links[at].1)
     }
 
     /// Notes the locations that `decide` will ask for.
-    pub fn note(&self, archive: &Archive<'_>, homes: &Homes<'_>, locations: &mut Locations) {
+    pub(super) fn note(&self, archive: &Archive<'_>, homes: &Homes<'_>, locations: &mut Locations) {
         for (directory, name) in self.links.iter().flat_map(|(_, trail)| &trail.hops) {
             locations.note(*directory, name);
         }
@@ -76,7 +76,7 @@ impl Linked {
     }
 
     /// Decides what becomes of the rows that nothing is decided for.
-    pub fn decide(
+    pub(super) fn decide(
         &self,
         facts: Facts<'_, '_>,
         options: Options,

@@ -16,10 +16,10 @@ use crate::path;
 /// A directory that a source names, by its number. A directory's number is larger than that of the one it
 /// is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SourceDirectory(pub u32);
+pub(super) struct SourceDirectory(pub u32);
 
 /// The directories of all sources.
-pub struct Sources<'s> {
+pub(super) struct Sources<'s> {
     directories: Vec<Node<'s>>,
     by_name: HashTable<SourceDirectory>,
     /// By row: the directory of its source. `NONE` for a row that takes no part, or cannot.
@@ -53,15 +53,15 @@ impl<'s> Node<'s> {
 
 impl SourceDirectory {
     /// The directory that relative sources begin in.
-    pub const ROOT: Self = Self(0);
+    pub(super) const ROOT: Self = Self(0);
     /// The directory `/`, which absolute sources begin in.
-    pub const TOP: Self = Self(1);
+    pub(super) const TOP: Self = Self(1);
     const NONE: Self = Self(u32::MAX);
 }
 
 impl<'s> Sources<'s> {
     /// The directories of the sources of every row that takes part and is covered by `inputs`.
-    pub fn new(archive: &Archive<'s>, inputs: Option<&Inputs>) -> Self {
+    pub(super) fn new(archive: &Archive<'s>, inputs: Option<&Inputs>) -> Self {
         let covered = inputs.is_none();
         let mut sources = Self {
             directories: vec![
@@ -100,7 +100,7 @@ impl<'s> Sources<'s> {
     }
 
     /// Puts the names of the rows of each directory together.
-    pub fn gather_names(&mut self, archive: &Archive<'s>) {
+    pub(super) fn gather_names(&mut self, archive: &Archive<'s>) {
         let in_a_directory = || {
             let rows = archive.all().zip(&self.of_rows);
             rows.filter(|(_, directory)| **directory != SourceDirectory::NONE)
@@ -151,45 +151,45 @@ impl<'s> Sources<'s> {
 
     /// The directory of the source of `row`; `None` if the row takes no part, is not covered
     /// by the inputs, or has a path that no file has.
-    pub fn of(&self, row: RowId) -> Option<SourceDirectory> {
+    pub(super) fn of(&self, row: RowId) -> Option<SourceDirectory> {
         let directory = self.of_rows[row.0 as usize];
         (directory != SourceDirectory::NONE).then_some(directory)
     }
 
     /// The directory that `directory` is in, as the text has it; `None` for the root and `/`.
-    pub fn parent(&self, directory: SourceDirectory) -> Option<SourceDirectory> {
+    pub(super) fn parent(&self, directory: SourceDirectory) -> Option<SourceDirectory> {
         let parent = self.directories[directory.0 as usize].parent;
         (parent != directory).then_some(parent)
     }
 
     /// The path of `directory`, as sources spell it.
-    pub fn path(&self, directory: SourceDirectory) -> &'s [u8] {
+    pub(super) fn path(&self, directory: SourceDirectory) -> &'s [u8] {
         self.directories[directory.0 as usize].path
     }
 
     /// The last part of the path of `directory`.
-    pub fn name(&self, directory: SourceDirectory) -> &'s [u8] {
+    pub(super) fn name(&self, directory: SourceDirectory) -> &'s [u8] {
         path::split(self.path(directory)).1
     }
 
     /// How many names of `directory` are asked for: of rows and of directories.
-    pub fn asked(&self, directory: SourceDirectory) -> u32 {
+    pub(super) fn asked(&self, directory: SourceDirectory) -> u32 {
         self.directories[directory.0 as usize].asked
     }
 
     /// The names of the rows in `directory`, if they were gathered.
-    pub fn names(&self, directory: SourceDirectory) -> &[&'s [u8]] {
+    pub(super) fn names(&self, directory: SourceDirectory) -> &[&'s [u8]] {
         let Range { start, end } = self.directories[directory.0 as usize].names;
         &self.names[start as usize..end as usize]
     }
 
     /// How many directories there are.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.directories.len()
     }
 
     /// How many directories `directory` is in.
-    pub fn depth(&self, directory: SourceDirectory) -> usize {
+    pub(super) fn depth(&self, directory: SourceDirectory) -> usize {
         self.directories[directory.0 as usize].depth as usize
     }
 }

@@ -16,7 +16,7 @@ use memchr::{memchr, memchr_iter};
 use crate::path;
 
 /// The archive paths that links may lead to.
-pub struct Targets<'s> {
+pub(super) struct Targets<'s> {
     /// In byte order, each once.
     paths: Vec<&'s [u8]>,
     /// By a stretch of `paths` that is all that lies below some directory: what is nearest to that
@@ -27,7 +27,7 @@ pub struct Targets<'s> {
 
 /// What is said of a target that a link might lead to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Choice {
+pub(super) enum Choice {
     /// It is the one.
     This,
     /// The next nearest is asked of.
@@ -58,7 +58,7 @@ struct Above {
 
 impl<'s> Targets<'s> {
     /// Targets, in any order.
-    pub fn new(mut paths: Vec<&'s [u8]>) -> Self {
+    pub(super) fn new(mut paths: Vec<&'s [u8]>) -> Self {
         paths.sort_unstable();
         paths.dedup();
         Self { paths, orders: RefCell::default() }
@@ -66,7 +66,7 @@ impl<'s> Targets<'s> {
 
     /// The text that leads a link at the archive path `link` to the first target that is the one, as
     /// `ask` says of those that come before. `author` is what the link's author wrote, if anybody did.
-    pub fn choose(
+    pub(super) fn choose(
         &self,
         link: &[u8],
         author: Option<&[u8]>,

@@ -1,34 +1,46 @@
 //! What ends the server before its input does.
 
-use std::fmt;
 use std::io;
 
-/// Why [`serve`](super::serve) stopped. Each is printed as one sentence that says what is wrong,
-/// where, and what to do; a range is a byte of stdin, counted from 0.
-#[derive(Debug)]
+/// Why [`serve`](super::serve) stopped. A place is a byte of stdin, counted from 0.
+#[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The operating system gave no event loop, or none that hears signals.
-    Start(io::Error),
+    /// The operating system gave no event loop, or none that receives signals.
+    #[error("cannot wait for requests (check the limits on processes and open files)")]
+    Start(#[source] io::Error),
     /// Reading stdin failed.
+    #[error("stdin, byte {at}: cannot be read (start the worker again)")]
     Read {
         /// How many bytes had been read.
         at: u64,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// What stands where a request's length should is no varint.
+    /// There is no varint where a request's length should be.
+    #[error(
+        "stdin, byte {at}: a request's length is not a varint of 64 bits; check that the writer and \
+         --protocol agree"
+    )]
     Length {
         /// Where the length begins.
         at: u64,
     },
-    /// What stands where a JSON object should begin is no `{`.
+    /// There is no `{` where a JSON object should begin.
+    #[error(
+        "stdin, byte {at}: '{}' where a JSON object should begin; check that the writer and --protocol agree",
+        .found.escape_ascii()
+    )]
     NoObject {
-        /// Where it stands.
+        /// Where the byte is.
         at: u64,
-        /// The byte that stands there.
+        /// The byte that is there.
         found: u8,
     },
     /// A request is longer than [`ServerOptions::max_request`](super::ServerOptions::max_request).
+    #[error(
+        "stdin, byte {at}: a request of {length} bytes or more, where {limit} are allowed; raise \
+         --max-request if there are such requests"
+    )]
     TooLong {
         /// Where the request begins.
         at: u64,
@@ -38,13 +50,20 @@ pub enum ServerError {
         limit: u64,
     },
     /// Stdin ends within a request.
+    #[error(
+        "stdin, byte {at}: the input ends {length} bytes into a request; find out why its writer \
+         stopped there"
+    )]
     Truncated {
         /// Where the request begins.
         at: u64,
         /// How many of its bytes there are.
         length: u64,
     },
-    /// A whole frame that is no `WorkRequest`.
+    /// A whole frame that is not a `WorkRequest`.
+    #[error(
+        "stdin, byte {at}: not a WorkRequest: {problem}; check that the writer and --protocol agree"
+    )]
     Undecodable {
         /// Where the frame begins.
         at: u64,
@@ -52,66 +71,8 @@ pub enum ServerError {
         problem: String,
     },
     /// Writing a response to stdout failed.
-    Write(io::Error),
-}
-
-impl fmt::Display for ServerError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ServerError::Start(source) => write!(
-                formatter,
-                "cannot wait for requests: {source}; check the limits on processes and open files"
-            ),
-            ServerError::Read { at, source } => write!(
-                formatter,
-                "stdin, byte {at}: cannot read on: {source}; start the worker again"
-            ),
-            ServerError::Length { at } => write!(
-                formatter,
-                "stdin, byte {at}: a request's length is no varint of 64 bits; \
-                 check that the writer and --protocol agree"
-            ),
-            ServerError::NoObject { at, found } => write!(
-                formatter,
-                "stdin, byte {at}: '{}' where a JSON object should begin; \
-                 check that the writer and --protocol agree",
-                found.escape_ascii()
-            ),
-            ServerError::TooLong { at, length, limit } => write!(
-                formatter,
-                "stdin, byte {at}: a request of {length} bytes or more, where {limit} are allowed; \
-                 raise --max-request if there are such requests"
-            ),
-            ServerError::Truncated { at, length } => write!(
-                formatter,
-                "stdin, byte {at}: the input ends {length} bytes into a request; \
-                 find out why its writer stopped there"
-            ),
-            ServerError::Undecodable { at, problem } => write!(
-                formatter,
-                "stdin, byte {at}: no WorkRequest: {problem}; \
-                 check that the writer and --protocol agree"
-            ),
-            ServerError::Write(source) => write!(
-                formatter,
-                "cannot write a response to stdout: {source}; \
-                 see whether what started the worker is still there"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for ServerError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            ServerError::Start(source)
-            | ServerError::Read { source, .. }
-            | ServerError::Write(source) => Some(source),
-            ServerError::Length { .. }
-            | ServerError::NoObject { .. }
-            | ServerError::TooLong { .. }
-            | ServerError::Truncated { .. }
-            | ServerError::Undecodable { .. } => None,
-        }
-    }
+    #[error(
+        "cannot write a response to stdout (is the process that started the worker still running?)"
+    )]
+    Write(#[source] io::Error),
 }

@@ -48,6 +48,7 @@ enum Head {
 }
 
 impl<R: AsyncRead + Unpin> Frames<R> {
+    /// Frames of `stream`, from its beginning.
     pub fn new(stream: R, options: &ServerOptions) -> Self {
         Frames {
             stream,

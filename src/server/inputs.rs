@@ -74,7 +74,7 @@ impl From<Vec<Vec<u8>>> for ListedInputs {
 /// Right only for a message that is decoded from one slice, and shorter than 2 GiB, as every message
 /// of protobuf is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct InputRange(u32);
+pub(super) struct InputRange(u32);
 
 impl InputRange {
     /// The path in `message`: of several the last, and without one the empty path, as proto3 has it.

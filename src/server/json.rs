@@ -15,7 +15,7 @@ use super::protocol::WorkResponse;
 /// Where the search for the end of an object stands, so that no byte is looked at twice however
 /// the object is cut into reads.
 #[derive(Debug, Default)]
-pub struct Scan {
+pub(super) struct Scan {
     /// How much has been looked at, in bytes from the object's `{`.
     seen: usize,
     /// How many braces and brackets are open.
@@ -28,7 +28,7 @@ impl Scan {
     /// is a `{`; on each further call they are those of the call before and more.
     ///
     /// A brace closed by a bracket, and the like, is left for the parser to find.
-    pub fn end_of_object(&mut self, bytes: &[u8]) -> Option<usize> {
+    pub(super) fn end_of_object(&mut self, bytes: &[u8]) -> Option<usize> {
         while self.seen < bytes.len() {
             if self.in_string {
                 self.pass_string(bytes)?;
@@ -71,7 +71,7 @@ impl Scan {
 }
 
 /// A `WorkRequest`, as one JSON object holds it.
-pub struct JsonRequest {
+pub(super) struct JsonRequest {
     pub arguments: Vec<Vec<u8>>,
     pub input_paths: Vec<Vec<u8>>,
     pub request_id: i32,
@@ -81,7 +81,7 @@ pub struct JsonRequest {
 }
 
 /// Reads a `WorkRequest` from one JSON object.
-pub fn read_request(object: &[u8]) -> serde_json::Result<JsonRequest> {
+pub(super) fn read_request(object: &[u8]) -> serde_json::Result<JsonRequest> {
     let request: WorkRequest = serde_json::from_slice(object)?;
     let inputs = request.inputs.unwrap_or_default().into_iter();
     let arguments = request.arguments.unwrap_or_default().into_iter();
@@ -96,7 +96,7 @@ pub fn read_request(object: &[u8]) -> serde_json::Result<JsonRequest> {
 }
 
 /// Writes a response as one line.
-pub fn write_response(response: &WorkResponse) -> serde_json::Result<Vec<u8>> {
+pub(super) fn write_response(response: &WorkResponse) -> serde_json::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(&WrittenResponse {
         exit_code: response.exit_code,
         output: &response.output,

@@ -17,7 +17,7 @@ const ALONE: i32 = 0;
 /// them: it uses an id again before the request that it has cancelled is answered
 /// (bazelbuild/bazel#26251). Their responses cannot be told apart and they may write the same files,
 /// so they run one after the other, in the order in which they were sent.
-pub struct Queue {
+pub(super) struct Queue {
     jobs: usize,
     /// How many requests have been added, so that each has a range in the order of all.
     added: u64,
@@ -39,7 +39,7 @@ struct Waiting {
 
 /// What a cancel did.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Cancelled {
+pub(super) enum Cancelled {
     /// The request had not begun, will not, and is to be answered now.
     Waiting,
     /// The request has been told, and is answered when it stops.
@@ -50,7 +50,7 @@ pub enum Cancelled {
 
 impl Queue {
     /// A queue that lets `jobs` requests run at once, or one if `jobs` is 0.
-    pub fn new(jobs: usize) -> Self {
+    pub(super) fn new(jobs: usize) -> Self {
         Queue {
             jobs: jobs.max(1),
             added: 0,
@@ -63,7 +63,7 @@ impl Queue {
     }
 
     /// Adds a request that came as `length` bytes.
-    pub fn add(&mut self, request: Request, length: usize) {
+    pub(super) fn add(&mut self, request: Request, length: usize) {
         let size = (length + size_of_val(&request) + size_of_val(&request.arguments[..])) as u64;
         self.held += size;
         self.added += 1;
@@ -79,7 +79,7 @@ impl Queue {
 
     /// Takes out the next request that may begin now. One that runs alone waits until all that
     /// came before it are answered; `all_written` says that their responses have left.
-    pub fn begin(&mut self, all_written: bool) -> Option<(Request, Cancel)> {
+    pub(super) fn begin(&mut self, all_written: bool) -> Option<(Request, Cancel)> {
         let next = self.ready.first_entry()?;
         let may_begin = match next.get().request.request_id {
             ALONE => self.running.is_empty() && all_written,
@@ -98,7 +98,7 @@ impl Queue {
     }
 
     /// Ends the running request `id`. True if it was cancelled.
-    pub fn end(&mut self, id: i32) -> bool {
+    pub(super) fn end(&mut self, id: i32) -> bool {
         let Some(cancel) = self.running.remove(&id) else {
             return false;
         };
@@ -109,7 +109,7 @@ impl Queue {
     /// Cancels a request. Of several with one id it is the one that came first and has not been
     /// cancelled: if another was meant, that one is answered as if the cancel had come too late,
     /// which is always allowed.
-    pub fn cancel(&mut self, id: i32) -> Cancelled {
+    pub(super) fn cancel(&mut self, id: i32) -> Cancelled {
         if let Some(cancel) = self.running.get(&id) {
             if !cancel.is_cancelled() {
                 cancel.cancel();
@@ -132,7 +132,7 @@ impl Queue {
     }
 
     /// Forgets what has not begun and tells what runs to stop.
-    pub fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         self.ready.clear();
         self.ready_place.clear();
         self.behind.clear();
@@ -141,12 +141,12 @@ impl Queue {
     }
 
     /// True if nothing waits and nothing runs.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.ready.is_empty() && self.running.is_empty()
     }
 
     /// About how much memory the requests take that have not begun, in bytes.
-    pub fn held(&self) -> u64 {
+    pub(super) fn held(&self) -> u64 {
         self.held
     }
 

@@ -13,7 +13,7 @@ use super::protocol::WorkResponse;
 use super::{Protocol, Response, json};
 
 /// Writes whole responses, one behind the other.
-pub struct Responses<W> {
+pub(super) struct Responses<W> {
     stream: W,
     protocol: Protocol,
     /// What has not been handed to the stream. Begins within a response while that is being written.
@@ -23,12 +23,12 @@ pub struct Responses<W> {
 }
 
 impl<W: AsyncWrite + Unpin> Responses<W> {
-    pub fn new(stream: W, protocol: Protocol) -> Self {
+    pub(super) fn new(stream: W, protocol: Protocol) -> Self {
         Responses { stream, protocol, pending: BytesMut::new(), unflushed: false }
     }
 
     /// Adds the response of the request `request_id`; `None` if it was cancelled.
-    pub fn add(&mut self, request_id: i32, response: Option<Response>) -> io::Result<()> {
+    pub(super) fn add(&mut self, request_id: i32, response: Option<Response>) -> io::Result<()> {
         let was_cancelled = response.is_none();
         let Response { exit_code, output } = response.unwrap_or_default();
         let response = WorkResponse { exit_code, output, request_id, was_cancelled };
@@ -44,7 +44,7 @@ impl<W: AsyncWrite + Unpin> Responses<W> {
     }
 
     /// Writes until all responses have left. May be dropped before it is ready and called again.
-    pub async fn write(&mut self) -> io::Result<()> {
+    pub(super) async fn write(&mut self) -> io::Result<()> {
         self.stream.write_all_buf(&mut self.pending).await?;
         self.stream.flush().await?;
         self.unflushed = false;
@@ -52,12 +52,12 @@ impl<W: AsyncWrite + Unpin> Responses<W> {
     }
 
     /// True if all responses have left.
-    pub fn all_written(&self) -> bool {
+    pub(super) fn all_written(&self) -> bool {
         !self.unflushed
     }
 
     /// How much waits to be written, in bytes.
-    pub fn held(&self) -> u64 {
+    pub(super) fn held(&self) -> u64 {
         self.pending.len() as u64
     }
 }

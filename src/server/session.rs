@@ -24,7 +24,7 @@ use super::{Cancel, Ended, Handler, Response, ServerOptions};
 /// A request's id and what its handler said.
 type Done = (i32, Response);
 
-pub struct Session<R, W> {
+pub(super) struct Session<R, W> {
     options: ServerOptions,
     handler: Arc<dyn Handler>,
     frames: Frames<R>,
@@ -43,7 +43,12 @@ enum InputState {
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
-    pub fn new(options: &ServerOptions, handler: Arc<dyn Handler>, input: R, output: W) -> Self {
+    pub(super) fn new(
+        options: &ServerOptions,
+        handler: Arc<dyn Handler>,
+        input: R,
+        output: W,
+    ) -> Self {
         let (sender, done) = unbounded_channel();
         Session {
             options: options.clone(),
@@ -59,7 +64,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
 
     /// Talks until the input has ended and every request is answered, or until `terminated` is
     /// ready, which leaves requests running.
-    pub async fn run(
+    pub(super) async fn run(
         &mut self,
         terminated: impl Future<Output = ()>,
     ) -> Result<Ended, ServerError> {

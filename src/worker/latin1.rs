@@ -15,7 +15,7 @@ const ENOUGH: usize = 8;
 
 /// What `sent` stands for if older Bazel wrote it. `None` for what cannot be of its making, or reads
 /// the same.
-pub fn decode(sent: &[u8]) -> Option<OsString> {
+pub(super) fn decode(sent: &[u8]) -> Option<OsString> {
     if sent.is_ascii() {
         return None;
     }
@@ -27,7 +27,7 @@ pub fn decode(sent: &[u8]) -> Option<OsString> {
 
 /// The arguments of a request, as they were before an older Bazel wrote them. Paths are relative to
 /// `root`.
-pub fn arguments(root: &Path, request: &Request) -> Vec<OsString> {
+pub(super) fn arguments(root: &Path, request: &Request) -> Vec<OsString> {
     let sent = || request.arguments.iter().map(|argument| OsString::from_vec(argument.clone()));
     if request.arguments.iter().all(|argument| argument.is_ascii()) {
         return sent().collect();

@@ -101,7 +101,10 @@ impl Handler for Worker {
                 milliseconds,
                 "resolved"
             ),
-            Err(error) => info!(milliseconds, "failed: {}", Sentence(error)),
+            Err(error) => {
+                let sentence = Sentence(error).to_string();
+                info!(milliseconds, "failed: {}", sentence.lines().next().unwrap_or_default());
+            }
         }
         let response = respond(&result);
         if let Some(recorder) = recorder {

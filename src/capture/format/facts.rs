@@ -5,13 +5,13 @@
 
 use super::proto::{FactKind, RecordedStop, UnreadableDirectory};
 
-pub use super::proto::Facts;
+pub(crate) use super::proto::Facts;
 use crate::fs::{Observations, Stamp};
 use crate::resolve::{self, Directory, Entered, Entry};
 
 /// One fact, as it is read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fact<'f> {
+pub(crate) struct Fact<'f> {
     pub kind: FactKind,
     pub directory: Directory,
     pub name: &'f [u8],
@@ -148,7 +148,10 @@ impl FactLog {
 }
 
 /// Reads the facts back. `None` where the columns do not belong together.
-pub fn each<'f>(facts: &'f Facts, mut tell: impl FnMut(Fact<'f>) -> Option<()>) -> Option<()> {
+pub(crate) fn each<'f>(
+    facts: &'f Facts,
+    mut tell: impl FnMut(Fact<'f>) -> Option<()>,
+) -> Option<()> {
     let directories = facts.devices.len();
     let known = |number: u32| ((number as usize) < directories).then_some(Directory(number));
     let mut names = Texts { rest: &facts.names, lengths: facts.name_lengths.iter() };

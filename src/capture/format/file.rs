@@ -20,17 +20,21 @@ const LEVEL: i32 = 1;
 /// The largest window that a compressed stream may ask for, as a power of two.
 const WINDOW: u32 = 27;
 
-/// Why a capture cannot be had.
+/// Why a capture cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
-    #[error("this is no capture; mtree-worker --record DIR writes them")]
-    NoCapture,
+    /// The file is something else.
+    #[error("this is not a capture; mtree-worker --record DIR writes them")]
+    NotACapture,
+    /// The file has a newer format than this program reads.
     #[error(
         "this capture has version {0} of the format, and this mtree-worker reads up to {VERSION}; use a newer one"
     )]
     Newer(u32),
+    /// The file is not what was written.
     #[error("the capture is cut off or damaged: {0}; copy it again")]
     Damaged(String),
+    /// The file stands for more than is read.
     #[error(
         "the capture holds more than {LARGEST} bytes, {MOST_PARTS} parts or {MOST_FACTS} facts or lines"
     )]
@@ -43,7 +47,7 @@ pub fn is_capture(file: &[u8]) -> bool {
 }
 
 /// Writes a capture.
-pub fn write(capture: &Capture, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write(capture: &Capture, out: &mut dyn Write) -> io::Result<()> {
     let message = capture.encode_to_vec();
     if fits(&message) != Some(true) {
         return Err(io::Error::other(CaptureError::TooLarge));
@@ -58,7 +62,7 @@ pub fn write(capture: &Capture, out: &mut dyn Write) -> io::Result<()> {
 
 /// Reads a capture from the bytes of its file.
 pub fn read(file: &[u8]) -> Result<Capture, CaptureError> {
-    let body = file.strip_prefix(MARK).ok_or(CaptureError::NoCapture)?;
+    let body = file.strip_prefix(MARK).ok_or(CaptureError::NotACapture)?;
     let damaged = |what: &dyn std::fmt::Display| CaptureError::Damaged(what.to_string());
     let (version, body) = body.split_first_chunk().ok_or_else(|| damaged(&"it ends early"))?;
     match u32::from_le_bytes(*version) {

@@ -6,12 +6,12 @@ use prost::bytes::Buf;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
 /// The most bytes of a message. One of half a million rows holds a third of it.
-pub const LARGEST: u64 = 512 << 20;
+pub(super) const LARGEST: u64 = 512 << 20;
 /// The most arguments, files and other parts.
-pub const MOST_PARTS: usize = 1 << 20;
+pub(super) const MOST_PARTS: usize = 1 << 20;
 /// The most facts, directories, and lines of all files with the request's inputs: some times what half a
 /// million rows give.
-pub const MOST_FACTS: usize = 1 << 22;
+pub(crate) const MOST_FACTS: usize = 1 << 22;
 /// The most numbers: a fact has up to four, and each takes up to eight times its place in the file.
 const MOST_NUMBERS: usize = 4 * MOST_FACTS;
 
@@ -27,7 +27,7 @@ const NUMBERS_OF_FACTS: [u32; 5] = [2, 3, 5, 7, 18];
 const NUMBERS_OF_OUTPUT: [u32; 3] = [2, 3, 4];
 
 /// Whether `message`, a Capture, holds no more than it may. `None` if its parts cannot be told apart.
-pub fn fits(message: &[u8]) -> Option<bool> {
+pub(super) fn fits(message: &[u8]) -> Option<bool> {
     let (mut parts, mut numbers, mut lines) = (0, 0, 0);
     each_field(message, |field, inner| {
         parts += 1;

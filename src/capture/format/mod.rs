@@ -8,8 +8,10 @@ mod limits;
 mod output;
 mod proto;
 
-pub use facts::{Fact, FactLog, Facts, each};
-pub use file::{CaptureError, is_capture, read, write};
-pub use limits::MOST_FACTS;
-pub use output::{Written, unkeep};
-pub use proto::{Capture, FactKind, Form, RecordedFile, RecordedResponse, Refusal, TimedStep};
+pub(super) use facts::{Fact, FactLog, Facts, each};
+pub(crate) use file::write;
+pub use file::{CaptureError, is_capture, read};
+pub(super) use limits::MOST_FACTS;
+pub(super) use output::{Written, unkeep};
+pub use proto::{Capture, Form, RecordedResponse};
+pub(crate) use proto::{FactKind, RecordedFile, Refusal, TimedStep};

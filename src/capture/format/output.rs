@@ -11,7 +11,7 @@ use crate::mtree::Patch;
 const LARGEST: usize = 1 << 32;
 
 /// What a request wrote, as it came.
-pub struct Written {
+pub(crate) struct Written {
     /// The text that the patch is for.
     pub base: Bytes,
     pub patch: Patch,
@@ -19,7 +19,7 @@ pub struct Written {
 
 impl Written {
     /// As it is kept beside `files`: if the base is none of them, whole.
-    pub fn keep(&self, files: &[RecordedFile]) -> RecordedOutput {
+    pub(crate) fn keep(&self, files: &[RecordedFile]) -> RecordedOutput {
         let same = |file: &RecordedFile| {
             file.text.as_ptr() == self.base.as_ptr() && file.text.len() == self.base.len()
         };
@@ -51,7 +51,7 @@ impl Written {
 }
 
 /// The output that was kept beside `files`. `None` if that cannot be.
-pub fn unkeep(output: &RecordedOutput, files: &[RecordedFile]) -> Option<Vec<u8>> {
+pub(crate) fn unkeep(output: &RecordedOutput, files: &[RecordedFile]) -> Option<Vec<u8>> {
     let base: &[u8] = match output.base {
         0 => b"",
         number => &files.get(number as usize - 1)?.text,

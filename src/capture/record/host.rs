@@ -42,7 +42,7 @@ impl<'n, 'c> RecordingHost<'n, 'c> {
 
 /// What may be refused.
 #[derive(Clone, Copy)]
-pub enum Refused<'a> {
+pub(crate) enum Refused<'a> {
     Read(&'a Path),
     Tree,
     Create(OutputKind),
@@ -53,7 +53,7 @@ pub enum Refused<'a> {
 
 impl Refused<'_> {
     /// As it stands in a capture.
-    pub fn key(self) -> Vec<u8> {
+    pub(crate) fn key(self) -> Vec<u8> {
         match self {
             Self::Read(path) => [b"read ", path.as_os_str().as_bytes()].concat(),
             Self::Tree => b"tree".to_vec(),

@@ -7,7 +7,8 @@ mod recorder;
 mod store;
 mod tree;
 
-pub use host::{RecordingHost, Refused};
+pub use host::RecordingHost;
+pub(crate) use host::Refused;
 pub use recorder::{Received, RequestRecorder};
 pub use store::CaptureStore;
-pub use tree::RecordingTree;
+pub(super) use tree::RecordingTree;

@@ -15,9 +15,11 @@ use crate::capture::format::{Capture, FactLog, Form, RecordedResponse, TimedStep
 
 /// A request as it was received.
 pub struct Received {
+    /// How it was received.
     pub form: Form,
     /// Without its length. Empty for a command line.
     pub request: Bytes,
+    /// Its id; 0 for a command line.
     pub request_id: i32,
 }
 
@@ -31,7 +33,7 @@ pub struct RequestRecorder {
 
 /// What was taken down.
 #[derive(Default)]
-pub struct Record {
+pub(super) struct Record {
     pub capture: Capture,
     pub log: FactLog,
     pub written: Option<Written>,
@@ -41,7 +43,7 @@ pub struct Record {
 
 impl Record {
     /// The capture, complete.
-    pub fn into_capture(self) -> Capture {
+    pub(super) fn into_capture(self) -> Capture {
         let Self { mut capture, log, written, .. } = self;
         capture.facts = Some(log.facts);
         capture.output = written.map(|written| written.keep(&capture.files));

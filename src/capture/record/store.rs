@@ -33,6 +33,7 @@ pub struct CaptureStore {
     sequence: AtomicU64,
     /// What the process was started with, behind its name.
     pub startup_arguments: Vec<Vec<u8>>,
+    /// The working directory of the process.
     pub working_directory: PathBuf,
 }
 

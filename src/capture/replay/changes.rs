@@ -17,8 +17,9 @@ pub struct FactChange {
     pub path: Vec<u8>,
     /// What it was and what it is, in words.
     pub what: String,
-    /// The texts of the links that it was and is, where it was or is one.
+    /// The text of the symlink that it was, if it was one.
     pub was: Option<Vec<u8>>,
+    /// The text of the symlink that it is, if it is one.
     pub is: Option<Vec<u8>>,
 }
 

@@ -24,6 +24,7 @@ pub struct ReplayHost {
     log: FactLog,
     /// What the request wrote when it was recorded, and what it was told.
     pub output: Option<Vec<u8>>,
+    /// The response when it was recorded; `None` if the program panicked.
     pub response: Option<RecordedResponse>,
 }
 

@@ -30,7 +30,7 @@ pub struct ReplayTree {
 }
 
 /// What was at a location.
-pub type RecordedEntry = Entry<Box<[u8]>>;
+pub(super) type RecordedEntry = Entry<Box<[u8]>>;
 
 /// A directory, and a name in it.
 type EntryKey = (Directory, Box<[u8]>);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// What is told of one row, or of one directory that became a link.
 #[derive(Serialize)]
-pub struct Explanation {
+pub(super) struct Explanation {
     /// The archive path.
     pub path: String,
     /// `row` or `directory`.
@@ -36,7 +36,7 @@ pub struct Explanation {
 
 /// A location on a trail.
 #[derive(Serialize)]
-pub struct ExplainedHop {
+pub(super) struct ExplainedHop {
     pub location: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
@@ -58,7 +58,7 @@ fn is_nothing(number: &usize) -> bool {
 }
 
 /// How words are set off on a terminal.
-pub struct Colours(pub bool);
+pub(super) struct Colours(pub bool);
 
 impl Colours {
     fn paint(&self, code: &str, text: &str) -> String {
@@ -86,7 +86,7 @@ impl Colours {
 }
 
 /// `explanation` as it is printed.
-pub fn written(explanation: &Explanation, colours: &Colours) -> String {
+pub(super) fn written(explanation: &Explanation, colours: &Colours) -> String {
     let mut out = String::new();
     let head = match explanation.of {
         "directory" => format!("{}/", explanation.path),

@@ -48,7 +48,7 @@ impl Page {
 }
 
 /// Explains the rows that are asked for. Coloured if `colours`.
-pub fn explain(asked: &Explain, colours: bool) -> Result<String, CommandError> {
+pub(crate) fn explain(asked: &Explain, colours: bool) -> Result<String, CommandError> {
     let mut page = Page { text: String::new(), json: asked.json, colours: Colours(colours) };
     let chosen = RowFilter::new(&asked.paths)?;
     match &asked.subject {

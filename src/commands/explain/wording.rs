@@ -14,7 +14,7 @@ use crate::resolve::{
 };
 
 /// Puts stories into words.
-pub struct Wording<'t, T> {
+pub(super) struct Wording<'t, T> {
     pub spec: &'t Spec,
     pub options: Options,
     pub decisions: &'t Decisions,
@@ -23,7 +23,7 @@ pub struct Wording<'t, T> {
 
 impl<T: ObservedTree> Wording<'_, T> {
     /// What is told of a row.
-    pub fn row(&self, trace: RowTrace) -> Explanation {
+    pub(super) fn row(&self, trace: RowTrace) -> Explanation {
         let row = self.spec.row(trace.row);
         let name = path::split(self.spec.source(row)).1;
         let mut explanation = of_row(self.spec, trace.row);
@@ -112,7 +112,7 @@ impl<T: ObservedTree> Wording<'_, T> {
     }
 
     /// What is told of a directory that became a link.
-    pub fn directory(&self, trace: DirectoryTrace) -> Explanation {
+    pub(super) fn directory(&self, trace: DirectoryTrace) -> Explanation {
         let home = trace.home.as_ref();
         Explanation {
             path: shown(&trace.path),
@@ -192,7 +192,7 @@ fn text_rule(text: &[u8], author: Option<&[u8]>) -> String {
 }
 
 /// What is told of a row that ended the request.
-pub fn failed(path: &str, error: &RequestError) -> Explanation {
+pub(super) fn failed(path: &str, error: &RequestError) -> Explanation {
     let (rule, what) = match error {
         RequestError::MissingTarget { .. } => {
             (3, "nothing on its trail is in the archive, and --missing-target=fail".to_owned())
@@ -218,7 +218,7 @@ pub fn failed(path: &str, error: &RequestError) -> Explanation {
 }
 
 /// What is told of any row.
-pub fn of_row(spec: &Spec, row: RowId) -> Explanation {
+pub(super) fn of_row(spec: &Spec, row: RowId) -> Explanation {
     let row = spec.row(row);
     Explanation {
         path: shown(spec.path(row)),
@@ -236,6 +236,6 @@ pub fn of_row(spec: &Spec, row: RowId) -> Explanation {
 }
 
 /// Bytes as they are shown: see `Escaped`.
-pub fn shown(bytes: &[u8]) -> String {
+pub(super) fn shown(bytes: &[u8]) -> String {
     Escaped(bytes).to_string()
 }

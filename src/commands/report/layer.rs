@@ -24,7 +24,7 @@ const MOST: usize = 256 << 20;
 
 /// What the page shows of one layer. Weights are bytes in a tar archive.
 #[derive(Default, Serialize)]
-pub struct Layer {
+pub(super) struct Layer {
     /// Of its output, if that is known, else of the file.
     name: String,
     /// The file that this is from.
@@ -68,7 +68,7 @@ struct Left {
 impl Layer {
     /// Reads a capture or a report file. Sizes that are not in the spec are asked for below `directory`,
     /// or where the request was recorded.
-    pub fn read(file: &Path, directory: Option<&Path>) -> Result<Self, CommandError> {
+    pub(super) fn read(file: &Path, directory: Option<&Path>) -> Result<Self, CommandError> {
         let bytes = loading::read_file(file)?;
         let name = file.file_name().unwrap_or(file.as_os_str());
         let name = Escaped(name.as_bytes()).to_string();

@@ -26,7 +26,7 @@ struct Data {
 }
 
 /// Writes the page that `args` ask for.
-pub fn write(args: &WriteReport) -> Result<(), CommandError> {
+pub(crate) fn write(args: &WriteReport) -> Result<(), CommandError> {
     let layers = args.files.iter().map(|file| Layer::read(file, args.cwd.as_deref()));
     let data =
         Data { version: env!("CARGO_PKG_VERSION"), layers: layers.collect::<Result<_, _>>()? };
