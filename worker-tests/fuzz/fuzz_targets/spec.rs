@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mtree_worker::path;
 use mtree_worker::mtree::{Change, Edits, Kind, Owner, Row, Spec};
+use mtree_worker::path;
 use worker_fuzz::{Chooser, split, within};
 
 fuzz_target!(|input: &[u8]| {
@@ -62,7 +62,8 @@ fn turn_a_directory(spec: &Spec, link_is_source: bool, chooser: &mut Chooser) {
         let path = spec.path(row);
         path == directory || path::below(path, directory).is_some()
     };
-    if !path::is_plain(directory) || spec.rows().iter().any(|row| goes(row) && !is_plain(spec, row)) {
+    if !path::is_plain(directory) || spec.rows().iter().any(|row| goes(row) && !is_plain(spec, row))
+    {
         return;
     }
     let rows: Vec<usize> = (0..spec.rows().len()).filter(|&row| goes(&spec.rows()[row])).collect();
