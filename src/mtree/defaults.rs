@@ -108,7 +108,7 @@ impl Defaults {
     /// The keywords of a row with `line` under the defaults `number`, but for type and source.
     fn effective<'a>(&'a self, line: &'a [u8], number: u32) -> Keywords<'a> {
         let mut keywords: Keywords<'a> = self.given(number).collect();
-        keywords.extend(field::fields(line).skip(1).map(field::keyword));
+        keywords.extend(field::fields(line).skip(1).map(|field| field::keyword(field.text)));
         keywords.retain(|keyword, _| {
             *keyword != b"type" && *keyword != b"link" && !field::is_source(keyword)
         });
@@ -149,7 +149,7 @@ pub(super) fn same_keywords(one: (&[u8], &Defaults, u32), other: (&[u8], &Defaul
 
 /// The fields of a line that tell more than its name, type and source.
 fn other_keywords(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    field::fields(line).skip(1).filter(|item| {
+    field::fields(line).skip(1).map(|field| field.text).filter(|item| {
         let keyword = field::keyword(item).0;
         keyword != b"type" && keyword != b"link" && !field::is_source(keyword)
     })

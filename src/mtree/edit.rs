@@ -62,11 +62,11 @@ impl<'s> Edits<'s> {
         else {
             return false;
         };
-        let source = rest.strip_prefix(&self.spec.text[last.between.clone()]);
+        let source = rest.text.strip_prefix(&self.spec.text[last.between.clone()]);
         if last.kind != row.kind || !source.is_some_and(field::is_one) {
             return false;
         }
-        self.text.extend_from_slice(name);
+        self.text.extend_from_slice(name.text);
         self.text.extend_from_within(last.text.clone());
         escape(link, &mut self.text);
         true
@@ -74,16 +74,17 @@ impl<'s> Edits<'s> {
 
     fn push_link_row(&mut self, row: &Row, line: &[u8], link: &[u8]) {
         let mut fields = field::fields(line);
-        self.text.extend_from_slice(fields.next().unwrap_or_default());
+        self.text.extend_from_slice(fields.next().map_or(&[][..], |name| name.text));
         let behind_name = self.text.len();
         let rest = fields.rest();
-        let typed = field::fields(line).skip(1).any(|item| field::keyword(item).0 == b"type");
+        let typed =
+            field::fields(line).skip(1).any(|field| field::keyword(field.text).0 == b"type");
         let mut written_type = typed || row.kind == Kind::Link;
         let mut written_link = false;
         let mut said_type = false;
         self.turned = None;
-        for item in fields {
-            let (keyword, value) = field::keyword(item);
+        for field in fields {
+            let (keyword, value) = field::keyword(field.text);
             if keyword == b"type" {
                 if !std::mem::replace(&mut said_type, true) {
                     self.text.extend_from_slice(b" type=link");
@@ -96,20 +97,20 @@ impl<'s> Edits<'s> {
                     self.text.extend_from_slice(b" type=link");
                 }
                 self.text.extend_from_slice(b" link=");
-                if let (Some(rest), Some(source)) = (rest, value)
-                    && rest.as_ptr_range().end == source.as_ptr_range().end
+                if let (Some(rest), Some(source)) = (rest, value.map(|value| field.suffix(value)))
+                    && rest.end() == source.end()
                 {
-                    let start = rest.as_ptr().addr() - self.spec.text.as_ptr().addr();
+                    let line = row.start as usize;
                     self.turned = Some(Turned {
                         kind: row.kind,
-                        between: start..start + rest.len() - source.len(),
+                        between: line + rest.start..line + source.start,
                         text: behind_name..self.text.len(),
                     });
                 }
                 escape(link, &mut self.text);
             } else if !field::describes_bytes(keyword) {
                 self.text.push(b' ');
-                self.text.extend_from_slice(item);
+                self.text.extend_from_slice(field.text);
             }
         }
         // A blank stood between this and the newline, or the next line would have been joined.
@@ -140,7 +141,7 @@ impl<'s> Edits<'s> {
         let (first, model) = (self.spec.row(first), self.spec.row(keywords));
         let line = self.spec.line(model);
         let mut fields = field::fields(line);
-        let name = fields.next().unwrap_or_default();
+        let name = fields.next().map_or(&[][..], |name| name.text);
         self.text.extend_from_slice(match name {
             _ if name.starts_with(b"./") => b"./",
             // `/set` and `/unset` would be no rows.
@@ -150,8 +151,8 @@ impl<'s> Edits<'s> {
         });
         escape(path, &mut self.text);
         let mut written_type = false;
-        for item in fields {
-            let keyword = field::keyword(item).0;
+        for field in fields {
+            let keyword = field::keyword(field.text).0;
             if keyword == b"type" {
                 if !std::mem::replace(&mut written_type, true) {
                     self.text.extend_from_slice(b" type=link");
@@ -161,7 +162,7 @@ impl<'s> Edits<'s> {
                 && !field::describes_bytes(keyword)
             {
                 self.text.push(b' ');
-                self.text.extend_from_slice(item);
+                self.text.extend_from_slice(field.text);
             }
         }
         for field in self.spec.defaults.difference(line, model.defaults, first.defaults) {

@@ -133,7 +133,8 @@ impl Spec {
 
     /// What `size=` of `row` says, in bytes.
     pub fn size(&self, row: &Row) -> Option<u64> {
-        let mut fields = field::fields(self.line(row)).skip(1).map(field::keyword);
+        let mut fields =
+            field::fields(self.line(row)).skip(1).map(|field| field::keyword(field.text));
         let (_, size) = fields.find(|(keyword, _)| *keyword == b"size")?;
         std::str::from_utf8(size?).ok()?.parse().ok()
     }

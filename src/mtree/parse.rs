@@ -10,7 +10,7 @@ use memchr::{memchr, memchr_iter};
 use rayon::prelude::*;
 
 use super::error::{DEEPEST, SpecError, What};
-use super::field::{self, Fields, Kind};
+use super::field::{self, Fields, Kind, Span};
 use super::row_fields::{self, Between, RowFields, keyword_and_value, kind_of, unescaped};
 use super::{Closing, Row, Spec, Text};
 use crate::path;
@@ -164,12 +164,12 @@ impl<'t> Parser<'t> {
             return Ok(());
         };
         let (start, end) = (start as u32, (start + line.len()) as u32);
-        match name {
-            _ if name[0] == b'#' => Ok(()),
+        match name.text {
+            [b'#', ..] => Ok(()),
             b"/set" => self.set(fields),
             b"/unset" => {
                 self.spec.defaults.begin();
-                fields.for_each(|keyword| self.spec.defaults.unset(keyword));
+                fields.for_each(|field| self.spec.defaults.unset(field.text));
                 Ok(())
             }
             b".." => {
@@ -184,10 +184,10 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn set<'l>(&mut self, fields: impl Iterator<Item = &'l [u8]>) -> Result<(), What> {
+    fn set(&mut self, fields: Fields<'_>) -> Result<(), What> {
         self.spec.defaults.begin();
-        for item in fields {
-            let (keyword, value) = keyword_and_value(item)?;
+        for field in fields {
+            let (keyword, value) = keyword_and_value(field.text)?;
             let kind = match (keyword, value) {
                 (b"type", Some(value)) => Some(kind_of(value)?),
                 _ => None,
@@ -200,7 +200,7 @@ impl<'t> Parser<'t> {
     fn row(
         &mut self,
         line: &'t [u8],
-        name: &'t [u8],
+        name: Span<'t>,
         fields: Fields<'t>,
         start: u32,
     ) -> Result<(), What> {
@@ -213,14 +213,12 @@ impl<'t> Parser<'t> {
             Kind::Link if fields.link.is_none() => fields.content,
             _ => None,
         };
-        // Where a text stands in the spec: every slice here is a part of `line`.
-        let place = |text: &[u8]| start + (text.as_ptr().addr() - line.as_ptr().addr()) as u32;
         let source = match source {
-            Some(text) => self.source(text, place(text))?,
+            Some(source) => self.source(source.text, start + source.start as u32)?,
             None => Text::NONE,
         };
-        let slashless = name != b"." && !name.contains(&b'/');
-        let path = self.path(name, place(name), slashless)?;
+        let slashless = name.text != b"." && !name.text.contains(&b'/');
+        let path = self.path(name.text, start + name.start as u32, slashless)?;
         // What `is_simple` let through is a plain path.
         let outside = path.at & Text::UNESCAPED != 0 && !path::is_plain(self.spec.text_of(path));
         let end = start + line.len() as u32;
