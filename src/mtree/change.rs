@@ -93,7 +93,7 @@ struct Changer<'a> {
 impl Changer<'_> {
     fn run(&mut self) {
         let text = &self.spec.text;
-        let mut closings = self.spec.closings.iter().peekable();
+        let mut closings = self.spec.dotdots.iter().peekable();
         let mut made_parents = false;
         let mut written = 0;
         for row in &self.spec.rows {
