@@ -148,8 +148,8 @@ impl Listing {
         if let Some(symlinks) = &self.symlinks {
             let from = symlinks.table.partition_point(|link| link.hash < hash);
             for link in symlinks.table[from..].iter().take_while(|link| link.hash == hash) {
-                let (known, target) = symlinks.text(link);
-                if known == name {
+                let (listed, target) = symlinks.text(link);
+                if listed == name {
                     return Entry::Symlink(target);
                 }
             }

@@ -60,7 +60,7 @@ impl Paths {
     /// The directory that was reached as `name` in `parent`.
     pub(super) fn child(&self, parent: Directory, name: &[u8]) -> Option<Directory> {
         let same = |directory: &Directory| match self.reached(*directory) {
-            Reached::In(known, at) => known == parent && self.text(at) == name,
+            Reached::In(above, at) => above == parent && self.text(at) == name,
             _ => false,
         };
         self.by_name.find(hash(&self.hasher, parent, name), same).copied()

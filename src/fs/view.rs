@@ -307,7 +307,8 @@ impl<'c> View<'c> {
                     .listed_entry(parent, name)
                     .is_none_or(|entry| entry == Entry::Plain(()))
                 {
-                    // It was a directory when its parent was listed, and is none now.
+                    // The listing or a lookup found no symlink here, and this request keeps to that,
+                    // whatever is here now.
                     return Ok(Entry::Plain(Entered::NotADirectory));
                 }
                 match result {

@@ -7,8 +7,8 @@ use std::hash::{Hash, Hasher};
 
 use super::field::{self, Kind};
 
-/// The keywords in force, by version. Each `/set` and `/unset` line begins a version, and a row stores the number of
-/// its version. In version 0 no keyword is in force.
+/// The keywords in force, by version. Each `/set` and `/unset` line begins a version, and a row stores its version.
+/// In version 0 no keyword is in force.
 ///
 /// Each value is stored once, with the version from which on it is in force. So thousands of `/set` lines, each
 /// with one more keyword, take no more memory than their text.
@@ -48,8 +48,8 @@ impl Defaults {
     }
 
     /// The kind that `/set type=` gives to rows of a version that have none.
-    pub(super) fn kind(&self, number: u32) -> Option<Kind> {
-        self.kinds[number as usize]
+    pub(super) fn kind(&self, version: u32) -> Option<Kind> {
+        self.kinds[version as usize]
     }
 
     /// Begins the version of a `/set` or `/unset` line.
@@ -97,21 +97,21 @@ impl Defaults {
         self.kinds[now] = kind;
     }
 
-    /// The keywords that `/set` gives in version `number`.
-    fn given(&self, number: u32) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        let until = |numbers: &[u32]| numbers.partition_point(|&since| since <= number);
+    /// The keywords that `/set` gives in `version`.
+    fn given(&self, version: u32) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let until = |versions: &[u32]| versions.partition_point(|&since| since <= version);
         let cleared = self.cleared[..until(&self.cleared)].last().copied().unwrap_or_default();
         self.assignments.iter().filter_map(move |(keyword, assignments)| {
-            let until = assignments.partition_point(|assignment| assignment.since <= number);
+            let until = assignments.partition_point(|assignment| assignment.since <= version);
             let last =
                 assignments[..until].last().filter(|assignment| assignment.since >= cleared)?;
             Some((&keyword[..], last.value.as_ref()?.as_deref()))
         })
     }
 
-    /// The keywords of a row with `line` in version `number`, except type and source.
-    fn effective<'a>(&'a self, line: &'a [u8], number: u32) -> Keywords<'a> {
-        let mut keywords: Keywords<'a> = self.given(number).collect();
+    /// The keywords of a row with `line` in `version`, except type and source.
+    fn effective<'a>(&'a self, line: &'a [u8], version: u32) -> Keywords<'a> {
+        let mut keywords: Keywords<'a> = self.given(version).collect();
         keywords.extend(field::fields(line).skip(1).map(|field| field::keyword(field.text)));
         keywords.retain(|keyword, _| {
             *keyword != b"type" && *keyword != b"link" && !field::is_source(keyword)
@@ -120,8 +120,8 @@ impl Defaults {
     }
 
     /// Hashes these keywords. Rows with the same keywords have the same hash.
-    pub(super) fn hash_keywords(&self, line: &[u8], number: u32, hasher: &mut impl Hasher) {
-        self.effective(line, number).hash(hasher);
+    pub(super) fn hash_keywords(&self, line: &[u8], version: u32, hasher: &mut impl Hasher) {
+        self.effective(line, version).hash(hasher);
     }
 
     /// The fields to add to a row with `line` that moves from version `from` to version `to`, so that its keywords

@@ -95,7 +95,7 @@ pub(super) fn keyword(field: &[u8]) -> (&[u8], Option<&[u8]>) {
 }
 
 /// Whether mtree(5) allows `keyword` without a value.
-pub(super) fn stands_alone(keyword: &[u8]) -> bool {
+pub(super) fn may_lack_value(keyword: &[u8]) -> bool {
     matches!(keyword, b"optional" | b"nochange" | b"ignore")
 }
 

@@ -57,7 +57,7 @@ pub(super) fn read<'l>(fields: impl Iterator<Item = Span<'l>>) -> Result<RowFiel
 #[inline]
 pub(super) fn keyword_and_value(item: &[u8]) -> Result<(&[u8], Option<&[u8]>), What> {
     let (keyword, value) = field::keyword(item);
-    if value.is_none() && !field::stands_alone(keyword) {
+    if value.is_none() && !field::may_lack_value(keyword) {
         return Err(What::MissingEquals(keyword.to_vec()));
     }
     Ok((keyword, value))
