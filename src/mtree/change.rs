@@ -93,7 +93,7 @@ struct Changer<'a> {
 impl Changer<'_> {
     fn run(&mut self) {
         let text = &self.spec.text;
-        let mut closings = self.spec.closings.iter().peekable();
+        let mut closings = self.spec.dotdots.iter().peekable();
         let mut made_parents = false;
         let mut written = 0;
         for row in &self.spec.rows {
@@ -123,7 +123,7 @@ impl Changer<'_> {
     /// The new name of a row, or `None` if it goes.
     fn moved(&self, row: &Row) -> Option<Vec<u8>> {
         let line = self.spec.line(row);
-        let name = field::fields(line).next().unwrap_or_default();
+        let name = field::fields(line).next().map_or(&[][..], |name| name.text);
         if !self.change.moves() {
             return Some(name.to_vec());
         }
@@ -159,12 +159,11 @@ impl Changer<'_> {
 
     fn row(&mut self, row: &Row, name: &[u8]) {
         let line = self.spec.line(row);
-        let old = field::fields(line).next().unwrap_or(&line[..0]);
-        let start = old.as_ptr().addr() - line.as_ptr().addr();
+        let old = field::fields(line).next().map_or(0..0, |name| name.start..name.end());
         let from = self.out.len();
-        self.out.extend_from_slice(&line[..start]);
+        self.out.extend_from_slice(&line[..old.start]);
         self.out.extend_from_slice(name);
-        self.values(&line[start + old.len()..]);
+        self.values(&line[old.end..]);
         self.keep_apart(from);
     }
 
@@ -196,7 +195,7 @@ impl Changer<'_> {
         while !rest.is_empty() {
             let (line, behind) = rest.split_at(parse::line_end(rest, 0));
             rest = behind;
-            match field::fields(line).next() {
+            match field::fields(line).next().map(|first| first.text) {
                 Some(b"/set") => {
                     let from = self.out.len();
                     self.values(line);
@@ -210,15 +209,14 @@ impl Changer<'_> {
     /// Writes a stretch of fields as it is, but for the values that are new.
     fn values(&mut self, text: &[u8]) {
         let mut written = 0;
-        for item in field::fields(text) {
-            let (keyword, Some(_)) = field::keyword(item) else {
+        for field in field::fields(text) {
+            let (keyword, Some(_)) = field::keyword(field.text) else {
                 continue;
             };
             if let Some(value) = self.change.value(keyword) {
-                let at = item.as_ptr().addr() - text.as_ptr().addr();
-                self.out.extend_from_slice(&text[written..at + keyword.len() + 1]);
+                self.out.extend_from_slice(&text[written..field.start + keyword.len() + 1]);
                 escape(value, &mut self.out);
-                written = at + item.len();
+                written = field.end();
             }
         }
         self.out.extend_from_slice(&text[written..]);
