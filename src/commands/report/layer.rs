@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::capture::{self, Capture, ReplayHost};
 use crate::commands::error::CommandError;
-use crate::commands::loading::{self, Recorded};
+use crate::commands::loading::{self, RecordedRequest};
 use crate::display::Escaped;
 use crate::error::Sentence;
 use crate::layer::sizes::{self, HEADER};
@@ -101,7 +101,7 @@ impl Layer {
         host: &mut ReplayHost,
         root: &Path,
     ) -> Result<(), CommandError> {
-        let Recorded { request, inputs } = Recorded::new(capture, host)?;
+        let RecordedRequest { request, inputs } = RecordedRequest::new(capture, host)?;
         let options = &request.options;
         let Specs { spec, also } = Specs::read(&request.mtree, options, host)?;
         if let Some(name) = request.out.file_name() {
