@@ -89,7 +89,7 @@ pub(crate) fn replay(args: &Replay) -> Result<Replayed, CommandError> {
                     Rerun::new(run_recorded(&capture, &mut host), host.take_output())
                 }
             };
-            let Comparison { differences, wording } = compare(&recorded, &rerun);
+            let ResultComparison { differences, wording } = compare(&recorded, &rerun);
             let is_same = differences.is_empty();
             if is_same {
                 let what = match wording {
@@ -159,7 +159,7 @@ struct Recording {
 }
 
 /// How a result differs from the recorded one.
-struct Comparison {
+struct ResultComparison {
     /// Differences in output, exit code or response. Empty if there are none.
     differences: String,
     /// A note, if another version recorded a response with the same exit code and other words. Warnings
@@ -167,8 +167,8 @@ struct Comparison {
     wording: Option<String>,
 }
 
-fn compare(recorded: &Recording, rerun: &Rerun) -> Comparison {
-    let mut comparison = Comparison { differences: String::new(), wording: None };
+fn compare(recorded: &Recording, rerun: &Rerun) -> ResultComparison {
+    let mut comparison = ResultComparison { differences: String::new(), wording: None };
     let text = &mut comparison.differences;
     match &recorded.response {
         None => {

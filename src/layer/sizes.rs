@@ -5,7 +5,7 @@
 //!
 //! - *content bytes*: the sizes of files, without tar's headers and padding. Links save the content of
 //!   every file that they replace ([`content_saved`]). `--report` writes this as `bytes_saved`.
-//! - *archive bytes*: what entries take in a tar archive ([`file`], [`HEADER`]). A link saves what the
+//! - *archive bytes*: what entries take in a tar archive ([`file()`], [`HEADER`]). A link saves what the
 //!   replaced entries take, less its own header ([`archive_saved`]).
 //!
 //! Knows sizes; must not know rows, nor which of them are replaced.

@@ -24,7 +24,7 @@ pub struct Report {
     pub without_target: usize,
     /// Rows whose source does not exist, or is not an input (design rule 8).
     pub unstaged: usize,
-    /// The content bytes that links save ([`crate::layer::sizes`]). `None` without `--report`.
+    /// The content bytes that links save (`crate::layer::sizes`). `None` without `--report`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_saved: Option<u64>,
     /// Directories that were read.

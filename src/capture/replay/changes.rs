@@ -38,7 +38,7 @@ pub fn changes(
     recorded: &ReplayTree,
     live: &mut impl ObservedTree,
 ) -> Result<FactChanges, Stopped> {
-    let mut comparison = Comparison { changes: FactChanges::default(), live: HashMap::new() };
+    let mut comparison = TreeComparison { changes: FactChanges::default(), live: HashMap::new() };
     comparison.compare_tree(recorded, live)?;
     comparison.compare_stamps(recorded, live);
     let mut changes = comparison.changes;
@@ -48,7 +48,7 @@ pub fn changes(
     Ok(changes)
 }
 
-struct Comparison {
+struct TreeComparison {
     changes: FactChanges,
     /// The recorded directories that still exist, each with the directory that is there now.
     live: HashMap<Directory, Directory>,
@@ -62,7 +62,7 @@ struct RecordedDirectory<'r> {
     above: Option<Entered>,
 }
 
-impl Comparison {
+impl TreeComparison {
     /// Compares breadth-first, through directories that still exist.
     fn compare_tree(
         &mut self,

@@ -26,13 +26,13 @@ use wording::{Wording, escaped, explain_error, explain_row};
 const MOST: usize = 1 << 30;
 
 /// The explanations, formatted.
-struct Listing {
+struct ExplainedRows {
     text: String,
     json: bool,
     colours: Colours,
 }
 
-impl Listing {
+impl ExplainedRows {
     fn push(&mut self, explanation: &Explanation) -> Result<(), CommandError> {
         match self.json {
             true => {
@@ -49,13 +49,14 @@ impl Listing {
 
 /// Explains rows, and returns the text to print. Coloured if `colours`.
 pub(crate) fn explain(args: &Explain, colours: bool) -> Result<String, CommandError> {
-    let mut listing = Listing { text: String::new(), json: args.json, colours: Colours(colours) };
+    let mut explained_rows =
+        ExplainedRows { text: String::new(), json: args.json, colours: Colours(colours) };
     let filter = RowFilter::new(&args.paths)?;
     match &args.subject {
         Subject::Spec(mtree, options) => {
             let cache = Cache::new(Cache::DEFAULT_LIMIT);
             let mut disk = Disk::new(Context::new(Path::new("."), &cache));
-            explain_spec(mtree, options, None, &mut disk, &filter, &mut listing)?;
+            explain_spec(mtree, options, None, &mut disk, &filter, &mut explained_rows)?;
         }
         Subject::Capture(file) => {
             let capture = loading::read_capture(file)?;
@@ -63,21 +64,21 @@ pub(crate) fn explain(args: &Explain, colours: bool) -> Result<String, CommandEr
             let RecordedRequest { request, inputs } = RecordedRequest::new(&capture, &mut host)?;
             let inputs = inputs.as_ref();
             let ResolveRequest { mtree, options, .. } = &request;
-            explain_spec(mtree, options, inputs, &mut host, &filter, &mut listing)?;
+            explain_spec(mtree, options, inputs, &mut host, &filter, &mut explained_rows)?;
         }
     }
-    if listing.text.is_empty() {
+    if explained_rows.text.is_empty() {
         if let Some(globs) = &filter.0 {
             let texts = globs.iter().map(|glob| glob.text.clone());
             return Err(CommandError::NoRow(texts.collect()));
         }
         if !args.json {
-            listing.text.push_str(
+            explained_rows.text.push_str(
                 "no row became a link, or stayed a file because nothing on its trail is in the archive\n",
             );
         }
     }
-    Ok(listing.text)
+    Ok(explained_rows.text)
 }
 
 /// Selects rows by archive path. `None`: no globs are given, and [`crate::resolve`] selects.
@@ -127,16 +128,18 @@ fn explain_spec(
     inputs: Option<&Inputs>,
     host: &mut impl Host,
     filter: &RowFilter,
-    listing: &mut Listing,
+    explained_rows: &mut ExplainedRows,
 ) -> Result<(), CommandError> {
     let Specs { spec, also } = match Specs::read(mtree, options, host) {
-        Err(error @ RequestError::Spec { .. }) => return listing.push(&explain_error("", &error)),
+        Err(error @ RequestError::Spec { .. }) => {
+            return explained_rows.push(&explain_error("", &error));
+        }
         specs => specs?,
     };
     if options.no_resolve {
         for row in spec.row_ids() {
             if filter.matches(spec.path(spec.row(row))) {
-                listing.push(&Explanation {
+                explained_rows.push(&Explanation {
                     becomes: "itself".to_owned(),
                     because: vec!["--no-resolve: rows are only changed".to_owned()],
                     ..explain_row(&spec, row)
@@ -158,7 +161,7 @@ fn explain_spec(
         chosen,
         |explained, decisions, tree| {
             let wording = Wording { spec: &spec, options: resolve, decisions, tree };
-            listing.push(&match explained {
+            explained_rows.push(&match explained {
                 Explained::Directory(trace) => wording.directory(trace),
                 Explained::Row(trace) => wording.row(trace),
             })
@@ -167,7 +170,7 @@ fn explain_spec(
     match explained {
         Err(CommandError::Request(error)) => match &error {
             RequestError::SymlinkLoop { path, .. } | RequestError::MissingTarget { path, .. } => {
-                listing.push(&explain_error(&escaped(path), &error))
+                explained_rows.push(&explain_error(&escaped(path), &error))
             }
             _ => Err(error.into()),
         },
