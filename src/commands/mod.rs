@@ -1,4 +1,4 @@
-//! The commands, a file or directory each. Requests themselves run in [`crate::request`].
+//! The commands, each in a file or directory. Requests themselves run in [`crate::request`].
 //!
 //! Must not know clap, nor decide how rows are resolved.
 
