@@ -139,7 +139,12 @@ fn rewritten(document: &str, steps: &[Step], printed: &[Vec<String>]) -> String 
         }
         let first = step.lines.1 - step.shown.len();
         lines[next..first].iter().for_each(|line| text.extend([*line, "\n"]));
-        printed.iter().for_each(|line| text.extend([line.as_str(), "\n"]));
+        for (at, line) in printed.iter().enumerate() {
+            // A line that says the same stays, with its ellipses and its times.
+            let shown = step.shown.get(at).filter(|_| step.shown.len() == printed.len());
+            let shown = shown.filter(|shown| line_matches(&steady(shown), &steady(line)));
+            text.extend([shown.unwrap_or(line), "\n"]);
+        }
         next = step.lines.1;
     }
     lines[next..].iter().for_each(|line| text.extend([*line, "\n"]));
