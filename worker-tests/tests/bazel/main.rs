@@ -9,6 +9,7 @@ mod caching;
 mod captures;
 mod edit;
 mod errors;
+mod escapes;
 mod freshness;
 mod layer;
 mod node_modules;
