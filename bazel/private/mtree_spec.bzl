@@ -98,14 +98,27 @@ def _add_runfiles(rows, workspace, files_to_run, runfiles):
     directories = [link.target_file for link in links if link.target_file.is_directory]
     rows.add_all(directories, map_each = _no_row)
 
+def _has_runfiles(src):
+    """Whether a target has a runfiles tree.
+
+    `runfiles_manifest` does not tell: it is None under --nobuild_runfile_manifests. `executable` does not either:
+    it is also set for a source file, an output file, and a filegroup of one file. But Bazel lets a rule declare
+    only an executable that the rule itself creates, and of the rules that do, those without a runfiles tree
+    (genrule) have no runfiles.
+    """
+    info = src[DefaultInfo]
+    executable = info.files_to_run.executable
+    return bool(executable and executable.owner == src.label and
+                info.default_runfiles and info.default_runfiles.files)
+
 def _mtree_spec_impl(ctx):
     rows = ctx.actions.args()
     rows.set_param_file_format("multiline")
     rows.add_all(ctx.files.srcs, map_each = _src, uniquify = True)
     if ctx.attr.include_runfiles:
         for src in ctx.attr.srcs:
-            info = src[DefaultInfo]
-            if info.files_to_run.executable and info.files_to_run.runfiles_manifest:
+            if _has_runfiles(src):
+                info = src[DefaultInfo]
                 _add_runfiles(rows, ctx.workspace_name, info.files_to_run, info.default_runfiles)
 
     out = ctx.outputs.out or ctx.actions.declare_file(ctx.attr.name + ".spec")
@@ -119,6 +132,7 @@ mtree_spec = rule(
 The rule does what tar.bzl's rule of the same name does, except that:
 
 - every byte of a path that mtree(5) or libarchive would misread is escaped, not only the space;
+- runfiles are listed also under `--nobuild_runfile_manifests`;
 - a symlink that the build declared (`declare_symlink`) is a row `type=link`. `mtree_mutate` and
   `resolve_symlinks` add its target.""",
     attrs = {

@@ -14,6 +14,7 @@ mod freshness;
 mod layer;
 mod node_modules;
 mod rows;
+mod runfiles;
 mod server;
 mod strategies;
 mod style;
