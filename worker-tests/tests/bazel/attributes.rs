@@ -1,8 +1,8 @@
-//! The attributes of the rules: each reaches the worker.
+//! The attributes of the rules: each affects the output.
 
 use crate::workspace::{Workspace, read};
 
-/// All that tar.bzl's `mtree_mutate` takes, in its words, and what is new here.
+/// The attributes of tar.bzl's `mtree_mutate`, as tar.bzl spells them, and those that are new here.
 const BUILD: &str = r#"
 load("@mtree_worker//bazel:defs.bzl", "mtree_mutate", "resolve_symlinks")
 
@@ -63,7 +63,7 @@ const SPEC: &str = "\
 
 #[test]
 #[ignore = "needs Bazel: worker-tests/bazel"]
-fn each_attribute_reaches_the_worker() {
+fn each_attribute_affects_the_output() {
     let workspace = Workspace::with_worker("");
     workspace.write("BUILD.bazel", BUILD);
     workspace.write("layer.spec", SPEC);
@@ -99,4 +99,37 @@ fn each_attribute_reaches_the_worker() {
         assert_eq!(report["links"], 3, "{report}");
     }
     bazel.build(&["//:failing"]).failed().saying("tree/missing");
+}
+
+const SCOPE: &str = r#"
+load("@mtree_worker//bazel:defs.bzl", "mtree_mutate")
+
+mtree_mutate(
+    name = "links",
+    srcs = ["a.txt", "b.txt"],
+    also = ["also.spec"],
+    mtree = "layer.spec",
+    preserve_symlinks = True,
+    report = "links.json",
+)
+"#;
+
+#[test]
+#[ignore = "needs Bazel: worker-tests/bazel"]
+fn the_specs_of_a_package_in_a_scope_directory_are_no_files_with_arguments() {
+    let workspace = Workspace::with_worker("");
+    workspace.write("@scope/package/BUILD.bazel", SCOPE);
+    workspace.write("@scope/package/a.txt", "a");
+    std::os::unix::fs::symlink("a.txt", workspace.path("@scope/package/b.txt"))
+        .expect("a link can be made");
+    workspace.write("@scope/package/layer.spec", "./b type=file content=@scope/package/b.txt\n");
+    workspace.write("@scope/package/also.spec", "./a type=file content=@scope/package/a.txt\n");
+    let bazel = workspace.bazel("root");
+    for strategy in ["worker", "sandboxed", "local"] {
+        let strategy = format!("--strategy=MtreeMutate={strategy}");
+        bazel.build(&["//@scope/package:links", &strategy]).succeeded();
+        let output = bazel.output("@scope/package/links.mtree");
+        assert_eq!(read(&output), "./b type=link link=a\n", "{strategy}");
+        std::fs::remove_file(output).expect("there is an output");
+    }
 }
