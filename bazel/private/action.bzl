@@ -33,6 +33,8 @@ RESOLVE_ATTRS = {
         doc = """How to write a directory that is one symlink in the tree: `collapse` writes one link,
 `expand` writes a directory with a link for each of its files.""",
     ),
+    "link_is_source": attr.bool(doc = """Whether `link=` of a row holds the path of the symlink itself, as in the
+specs of rules_py, instead of the text of the link."""),
     "missing_target": attr.string(
         default = "inline",
         values = ["inline", "keep", "fail"],
@@ -110,6 +112,8 @@ def resolve_action(ctx, flags, resolve = True):
         args.add_all(ctx.files.also, format_each = "--also=%s")
         args.add("--missing-target", ctx.attr.missing_target)
         args.add("--directory-links", ctx.attr.directory_links)
+        if ctx.attr.link_is_source:
+            args.add("--link-is-source")
         inputs += [depset(ctx.files.also), _inputs(ctx)]
     else:
         args.add("--no-resolve")

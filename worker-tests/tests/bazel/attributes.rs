@@ -101,6 +101,52 @@ fn each_attribute_affects_the_output() {
     bazel.build(&["//:failing"]).failed().saying("tree/missing");
 }
 
+const LINK_IS_SOURCE: &str = r#"
+load("@mtree_worker//bazel:defs.bzl", "mtree_mutate", "resolve_symlinks")
+
+SRCS = glob(["tree/**"])
+
+mtree_mutate(
+    name = "mutated",
+    srcs = SRCS,
+    link_is_source = True,
+    mtree = "layer.spec",
+    preserve_symlinks = True,
+)
+
+resolve_symlinks(
+    name = "resolved",
+    srcs = SRCS,
+    link_is_source = True,
+    mtree = "layer.spec",
+)
+
+resolve_symlinks(
+    name = "literal",
+    srcs = SRCS,
+    mtree = "layer.spec",
+)
+"#;
+
+#[test]
+#[ignore = "needs Bazel: worker-tests/bazel"]
+fn with_link_is_source_the_link_of_a_row_is_resolved_as_a_source() {
+    let workspace = Workspace::with_worker("");
+    workspace.write("BUILD.bazel", LINK_IS_SOURCE);
+    workspace.write("layer.spec", "./x/a type=file content=tree/a\n./x/b type=link link=tree/b\n");
+    workspace.write("tree/a", "a");
+    std::os::unix::fs::symlink("a", workspace.path("tree/b")).expect("a link can be made");
+    let bazel = workspace.bazel("root");
+    bazel.build(&["//:mutated", "//:resolved", "//:literal"]).succeeded();
+    for (spec, link) in [("mutated", "a"), ("resolved", "a"), ("literal", "tree/b")] {
+        assert_eq!(
+            read(&bazel.output(&format!("{spec}.mtree"))),
+            format!("./x/a type=file content=tree/a\n./x/b type=link link={link}\n"),
+            "{spec}"
+        );
+    }
+}
+
 const SCOPE: &str = r#"
 load("@mtree_worker//bazel:defs.bzl", "mtree_mutate")
 

@@ -156,15 +156,19 @@ fn what_tar_bzl_has_and_this_has_not_fails_with_advice() {
     for (attributes, words) in [
         (
             "awk_script = \"x.awk\"",
-            "mtree_mutate m: awk_script is not supported; no awk runs here: change the spec in a genrule",
+            "mtree_mutate m: awk_script is not supported; this rule does not run awk: change the spec in a genrule",
         ),
-        ("script_args = {\"a\": \"b\"}", "mtree_mutate m: script_args is not supported; no awk"),
-        ("includes = [\"x.awk\"]", "mtree_mutate m: includes is not supported; no awk"),
         (
-            "excludes = [\"x\"]",
-            "leave what is not to be in the layer out of the srcs of mtree_spec",
+            "script_args = {\"a\": \"b\"}",
+            "mtree_mutate m: script_args is not supported; this rule does not run awk",
         ),
+        (
+            "includes = [\"x.awk\"]",
+            "mtree_mutate m: includes is not supported; this rule does not run awk",
+        ),
+        ("excludes = [\"x\"]", "leave such files out of the srcs of mtree_spec"),
         ("preserve_symlinks = True", "mtree_mutate m: preserve_symlinks needs srcs"),
+        ("link_is_source = True", "mtree_mutate m: link_is_source needs preserve_symlinks"),
     ] {
         workspace.write(
             "BUILD.bazel",
