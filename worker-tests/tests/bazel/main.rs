@@ -12,6 +12,7 @@ mod errors;
 mod escapes;
 mod freshness;
 mod layer;
+mod long_lived;
 mod node_modules;
 mod rows;
 mod runfiles;

@@ -69,6 +69,11 @@ impl Workspace {
         Bazel::new(&self.path(""), &self.directory.path().join(root))
     }
 
+    /// Bazel in this workspace, with an output base by its name.
+    pub fn bazel_in(&self, output_base: &Path) -> Bazel {
+        Bazel::in_output_base(&self.path(""), output_base)
+    }
+
     /// A file of the workspace.
     pub fn path(&self, file: &str) -> PathBuf {
         match file {
