@@ -14,6 +14,7 @@ mod freshness;
 mod layer;
 mod long_lived;
 mod node_modules;
+mod remote;
 mod rows;
 mod runfiles;
 mod server;
