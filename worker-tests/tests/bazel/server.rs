@@ -92,7 +92,7 @@ impl Bazel {
         }
     }
 
-    /// Bazel in `workspace`, with an output base by its name.
+    /// Bazel in `workspace`, with the given output base.
     pub fn in_output_base(workspace: &Path, output_base: &Path) -> Bazel {
         let root = output_base.with_extension("user_root");
         let mut bazel = Bazel::new(workspace, &root);
