@@ -84,8 +84,8 @@ def resolve_action(ctx, flags, resolve = True):
 
     Args:
         ctx: the context of a rule with RESOLVE_ATTRS and the toolchain.
-        flags: the flags that change rows: a dictionary of flag to value. Flags with empty values are
-            omitted.
+        flags: the flags that change rows: a dictionary of flag to value, to a list of values (the flag is
+            repeated), or to True. Flags with empty values are omitted.
         resolve: whether to resolve symlinks.
 
     Returns:
@@ -104,8 +104,11 @@ def resolve_action(ctx, flags, resolve = True):
     args.add(ctx.file.mtree, format = "--mtree=%s")
     args.add(out, format = "--out=%s")
     for flag, value in flags.items():
-        if value:
-            args.add("--%s=%s" % (flag, value))
+        if value == True:
+            args.add("--" + flag)
+        elif value:
+            for each in value if type(value) == "list" else [value]:
+                args.add("--%s=%s" % (flag, each))
 
     inputs = [depset([ctx.file.mtree])]
     if resolve:

@@ -6,7 +6,7 @@ load(":action.bzl", "RESOLVE_ATTRS", "resolve_action")
 # Attributes of tar.bzl's rule that this rule does not have, and what to do instead.
 _NOT_HERE = {
     "awk_script": "this rule does not run awk: change the spec in a genrule before or after this rule",
-    "excludes": "leave such files out of the srcs of mtree_spec",
+    "excludes": "use exclude, or leave such files out of the srcs of mtree_spec",
     "includes": "this rule does not run awk: change the spec in a genrule before or after this rule",
     "script_args": "this rule does not run awk: change the spec in a genrule before or after this rule",
 }
@@ -14,12 +14,18 @@ _NOT_HERE = {
 def _mtree_mutate_impl(ctx):
     attr = ctx.attr
     return resolve_action(ctx, {
+        "exclude": attr.exclude,
+        "exclude-source": attr.exclude_source,
         "group": attr.group,
         "groupname": attr.groupname,
+        "include": attr.include,
+        "include-source": attr.include_source,
+        "mode": attr.mode,
         "mtime": attr.mtime,
         "owner": attr.owner,
         "ownername": attr.ownername,
         "package-dir": attr.package_dir.lstrip("/"),
+        "sort": attr.sort,
         "strip-prefix": attr.strip_prefix,
     }, resolve = attr.preserve_symlinks)
 
@@ -28,13 +34,19 @@ _mtree_mutate = rule(
     doc = "Changes rows of a spec and, if asked to, resolves symlinks.",
     attrs = dict(
         RESOLVE_ATTRS,
+        exclude = attr.string_list(doc = "Patterns of archive paths. Rows that match one are removed."),
+        exclude_source = attr.string_list(doc = "Patterns of sources. Rows whose source matches one are removed."),
         group = attr.string(doc = "The new gid of every row that has one."),
         groupname = attr.string(doc = "The new gname of every row that has one."),
+        include = attr.string_list(doc = "Patterns of archive paths. Rows that match none are removed."),
+        include_source = attr.string_list(doc = "Patterns of sources. Rows whose source matches none are removed."),
+        mode = attr.string_list(doc = "New modes: `MODE` for every row, `PATTERN=MODE` for rows that match."),
         mtime = attr.string(doc = "The new time of every row that has one, in seconds since 1970."),
         owner = attr.string(doc = "The new uid of every row that has one."),
         ownername = attr.string(doc = "The new uname of every row that has one."),
         package_dir = attr.string(doc = "The directory below which to put every row."),
         preserve_symlinks = attr.bool(doc = "Whether files that are symlinks become links."),
+        sort = attr.bool(doc = "Whether to sort the rows by archive path."),
         strip_prefix = attr.string(doc = """The directory to remove from the head of every path. Rows that are not
 below it are removed."""),
     ),
@@ -43,6 +55,9 @@ below it are removed."""),
 
 def _string(value):
     return str(value) if type(value) == "int" else value
+
+def _strings(value):
+    return [value] if type(value) == "string" else value
 
 def mtree_mutate(
         name,
@@ -56,6 +71,12 @@ def mtree_mutate(
         ownername = None,
         group = None,
         groupname = None,
+        mode = None,
+        include = None,
+        exclude = None,
+        include_source = None,
+        exclude_source = None,
+        sort = False,
         also = None,
         missing_target = None,
         directory_links = None,
@@ -81,6 +102,13 @@ def mtree_mutate(
         ownername: the new uname of every row that has one.
         group: the new gid of every row that has one.
         groupname: the new gname of every row that has one.
+        mode: new modes, in octal: `MODE` for every row, `PATTERN=MODE` for rows whose archive path matches; a list
+            or one string. In a pattern, `*` matches within one component of a path, `**` any number of them.
+        include: patterns of archive paths, a list or one string. Rows that match none are removed.
+        exclude: patterns of archive paths, a list or one string. Rows that match one are removed.
+        include_source: like `include`, for the path of the source (`content=`).
+        exclude_source: like `exclude`, for the path of the source (`content=`).
+        sort: whether to sort the rows by archive path.
         also: specs of other layers of the image. Links may point to their rows. List their sources in `srcs`.
         missing_target: how to write a symlink whose target is not in the archive: `inline` (default) writes a file
             with the bytes of the target, `keep` writes the link with its own text if that is relative, `fail`
@@ -104,10 +132,15 @@ def mtree_mutate(
         out = name + ".mtree",
         also = also,
         directory_links = directory_links,
+        exclude = _strings(exclude),
+        exclude_source = _strings(exclude_source),
         group = _string(group),
         groupname = groupname,
+        include = _strings(include),
+        include_source = _strings(include_source),
         link_is_source = link_is_source,
         missing_target = missing_target,
+        mode = _strings(mode),
         mtime = _string(mtime),
         mtree = mtree,
         owner = _string(owner),
@@ -115,6 +148,7 @@ def mtree_mutate(
         package_dir = package_dir,
         preserve_symlinks = preserve_symlinks,
         report = report,
+        sort = sort,
         strip_prefix = strip_prefix,
         **kwargs
     )

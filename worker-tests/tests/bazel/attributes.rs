@@ -162,7 +162,7 @@ mtree_mutate(
 
 #[test]
 #[ignore = "needs Bazel: worker-tests/bazel"]
-fn the_specs_of_a_package_in_a_scope_directory_are_no_files_with_arguments() {
+fn a_spec_whose_path_begins_with_an_at_sign_is_not_read_for_arguments() {
     let workspace = Workspace::with_worker("");
     workspace.write("@scope/package/BUILD.bazel", SCOPE);
     workspace.write("@scope/package/a.txt", "a");
@@ -177,5 +177,84 @@ fn the_specs_of_a_package_in_a_scope_directory_are_no_files_with_arguments() {
         let output = bazel.output("@scope/package/links.mtree");
         assert_eq!(read(&output), "./b type=link link=a\n", "{strategy}");
         std::fs::remove_file(output).expect("there is an output");
+    }
+}
+
+const CHANGES: &str = r#"
+load("@mtree_worker//bazel:defs.bzl", "mtree_mutate")
+
+mtree_mutate(
+    name = "lists",
+    exclude = ["**/*.pyc", "bin/old"],
+    exclude_source = ["tree/z/**"],
+    include = ["bin/**", "lib/**"],
+    include_source = ["tree/**"],
+    mode = ["0644", "bin/**=0755"],
+    mtree = "layer.spec",
+    sort = True,
+)
+
+mtree_mutate(
+    name = "strings",
+    exclude = "**/*.pyc",
+    mode = "0600",
+    mtree = "layer.spec",
+)
+"#;
+
+const CHANGES_SPEC: &str = "\
+lib/b.py mode=0777 type=file content=tree/b
+lib/a.py mode=0777 type=file content=tree/a
+lib/a.pyc mode=0777 type=file content=tree/a
+lib/z mode=0777 type=file content=tree/z/z
+lib/other mode=0777 type=file content=other/a
+bin/old mode=0777 type=file content=tree/a
+bin/new mode=0777 type=file content=tree/a
+etc/conf mode=0777 type=file content=tree/a
+";
+
+fn changes() -> Workspace {
+    let workspace = Workspace::with_worker("");
+    workspace.write("BUILD.bazel", CHANGES);
+    workspace.write("layer.spec", CHANGES_SPEC);
+    workspace
+}
+
+#[test]
+#[ignore = "needs Bazel: worker-tests/bazel"]
+fn modes_patterns_and_sort_are_flags_of_the_request() {
+    let workspace = changes();
+    let bazel = workspace.bazel("root");
+    for (target, expected) in [
+        (
+            "lists",
+            &[
+                "--exclude-source=tree/z/**",
+                "--exclude=**/*.pyc",
+                "--exclude=bin/old",
+                "--include-source=tree/**",
+                "--include=bin/**",
+                "--include=lib/**",
+                "--mode=0644",
+                "--mode=bin/**=0755",
+                "--sort",
+            ][..],
+        ),
+        ("strings", &["--exclude=**/*.pyc", "--mode=0600"]),
+    ] {
+        let query = format!("mnemonic(MtreeMutate, //:{target})");
+        let said = bazel
+            .command_line(&["aquery", "--include_param_files", "--output=text", &query])
+            .succeeded();
+        let flags = ["--exclude", "--include", "--mode", "--sort"];
+        let mut found: Vec<_> = said
+            .text
+            .lines()
+            // Each argument is a line of a shell command.
+            .map(|line| line.trim().trim_end_matches(['\\', ' ', ')']).trim_matches('\''))
+            .filter(|line| flags.iter().any(|flag| line.starts_with(flag)))
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{}", said.text);
     }
 }
