@@ -258,3 +258,20 @@ fn modes_patterns_and_sort_are_flags_of_the_request() {
         assert_eq!(found, expected, "{}", said.text);
     }
 }
+
+#[test]
+#[ignore = "needs Bazel: worker-tests/bazel"]
+fn rows_are_chosen_by_path_and_source_and_get_modes_and_an_order() {
+    let workspace = changes();
+    let bazel = workspace.bazel("root");
+    bazel.build(&["//:lists", "//:strings"]).succeeded();
+    assert_eq!(
+        read(&bazel.output("lists.mtree")),
+        "bin/new mode=0755 type=file content=tree/a\n\
+         lib/a.py mode=0644 type=file content=tree/a\n\
+         lib/b.py mode=0644 type=file content=tree/b\n"
+    );
+    let strings = read(&bazel.output("strings.mtree"));
+    assert_eq!(strings.lines().count(), 7, "{strings}");
+    assert!(strings.lines().all(|row| row.contains(" mode=0600 ")), "{strings}");
+}
