@@ -72,6 +72,19 @@ fn assert_links(spec: &str) {
 
 #[test]
 #[ignore = "needs Bazel: worker-tests/bazel"]
+fn in_the_sibling_repository_layout_every_strategy_gives_the_same_bytes() {
+    let workspace = Workspace::example();
+    let spec = spec_of_every_strategy(
+        &workspace,
+        &["root"],
+        &["--experimental_sibling_repository_layout"],
+    );
+    assert!(spec.contains(" content=../python/"), "not the sibling layout:\n{spec}");
+    assert_links(&spec);
+}
+
+#[test]
+#[ignore = "needs Bazel: worker-tests/bazel"]
 fn one_process_serves_many_actions_and_reads_its_directories_once() {
     const ACTIONS: usize = 24;
     let workspace = Workspace::example();
