@@ -14,7 +14,7 @@ use crate::worker::WorkError;
 
 /// A command that failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CommandError {
+pub enum CommandError {
     /// A request failed.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -102,7 +102,7 @@ pub(crate) enum CommandError {
 
 /// Why a file is not a request.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NotARequest {
+pub enum NotARequest {
     /// It begins like neither form.
     #[error("it begins neither with its length nor with {{")]
     Beginning,

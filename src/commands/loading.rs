@@ -81,7 +81,7 @@ fn decode_request(file: &[u8]) -> Result<Request, NotARequest> {
 }
 
 /// The request in a capture.
-pub(super) struct RecordedRequest {
+pub struct RecordedRequest {
     /// The request.
     pub request: ResolveRequest,
     /// The inputs that it lists, if any.
@@ -90,7 +90,7 @@ pub(super) struct RecordedRequest {
 
 impl RecordedRequest {
     /// Parses the request in a capture. `host` reads files of arguments.
-    pub(super) fn new(capture: &Capture, host: &mut impl Host) -> Result<Self, CommandError> {
+    pub fn new(capture: &Capture, host: &mut impl Host) -> Result<Self, CommandError> {
         let arguments = capture.arguments.iter().cloned().map(OsString::from_vec);
         let arguments: Vec<_> = arguments.collect();
         let protocol = match capture.form() {

@@ -10,4 +10,5 @@ pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod resolve;
 
-pub(crate) use error::CommandError;
+pub use error::CommandError;
+pub use loading::RecordedRequest;

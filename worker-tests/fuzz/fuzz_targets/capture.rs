@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mtree_worker::capture::{self, ReplayHost};
-use mtree_worker::commands::Recorded;
+use mtree_worker::commands::RecordedRequest;
 use mtree_worker::request;
 use mtree_worker::worker::respond;
 use worker_fuzz::{split, within};
@@ -37,7 +37,7 @@ fn replay(file: &[u8]) {
     let Ok(mut host) = ReplayHost::new(&capture) else {
         return;
     };
-    if let Ok(Recorded { request, inputs }) = Recorded::new(&capture, &mut host) {
+    if let Ok(RecordedRequest { request, inputs }) = RecordedRequest::new(&capture, &mut host) {
         let result = request::run(&request, inputs.as_ref(), &mut host);
         let response = respond(&result);
         assert_eq!(host.take_output().is_some(), response.exit_code == 0);
