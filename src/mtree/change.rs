@@ -54,6 +54,10 @@ impl Change {
             change: self,
             spec,
             strip_prefix: parts(&self.strip_prefix),
+            strips_slash: self
+                .strip_prefix
+                .as_ref()
+                .is_some_and(|prefix| prefix.iter().all(|&byte| byte == b'/')),
             package_dir: parts(&self.package_dir),
             out: Vec::with_capacity(spec.text.len() + spec.text.len() / 8),
         };
@@ -86,6 +90,8 @@ struct Changer<'a> {
     change: &'a Change,
     spec: &'a Spec,
     strip_prefix: Option<Vec<u8>>,
+    /// The prefix is `/`: absolute paths become relative.
+    strips_slash: bool,
     package_dir: Option<Vec<u8>>,
     out: Vec<u8>,
 }
@@ -131,9 +137,12 @@ impl Changer<'_> {
         if let Some(prefix) = &self.strip_prefix {
             path = path::below(path, prefix)?;
         }
+        if self.strips_slash && name.starts_with(b"/") && path.is_empty() {
+            return None;
+        }
         let mut moved = match name {
             _ if name.starts_with(b"./") => b"./".to_vec(),
-            _ if name.starts_with(b"/") => b"/".to_vec(),
+            _ if name.starts_with(b"/") && !self.strips_slash => b"/".to_vec(),
             _ => Vec::new(),
         };
         let head = moved.len();

@@ -18,7 +18,12 @@ pub(super) struct Defaults {
     cleared: Vec<u32>,
     /// By number.
     kinds: Vec<Option<Kind>>,
+    /// The sources that are given, each with the number from which on they are.
+    sources: Vec<(u32, SetSources)>,
 }
+
+/// The sources that `/set` lines give: for each spelling its value, what was set last at the end.
+pub(super) type SetSources = Vec<(&'static [u8], Vec<u8>)>;
 
 /// What was said of a keyword.
 struct Said {
@@ -36,7 +41,8 @@ type Keywords<'a> = BTreeMap<&'a [u8], Option<&'a [u8]>>;
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { said: BTreeMap::new(), cleared: Vec::new(), kinds: vec![None] }
+        let sources = Vec::new();
+        Self { said: BTreeMap::new(), cleared: Vec::new(), kinds: vec![None], sources }
     }
 }
 
@@ -59,6 +65,12 @@ impl Defaults {
     /// `/set`: `keyword` gets `value`; `kind` where the keyword is `type`.
     pub(super) fn set(&mut self, keyword: &[u8], value: Option<&[u8]>, kind: Option<Kind>) {
         self.say(keyword, Some(value.map(<[u8]>::to_vec)));
+        if let (Some(spelling), Some(value)) = (field::source_spelling(keyword), value) {
+            self.change_sources(|sources| {
+                sources.retain(|(known, _)| *known != spelling);
+                sources.push((spelling, value.to_vec()));
+            });
+        }
         if kind.is_some() {
             self.set_kind(kind);
         }
@@ -66,6 +78,11 @@ impl Defaults {
 
     /// `/unset`: `keyword` is no longer given; `all` stands for every one.
     pub(super) fn unset(&mut self, keyword: &[u8]) {
+        if keyword == b"all" || field::is_source(keyword) {
+            self.change_sources(|sources| {
+                sources.retain(|(known, _)| keyword != b"all" && *known != keyword);
+            });
+        }
         if keyword == b"all" {
             self.cleared.push(self.now());
             self.set_kind(None);
@@ -74,6 +91,23 @@ impl Defaults {
             if keyword == b"type" {
                 self.set_kind(None);
             }
+        }
+    }
+
+    /// The sources that `/set` gives where the number is `number`.
+    pub(super) fn sources(&self, number: u32) -> &[(&'static [u8], Vec<u8>)] {
+        let until = self.sources.partition_point(|(since, _)| *since <= number);
+        self.sources[..until].last().map_or(&[], |(_, sources)| sources)
+    }
+
+    fn change_sources(&mut self, change: impl FnOnce(&mut SetSources)) {
+        let now = self.now();
+        let mut sources = self.sources(now).to_vec();
+        change(&mut sources);
+        match self.sources.last_mut() {
+            Some((since, known)) if *since == now => *known = sources,
+            None if sources.is_empty() => {}
+            _ => self.sources.push((now, sources)),
         }
     }
 
@@ -103,6 +137,11 @@ impl Defaults {
             let last = said[..until].last().filter(|said| said.since >= cleared)?;
             Some((&keyword[..], last.value.as_ref()?.as_deref()))
         })
+    }
+
+    /// The value that `/set` gives to `keyword` where the number is `number`.
+    pub(super) fn value(&self, keyword: &[u8], number: u32) -> Option<&[u8]> {
+        self.given(number).find(|(known, _)| *known == keyword)?.1
     }
 
     /// The keywords of a row with `line` under the defaults `number`, but for type and source.

@@ -47,6 +47,7 @@ pub struct Row {
     defaults: u32,
     kind: Kind,
     outside: bool,
+    below_set_source: bool,
 }
 
 /// A `..` line, and the slash-less directory row that it leaves, if there is one.
@@ -74,6 +75,12 @@ impl Row {
     /// What its `type` says, here or in `/set`.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Whether a `/set` line gives a source that a link in its place would have as well: libarchive reads no
+    /// such link.
+    pub fn is_below_set_source(&self) -> bool {
+        self.below_set_source
     }
 
     /// Whether it is resolved at all: it has a source and its `type` is `file` or `link`, and its
@@ -136,6 +143,19 @@ impl Spec {
         let mut fields = field::fields(self.line(row)).skip(1).map(field::keyword);
         let (_, size) = fields.find(|(keyword, _)| *keyword == b"size")?;
         std::str::from_utf8(size?).ok()?.parse().ok()
+    }
+
+    /// What `link=` of `row` says, here or in `/set`, unescaped.
+    pub fn link(&self, row: &Row) -> Option<Vec<u8>> {
+        let mut fields = field::fields(self.line(row)).skip(1).map(field::keyword);
+        let own = fields.by_ref().filter(|(keyword, _)| *keyword == b"link").last();
+        let text = match own {
+            Some((_, text)) => text,
+            None => self.defaults.value(b"link", row.defaults),
+        };
+        let mut bytes = Vec::new();
+        unescape(text?, &mut bytes).ok()?;
+        Some(bytes)
     }
 
     fn line(&self, row: &Row) -> &[u8] {

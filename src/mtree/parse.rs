@@ -109,6 +109,8 @@ struct Parser<'t> {
     /// The archive path of the directory entered last.
     directory: Vec<u8>,
     between: Option<Between<'t>>,
+    /// The source that `/set` gave last, by the number of the defaults and its own among their sources.
+    set_source: Option<((u32, usize), Text)>,
 }
 
 impl<'t> Parser<'t> {
@@ -118,7 +120,8 @@ impl<'t> Parser<'t> {
         let lines = memchr_iter(b'\n', &text[..sample]).count();
         let expected = text.len().checked_div(sample).unwrap_or_default() * lines;
         let spec = Spec { rows: Vec::with_capacity(expected + 1), ..Spec::default() };
-        Self { spec, link_is_source, entered: Vec::new(), directory: Vec::new(), between: None }
+        let (entered, directory) = (Vec::new(), Vec::new());
+        Self { spec, link_is_source, entered, directory, between: None, set_source: None }
     }
 
     /// Reads the lines of `text` in `range`. An error comes with the place where its row begins.
@@ -207,24 +210,32 @@ impl<'t> Parser<'t> {
         let fields = self.row_fields(fields)?;
         let defaults = self.spec.defaults.now();
         let kind = fields.kind.or(self.spec.defaults.kind(defaults)).unwrap_or(Kind::Other);
-        let source = match kind {
-            Kind::File => fields.content,
-            Kind::Link if self.link_is_source => fields.link.or(fields.content),
-            Kind::Link if fields.link.is_none() => fields.content,
-            _ => None,
-        };
         // Where a text stands in the spec: every slice here is a part of `line`.
         let place = |text: &[u8]| start + (text.as_ptr().addr() - line.as_ptr().addr()) as u32;
-        let source = match source {
-            Some(text) => self.source(text, place(text))?,
-            None => Text::NONE,
+        let set_sources = self.spec.defaults.sources(defaults);
+        let below_set_source = !set_sources.is_empty();
+        // A spelling that the row has itself replaces that of `/set`, as libarchive reads it.
+        let from_set = set_sources.iter().rposition(|(spelling, _)| match *spelling {
+            b"contents" => fields.contents.is_none(),
+            _ => fields.content.is_none(),
+        });
+        let source = match (kind, fields.link, from_set) {
+            (Kind::Link, Some(link), _) if self.link_is_source => self.source(link, place(link))?,
+            (Kind::Link, Some(_), _) => Text::NONE,
+            (Kind::File | Kind::Link, _, Some(number)) => self.source_of_set(defaults, number)?,
+            (Kind::File | Kind::Link, _, None) => match fields.source() {
+                Some(text) => self.source(text, place(text))?,
+                None => Text::NONE,
+            },
+            _ => Text::NONE,
         };
         let slashless = name != b"." && !name.contains(&b'/');
         let path = self.path(name, place(name), slashless)?;
         // What `is_simple` let through is a plain path.
         let outside = path.at & Text::UNESCAPED != 0 && !path::is_plain(self.spec.text_of(path));
         let end = start + line.len() as u32;
-        self.spec.rows.push(Row { start, end, path, source, defaults, kind, outside });
+        let row = Row { start, end, path, source, defaults, kind, outside, below_set_source };
+        self.spec.rows.push(row);
         if slashless && kind == Kind::Directory {
             self.enter(path);
         }
@@ -267,6 +278,25 @@ impl<'t> Parser<'t> {
         }
         let parts = path::parts(directory).chain(path::parts(&bytes));
         push_normal(&mut self.spec.unescaped, false, parts)
+    }
+
+    /// The source with a number among those that `/set` gives. Many rows may have it: it is kept once.
+    fn source_of_set(&mut self, defaults: u32, number: usize) -> Result<Text, What> {
+        if let Some((known, source)) = self.set_source
+            && known == (defaults, number)
+        {
+            return Ok(source);
+        }
+        let bytes = unescaped(&self.spec.defaults.sources(defaults)[number].1)?;
+        let source = match path::parts(&bytes).next() {
+            Some(_) => {
+                let absolute = bytes[0] == b'/';
+                push_normal(&mut self.spec.unescaped, absolute, path::parts(&bytes))?
+            }
+            None => Text::NONE,
+        };
+        self.set_source = Some(((defaults, number), source));
+        Ok(source)
     }
 
     /// The source that `text`, which stands at `at`, spells. `Text::NONE` if it names no file.

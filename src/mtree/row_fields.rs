@@ -14,20 +14,28 @@ pub(super) struct Between<'t> {
     /// From behind the name up to the source.
     text: &'t [u8],
     kind: Option<Kind>,
+    is_contents: bool,
 }
 
 impl<'t> Between<'t> {
     /// What stands between in a row with `rest` behind its name, which says `fields`.
     pub(super) fn new(rest: &'t [u8], fields: &RowFields<'t>) -> Option<Self> {
-        let content = fields.content.filter(|_| fields.link.is_none())?;
+        let (content, is_contents) = match (fields.content, fields.contents, fields.link) {
+            (Some(content), None, None) => (content, false),
+            (None, Some(contents), None) => (contents, true),
+            _ => return None,
+        };
         let is_last = rest.as_ptr_range().end == content.as_ptr_range().end;
-        is_last.then(|| Self { text: &rest[..rest.len() - content.len()], kind: fields.kind })
+        let text = &rest[..rest.len() - content.len()];
+        is_last.then_some(Self { text, kind: fields.kind, is_contents })
     }
 
     /// What a row says that has `rest` behind its name, if it says the same but for the source.
     pub(super) fn read<'l>(&self, rest: &'l [u8]) -> Option<RowFields<'l>> {
-        let content = rest.strip_prefix(self.text).filter(|content| field::is_one(content))?;
-        Some(RowFields { kind: self.kind, content: Some(content), link: None })
+        let content = rest.strip_prefix(self.text).filter(|content| field::is_one(content));
+        let content = Some(content?);
+        let (content, contents) = if self.is_contents { (None, content) } else { (content, None) };
+        Some(RowFields { kind: self.kind, content, contents, link: None })
     }
 }
 
@@ -35,8 +43,23 @@ impl<'t> Between<'t> {
 #[derive(Default)]
 pub(super) struct RowFields<'l> {
     pub kind: Option<Kind>,
+    /// What `content=` says last.
     pub content: Option<&'l [u8]>,
+    /// What `contents=`, the other spelling, says last.
+    pub contents: Option<&'l [u8]>,
     pub link: Option<&'l [u8]>,
+}
+
+impl<'l> RowFields<'l> {
+    /// The source: of the two spellings the one that is written first, as libarchive reads them.
+    pub(super) fn source(&self) -> Option<&'l [u8]> {
+        match (self.content, self.contents) {
+            (Some(one), Some(other)) => {
+                Some(if one.as_ptr() < other.as_ptr() { one } else { other })
+            }
+            (one, other) => one.or(other),
+        }
+    }
 }
 
 /// Reads the fields behind the name of a row.
@@ -45,7 +68,8 @@ pub(super) fn read<'l>(fields: impl Iterator<Item = &'l [u8]>) -> Result<RowFiel
     for item in fields {
         match keyword_and_value(item)? {
             (b"type", Some(value)) => read.kind = Some(kind_of(value)?),
-            (b"content" | b"contents", Some(value)) => read.content = Some(value),
+            (b"content", Some(value)) => read.content = Some(value),
+            (b"contents", Some(value)) => read.contents = Some(value),
             (b"link", Some(value)) => read.link = Some(value),
             _ => {}
         }

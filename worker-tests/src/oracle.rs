@@ -149,7 +149,7 @@ impl<'l> Known<'l> {
     /// The text of a row that is a link already, as far as it is known.
     fn text_of_link_row(&self) -> Option<Vec<u8>> {
         match &self.source {
-            Some(_) => self.link.as_ref().map(|(text, _)| text.clone()),
+            Some(_) => self.found.as_ref()?.home.link(),
             None => spec::unescape(self.row.keywords().get(&b"link"[..])?.as_deref()?),
         }
     }
@@ -226,7 +226,7 @@ impl Archive<'_> {
         self.find_places();
         for line in &rows {
             if let Decision::Unmapped = decided[line] {
-                decided.insert(*line, self.decide_unmapped(*line)?);
+                decided.insert(*line, self.decide_unmapped(*line, true)?);
             }
         }
         Ok(Resolved { spec: self.write(&collapses, &decided), fired: self.fired.into_inner() })
@@ -281,7 +281,8 @@ impl Archive<'_> {
             let fired = self.fired.borrow().clone();
             let mut decision = self.decide(line)?;
             if let (Decision::Unmapped, true) = (&decision, is_above) {
-                decision = self.decide_unmapped(line)?;
+                // With rows below it, it is no link that leads nowhere.
+                decision = self.decide_unmapped(line, false)?;
             }
             if let Decision::Link(text) = &decision {
                 let path = self.row_at(line).row.path.clone();
@@ -387,12 +388,13 @@ impl Archive<'_> {
     }
 
     /// DESIGN rule 3 for a row whose trail is not in the archive.
-    fn decide_unmapped(&self, line: usize) -> Result<Decision, Wrong> {
+    fn decide_unmapped(&self, line: usize, may_keep: bool) -> Result<Decision, Wrong> {
         let row = self.row_at(line);
         let path = &row.row.path;
         let (text, trail) = row.link.as_ref().expect("its home is a link");
         let relative = text[0] != b'/';
-        let is_kept = relative
+        let is_kept = may_keep
+            && relative
             && !climbs_out(path, text)
             && !self.links.forbid(path, text)
             && !self.names_a_row(path, text);

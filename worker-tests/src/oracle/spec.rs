@@ -168,7 +168,7 @@ impl Row {
         let link = self.value(b"link");
         match self.kind().as_deref() {
             Some(b"file") => self.content(),
-            Some(b"link") if link_is_source => self.content().or(link),
+            Some(b"link") if link_is_source => link.or(self.content()),
             Some(b"link") if link.is_none() => self.content(),
             _ => None,
         }
