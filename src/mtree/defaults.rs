@@ -2,7 +2,7 @@
 //!
 //! Knows keywords and where they hold; must not know rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 use super::field::{self, Kind};
@@ -137,6 +137,17 @@ impl Defaults {
             let last = said[..until].last().filter(|said| said.since >= cleared)?;
             Some((&keyword[..], last.value.as_ref()?.as_deref()))
         })
+    }
+
+    /// What `/set` gives to a row with `line` where the number is `number`, but for what the row says itself.
+    pub(super) fn unsaid<'a>(
+        &'a self,
+        line: &[u8],
+        number: u32,
+    ) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
+        let said = field::fields(line).skip(1).map(|item| field::keyword(item).0);
+        let said: BTreeSet<&[u8]> = said.collect();
+        self.given(number).filter(move |(keyword, _)| !said.contains(keyword))
     }
 
     /// The value that `/set` gives to `keyword` where the number is `number`.

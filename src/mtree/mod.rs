@@ -9,13 +9,18 @@ mod error;
 mod escape;
 mod field;
 mod parse;
+mod pattern;
 mod row_fields;
+mod selection;
+mod sort;
 
-pub use change::{Change, Owner};
+pub use change::{Change, Mode, Owner};
 pub use edit::{Edits, Patch};
 pub use error::{SpecError, What};
 pub use escape::{escape, unescape};
 pub use field::Kind;
+pub use pattern::Pattern;
+pub use selection::Selection;
 
 use std::hash::Hasher;
 

@@ -16,7 +16,7 @@ use super::{Closing, Row, Spec, Text};
 use crate::path;
 
 /// The longest spec that is read, in bytes.
-const LIMIT: usize = Text::UNESCAPED as usize;
+pub(super) const LIMIT: usize = Text::UNESCAPED as usize;
 
 impl Spec {
     /// Reads a spec. With `link_is_source`, `link=` holds a source path (DESIGN rule 4).

@@ -2,8 +2,8 @@
 //!
 //! Rows stand in the byte order of their archive paths; those of one path keep their order. All have full
 //! paths, and there are no `..` lines. What stood before the first row stays at the head, comments from
-//! between the rows behind it. If all rows had the same `/set` values, those at the head say them still; else
-//! there are no `/set` lines, and each row says what was in force for it.
+//! between the rows behind it. If no `/set` or `/unset` stands between rows, those at the head stay; else there
+//! are no `/set` lines, and each row says what was in force for it.
 
 use super::{
     change::{as_row, full_name, kept_apart, with_fields},
@@ -21,7 +21,8 @@ pub fn sorted(lines: &[Line]) -> Vec<u8> {
             _ => None,
         })
         .collect();
-    let are_alike = rows.iter().all(|row| row.defaults == rows[0].defaults);
+    let behind = lines.iter().rposition(is_row).map_or(head, |last| last + 1);
+    let are_alike = !lines[head..behind].iter().any(|line| matches!(line, Line::Default(_)));
     let mut out = Vec::new();
     for (index, line) in lines.iter().enumerate() {
         match line {
