@@ -49,6 +49,20 @@ pub fn without<'p>(path: &'p [u8], remainder: &[u8]) -> Option<&'p [u8]> {
     path.strip_suffix(remainder)?.strip_suffix(b"/")
 }
 
+/// `path` without the `..` that it begins with.
+pub fn without_leading_ups(path: &[u8]) -> &[u8] {
+    let mut rest = path;
+    while let Some(more) = rest.strip_prefix(b"../") {
+        rest = more;
+    }
+    if rest == b".." { &[] } else { rest }
+}
+
+/// How many `..` the text of a link begins with.
+pub fn leading_ups(text: &[u8]) -> usize {
+    parts(text).take_while(|part| *part == b"..").count()
+}
+
 /// The text of a link in `directory` that leads to `target`.
 pub fn relative(directory: &[u8], target: &[u8]) -> Vec<u8> {
     let mut from = parts(directory).peekable();
@@ -76,17 +90,36 @@ pub fn climbs_out(directory: &[u8], text: &[u8]) -> bool {
     if text.starts_with(b"/") {
         return false;
     }
-    let mut depth = parts(directory).count();
+    climbs_above(parts(directory).count(), text)
+}
+
+/// Whether `text`, read part by part, has more `..` than `room` and names before them.
+pub fn climbs_above(room: usize, text: &[u8]) -> bool {
+    let mut left = room;
     for part in parts(text) {
         if part != b".." {
-            depth += 1;
-        } else if depth == 0 {
+            left += 1;
+        } else if left == 0 {
             return true;
         } else {
-            depth -= 1;
+            left -= 1;
         }
     }
     false
+}
+
+/// The archive path that `text` leads to from `directory` by its parts alone. Nothing is above the archive's
+/// root.
+pub fn joined(directory: &[u8], text: &[u8]) -> Vec<u8> {
+    let mut path = if text.starts_with(b"/") { Vec::new() } else { directory.to_vec() };
+    for part in parts(text) {
+        if part == b".." {
+            path.truncate(split(&path).0.len());
+        } else {
+            push(&mut path, part);
+        }
+    }
+    path
 }
 
 /// The archive path that the link text `text` names in `directory`.

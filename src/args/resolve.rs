@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::mtree::{Change, Owner};
+use crate::mtree::{Change, Mode, Owner, Pattern, Selection};
 use crate::request::{ResolveOptions, ResolveRequest};
 use crate::resolve::{DirectoryLinks, MissingTarget, Options};
 
@@ -54,6 +54,26 @@ pub(super) struct OptionArgs {
     /// Only change rows, by the flags below.
     #[arg(long)]
     no_resolve: bool,
+    /// Keep only rows whose archive path matches this glob, here and below, with the directories above them.
+    /// May be repeated, as may the others.
+    #[arg(long, value_name = "PATTERN", value_parser = archive_pattern)]
+    include: Vec<Pattern>,
+    /// Drop rows whose archive path matches this glob, here and below, whatever is included.
+    #[arg(long, value_name = "PATTERN", value_parser = archive_pattern)]
+    exclude: Vec<Pattern>,
+    /// As --include, by source.
+    #[arg(long, value_name = "PATTERN", value_parser = source_pattern)]
+    include_source: Vec<Pattern>,
+    /// As --exclude, by source.
+    #[arg(long, value_name = "PATTERN", value_parser = source_pattern)]
+    exclude_source: Vec<Pattern>,
+    /// The mode, in octal, of every row that has one and whose archive path matches the glob. May be repeated:
+    /// the last that matches counts. Globs match the paths that the spec has, before any prefix is removed.
+    #[arg(long, value_name = "[PATTERN=]MODE", value_parser = mode)]
+    mode: Vec<Mode>,
+    /// Sort the rows by archive path.
+    #[arg(long)]
+    sort: bool,
     /// Remove this directory from the head of every path; rows outside it are dropped.
     #[arg(long, value_name = "P")]
     strip_prefix: Option<OsString>,
@@ -75,6 +95,25 @@ pub(super) struct OptionArgs {
     /// The gname of every row that has one.
     #[arg(long, value_name = "S")]
     groupname: Option<OsString>,
+}
+
+fn archive_pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::of_archive_path(text).map_err(|error| error.to_string())
+}
+
+fn source_pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::of_source(text).map_err(|error| error.to_string())
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    let (pattern, mode) = match text.rsplit_once('=') {
+        Some((pattern, mode)) => (Some(archive_pattern(pattern)?), mode),
+        None => (None, text),
+    };
+    if !(1..=5).contains(&mode.len()) || !mode.bytes().all(|byte| matches!(byte, b'0'..=b'7')) {
+        return Err(format!("{mode:?} is not an octal mode such as 0755"));
+    }
+    Ok(Mode { pattern, mode: mode.as_bytes().to_vec() })
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -115,6 +154,14 @@ impl From<OptionArgs> for ResolveOptions {
                     uname: bytes(args.ownername),
                     gname: bytes(args.groupname),
                 },
+                modes: args.mode,
+                selection: Selection {
+                    include: args.include,
+                    exclude: args.exclude,
+                    include_source: args.include_source,
+                    exclude_source: args.exclude_source,
+                },
+                sort: args.sort,
             },
             link_is_source: args.link_is_source,
             no_resolve: args.no_resolve,

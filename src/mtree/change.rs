@@ -5,7 +5,9 @@
 use super::escape::{escape, unescape};
 use super::field::{self, Kind};
 use super::parse;
-use super::{Row, Spec};
+use super::pattern::Pattern;
+use super::selection::Selection;
+use super::{DotDot, Row, Spec};
 use crate::path;
 
 /// What is to change. `Default` changes nothing.
@@ -19,6 +21,21 @@ pub struct Change {
     pub mtime: Option<Vec<u8>>,
     /// Whose the rows are.
     pub owner: Owner,
+    /// The modes of rows that have one. Of several that match the last counts.
+    pub modes: Vec<Mode>,
+    /// Which rows stay, by the archive paths that they have before anything else is changed.
+    pub selection: Selection,
+    /// Whether the rows that are left are [sorted](Spec::sorted), last of all.
+    pub sort: bool,
+}
+
+/// A mode for some rows.
+#[derive(Clone, Debug)]
+pub struct Mode {
+    /// Which, by the archive paths that they have before anything is changed. `None` for all.
+    pub pattern: Option<Pattern>,
+    /// The value of `mode`.
+    pub mode: Vec<u8>,
 }
 
 /// The owner of rows, each part for the rows that have the keyword.
@@ -38,22 +55,47 @@ pub struct Owner {
 const MADE_TIME: &[u8] = b"946699200";
 
 impl Change {
-    /// Whether anything is to change at all.
+    /// Whether there is anything to change but the order of rows.
     pub fn is_nothing(&self) -> bool {
-        !self.moves() && KEYWORDS.iter().all(|keyword| self.value(keyword).is_none())
+        !self.moves()
+            && self.modes.is_empty()
+            && self.selection.is_everything()
+            && KEYWORDS.iter().all(|keyword| self.value(keyword).is_none())
     }
 
-    /// The changed text of `spec`.
+    /// The mode that `/set` lines get, which cannot be that of some rows alone.
+    fn mode_of_set(&self) -> Option<&[u8]> {
+        let all = self.modes.iter().rev().find(|mode| mode.pattern.is_none());
+        all.map(|mode| &mode.mode[..])
+    }
+
+    /// The mode that a row at `path` gets.
+    fn mode_at(&self, path: &[u8]) -> Option<&[u8]> {
+        let matches =
+            |mode: &&Mode| mode.pattern.as_ref().is_none_or(|pattern| pattern.matches(path));
+        self.modes.iter().rev().find(matches).map(|mode| &mode.mode[..])
+    }
+
+    /// The changed text of `spec`, its rows in the order that they had.
     pub fn apply(&self, spec: &Spec) -> Vec<u8> {
         let parts = |path: &Option<Vec<u8>>| -> Option<Vec<u8>> {
             let path =
                 path.as_deref().map(|path| path::parts(path).collect::<Vec<_>>().join(&b'/'));
             path.filter(|path| !path.is_empty())
         };
+        let stays = match self.selection.is_everything() {
+            true => Vec::new(),
+            false => self.selection.stays(spec),
+        };
         let mut changer = Changer {
+            stays,
             change: self,
             spec,
             strip_prefix: parts(&self.strip_prefix),
+            strips_slash: self
+                .strip_prefix
+                .as_ref()
+                .is_some_and(|prefix| prefix.iter().all(|&byte| byte == b'/')),
             package_dir: parts(&self.package_dir),
             out: Vec::with_capacity(spec.text.len() + spec.text.len() / 8),
         };
@@ -83,9 +125,13 @@ impl Change {
 const KEYWORDS: [&[u8]; 5] = [b"time", b"uid", b"gid", b"uname", b"gname"];
 
 struct Changer<'a> {
+    /// By row: whether it stays. Empty if all do.
+    stays: Vec<bool>,
     change: &'a Change,
     spec: &'a Spec,
     strip_prefix: Option<Vec<u8>>,
+    /// The prefix is `/`: absolute paths become relative.
+    strips_slash: bool,
     package_dir: Option<Vec<u8>>,
     out: Vec<u8>,
 }
@@ -93,18 +139,19 @@ struct Changer<'a> {
 impl Changer<'_> {
     fn run(&mut self) {
         let text = &self.spec.text;
-        let mut closings = self.spec.dotdots.iter().peekable();
+        let mut dotdots = self.spec.dotdots.iter().peekable();
         let mut made_parents = false;
         let mut written = 0;
-        for row in &self.spec.rows {
-            while let Some(closing) = closings.next_if(|closing| closing.start < row.start) {
-                self.lines(&text[written..closing.start as usize]);
-                self.closing(closing.start, closing.end);
-                written = closing.end as usize;
+        for (number, row) in self.spec.rows.iter().enumerate() {
+            while let Some(dotdot) = dotdots.next_if(|dotdot| dotdot.start < row.start) {
+                self.lines(&text[written..dotdot.start as usize]);
+                self.dotdot(dotdot);
+                written = dotdot.end as usize;
             }
             self.lines(&text[written..row.start as usize]);
             written = row.end as usize;
-            let Some(moved) = self.moved(row) else {
+            let moved = if self.stays(number) { self.moved(row) } else { None };
+            let Some(moved) = moved else {
                 continue;
             };
             if !std::mem::replace(&mut made_parents, true) {
@@ -112,12 +159,16 @@ impl Changer<'_> {
             }
             self.row(row, &moved);
         }
-        for closing in closings {
-            self.lines(&text[written..closing.start as usize]);
-            self.closing(closing.start, closing.end);
-            written = closing.end as usize;
+        for dotdot in dotdots {
+            self.lines(&text[written..dotdot.start as usize]);
+            self.dotdot(dotdot);
+            written = dotdot.end as usize;
         }
         self.lines(&text[written..]);
+    }
+
+    fn stays(&self, row: usize) -> bool {
+        self.stays.get(row) != Some(&false)
     }
 
     /// The new name of a row, or `None` if it goes.
@@ -131,9 +182,12 @@ impl Changer<'_> {
         if let Some(prefix) = &self.strip_prefix {
             path = path::below(path, prefix)?;
         }
+        if self.strips_slash && name.starts_with(b"/") && path.is_empty() {
+            return None;
+        }
         let mut moved = match name {
             _ if name.starts_with(b"./") => b"./".to_vec(),
-            _ if name.starts_with(b"/") => b"/".to_vec(),
+            _ if name.starts_with(b"/") && !self.strips_slash => b"/".to_vec(),
             _ => Vec::new(),
         };
         let head = moved.len();
@@ -163,28 +217,36 @@ impl Changer<'_> {
         let from = self.out.len();
         self.out.extend_from_slice(&line[..old.start]);
         self.out.extend_from_slice(name);
-        self.values(&line[old.end..]);
-        self.keep_apart(from);
+        let rest = &line[old.end..];
+        let mode = self.change.mode_at(self.spec.path(row));
+        match mode.filter(|mode| self.is_said_anew(row, line, mode)) {
+            None => self.values(rest, mode),
+            Some(mode) => {
+                let end = field::fields(rest).last().map_or(0, |last| last.end());
+                self.values(&rest[..end], None);
+                self.out.extend_from_slice(b" mode=");
+                escape(mode, &mut self.out);
+                self.out.extend_from_slice(&rest[end..]);
+            }
+        }
+        keep_apart(&mut self.out, from);
     }
 
-    /// Keeps the row or `/set` written from `from` on from joining the next line: one with a `#` in it
-    /// joins none, whatever it ends with, and that `#` may be gone.
-    fn keep_apart(&mut self, from: usize) {
-        if !self.out.ends_with(b"\\\n") {
-            return;
-        }
-        let end = self.out.len();
-        self.out.push(b'#');
-        let joins = parse::line_end(&self.out[from..], 0) > end - from;
-        self.out.truncate(end);
-        if joins {
-            self.out.insert(end - 1, b' ');
-        }
+    /// Whether a row that has its mode from `/set` has to say `mode` itself.
+    fn is_said_anew(&self, row: &Row, line: &[u8], mode: &[u8]) -> bool {
+        let says_own = || {
+            let mut keywords = field::fields(line).skip(1).map(|field| field::keyword(field.text).0);
+            keywords.any(|keyword| keyword == b"mode")
+        };
+        let set = self.spec.defaults.value(b"mode", row.defaults);
+        set.is_some_and(|set| self.change.mode_of_set().unwrap_or(set) != mode) && !says_own()
     }
 
     /// A `..` line: where rows move, they all have full paths and no directory is left.
-    fn closing(&mut self, start: u32, end: u32) {
-        if !self.change.moves() {
+    fn dotdot(&mut self, dotdot: &DotDot) {
+        let stays = dotdot.directory.is_none_or(|row| self.stays(row as usize));
+        if !self.change.moves() && stays {
+            let DotDot { start, end, .. } = *dotdot;
             self.out.extend_from_slice(&self.spec.text[start as usize..end as usize]);
         }
     }
@@ -198,8 +260,8 @@ impl Changer<'_> {
             match field::fields(line).next().map(|first| first.text) {
                 Some(b"/set") => {
                     let from = self.out.len();
-                    self.values(line);
-                    self.keep_apart(from);
+                    self.values(line, self.change.mode_of_set());
+                    keep_apart(&mut self.out, from);
                 }
                 _ => self.out.extend_from_slice(line),
             }
@@ -207,13 +269,14 @@ impl Changer<'_> {
     }
 
     /// Writes a stretch of fields as it is, but for the values that are new.
-    fn values(&mut self, text: &[u8]) {
+    fn values(&mut self, text: &[u8], mode: Option<&[u8]>) {
         let mut written = 0;
         for field in field::fields(text) {
             let (keyword, Some(_)) = field::keyword(field.text) else {
                 continue;
             };
-            if let Some(value) = self.change.value(keyword) {
+            let value = if keyword == b"mode" { mode } else { self.change.value(keyword) };
+            if let Some(value) = value {
                 self.out.extend_from_slice(&text[written..field.start + keyword.len() + 1]);
                 escape(value, &mut self.out);
                 written = field.end();
@@ -229,7 +292,8 @@ impl Changer<'_> {
         };
         // The archive's own directory, if it has a row, becomes the package directory.
         let stands = self.strip_prefix.is_none()
-            && self.spec.rows.iter().any(|row| self.spec.path(row).is_empty());
+            && (self.spec.rows.iter().enumerate())
+                .any(|(number, row)| self.spec.path(row).is_empty() && self.stays(number));
         let mut parent = Vec::new();
         for part in path::parts(&package_dir) {
             path::push(&mut parent, part);
@@ -256,8 +320,23 @@ impl Changer<'_> {
     }
 }
 
+/// Keeps the row or `/set` written from `from` on from joining the next line: one with a `#` in it
+/// joins none, whatever it ends with, and that `#` may be gone.
+pub(super) fn keep_apart(out: &mut Vec<u8>, from: usize) {
+    if !out.ends_with(b"\\\n") {
+        return;
+    }
+    let end = out.len();
+    out.push(b'#');
+    let joins = parse::line_end(&out[from..], 0) > end - from;
+    out.truncate(end);
+    if joins {
+        out.insert(end - 1, b' ');
+    }
+}
+
 /// `name`, so that what it names is a row: no comment, no `/set` or `/unset`, and no `..`.
-fn as_row(name: Vec<u8>) -> Vec<u8> {
+pub(super) fn as_row(name: Vec<u8>) -> Vec<u8> {
     match &name[..] {
         [b'#', rest @ ..] => [br"\043", rest].concat(),
         b"/set" | b"/unset" => [b".", &name[..]].concat(),

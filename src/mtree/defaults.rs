@@ -2,7 +2,7 @@
 //!
 //! Knows keywords and the rows in which they are in force; must not know rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 use super::field::{self, Kind};
@@ -19,7 +19,12 @@ pub(super) struct Defaults {
     cleared: Vec<u32>,
     /// By version, the kind that `/set type=` gives.
     kinds: Vec<Option<Kind>>,
+    /// The sources that are given, each with the number from which on they are.
+    sources: Vec<(u32, SetSources)>,
 }
+
+/// The sources that `/set` lines give: for each spelling its value, the one set last at the end.
+pub(super) type SetSources = Vec<(&'static [u8], Vec<u8>)>;
 
 /// An assignment to a keyword.
 struct Assignment {
@@ -37,7 +42,12 @@ type Keywords<'a> = BTreeMap<&'a [u8], Option<&'a [u8]>>;
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { assignments: BTreeMap::new(), cleared: Vec::new(), kinds: vec![None] }
+        Self {
+            assignments: BTreeMap::new(),
+            cleared: Vec::new(),
+            kinds: vec![None],
+            sources: Vec::new(),
+        }
     }
 }
 
@@ -60,6 +70,12 @@ impl Defaults {
     /// `/set`: `keyword` gets `value`. `kind` is that of the value if the keyword is `type`.
     pub(super) fn set(&mut self, keyword: &[u8], value: Option<&[u8]>, kind: Option<Kind>) {
         self.assign(keyword, Some(value.map(<[u8]>::to_vec)));
+        if let (Some(spelling), Some(value)) = (field::source_spelling(keyword), value) {
+            self.change_sources(|sources| {
+                sources.retain(|(known, _)| *known != spelling);
+                sources.push((spelling, value.to_vec()));
+            });
+        }
         if kind.is_some() {
             self.set_kind(kind);
         }
@@ -67,6 +83,11 @@ impl Defaults {
 
     /// `/unset`: removes `keyword`, or all of them if it is `all`.
     pub(super) fn unset(&mut self, keyword: &[u8]) {
+        if keyword == b"all" || field::is_source(keyword) {
+            self.change_sources(|sources| {
+                sources.retain(|(known, _)| keyword != b"all" && *known != keyword);
+            });
+        }
         if keyword == b"all" {
             self.cleared.push(self.now());
             self.set_kind(None);
@@ -75,6 +96,23 @@ impl Defaults {
             if keyword == b"type" {
                 self.set_kind(None);
             }
+        }
+    }
+
+    /// The sources that `/set` gives in `version`.
+    pub(super) fn sources(&self, version: u32) -> &[(&'static [u8], Vec<u8>)] {
+        let until = self.sources.partition_point(|(since, _)| *since <= version);
+        self.sources[..until].last().map_or(&[], |(_, sources)| sources)
+    }
+
+    fn change_sources(&mut self, change: impl FnOnce(&mut SetSources)) {
+        let now = self.now();
+        let mut sources = self.sources(now).to_vec();
+        change(&mut sources);
+        match self.sources.last_mut() {
+            Some((since, known)) if *since == now => *known = sources,
+            None if sources.is_empty() => {}
+            _ => self.sources.push((now, sources)),
         }
     }
 
@@ -107,6 +145,23 @@ impl Defaults {
                 assignments[..until].last().filter(|assignment| assignment.since >= cleared)?;
             Some((&keyword[..], last.value.as_ref()?.as_deref()))
         })
+    }
+
+    /// The keywords that `/set` gives in `version` to a row with `line`, without those that the row has
+    /// itself.
+    pub(super) fn inherited<'a>(
+        &'a self,
+        line: &[u8],
+        version: u32,
+    ) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
+        let own = field::fields(line).skip(1).map(|field| field::keyword(field.text).0);
+        let own: BTreeSet<&[u8]> = own.collect();
+        self.given(version).filter(move |(keyword, _)| !own.contains(keyword))
+    }
+
+    /// The value that `/set` gives to `keyword` in `version`.
+    pub(super) fn value(&self, keyword: &[u8], version: u32) -> Option<&[u8]> {
+        self.given(version).find(|(known, _)| *known == keyword)?.1
     }
 
     /// The keywords of a row with `line` in `version`, except type and source.

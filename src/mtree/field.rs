@@ -104,6 +104,15 @@ pub(super) fn is_source(keyword: &[u8]) -> bool {
     matches!(keyword, b"content" | b"contents")
 }
 
+/// The spelling of a source that `keyword` is, if it is one.
+pub(super) fn source_spelling(keyword: &[u8]) -> Option<&'static [u8]> {
+    match keyword {
+        b"content" => Some(b"content"),
+        b"contents" => Some(b"contents"),
+        _ => None,
+    }
+}
+
 /// Whether `keyword` describes the bytes of a file, which a link does not have (design rule 7).
 pub(super) fn describes_bytes(keyword: &[u8]) -> bool {
     matches!(

@@ -9,13 +9,18 @@ mod error;
 mod escape;
 mod field;
 mod parse;
+mod pattern;
 mod row_fields;
+mod selection;
+mod sort;
 
-pub use change::{Change, Owner};
+pub use change::{Change, Mode, Owner};
 pub use edit::{Edits, Patch};
 pub use error::{SpecError, What};
 pub use escape::{escape, unescape};
 pub use field::Kind;
+pub use pattern::Pattern;
+pub use selection::Selection;
 
 use std::hash::Hasher;
 
@@ -48,6 +53,7 @@ pub struct Row {
     kind: Kind,
     /// The archive path has a `..`, or is empty.
     outside: bool,
+    below_set_source: bool,
 }
 
 /// A `..` line, and the directory row without slashes that it leaves, if there is one.
@@ -75,6 +81,12 @@ impl Row {
     /// The kind that its `type` names, in the row or in `/set`.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Whether a `/set` line gives a source that a link in place of the row would have as well: libarchive
+    /// reads no such link.
+    pub fn is_below_set_source(&self) -> bool {
+        self.below_set_source
     }
 
     /// Whether the row takes part in resolving: it has a source, its `type` is `file` or `link`, and a link is
@@ -138,6 +150,20 @@ impl Spec {
             field::fields(self.line(row)).skip(1).map(|field| field::keyword(field.text));
         let (_, size) = fields.find(|(keyword, _)| *keyword == b"size")?;
         std::str::from_utf8(size?).ok()?.parse().ok()
+    }
+
+    /// What `link=` of `row` says, here or in `/set`, unescaped.
+    pub fn link(&self, row: &Row) -> Option<Vec<u8>> {
+        let fields = field::fields(self.line(row)).skip(1);
+        let mut fields = fields.map(|field| field::keyword(field.text));
+        let own = fields.by_ref().filter(|(keyword, _)| *keyword == b"link").last();
+        let text = match own {
+            Some((_, text)) => text,
+            None => self.defaults.value(b"link", row.defaults),
+        };
+        let mut bytes = Vec::new();
+        unescape(text?, &mut bytes).ok()?;
+        Some(bytes)
     }
 
     fn line(&self, row: &Row) -> &[u8] {

@@ -16,7 +16,7 @@ use super::{DotDot, Row, Spec, Text};
 use crate::path;
 
 /// A spec must be shorter than this, in bytes.
-const LIMIT: usize = Text::UNESCAPED as usize;
+pub(super) const LIMIT: usize = Text::UNESCAPED as usize;
 
 impl Spec {
     /// Parses a spec. With `link_is_source`, `link=` holds a source path (design rule 4).
@@ -113,6 +113,8 @@ struct Parser<'t> {
     /// The archive path of the directory that was entered last.
     directory: Vec<u8>,
     between: Option<Between<'t>>,
+    /// The source that `/set` gave last, by the number of the defaults and its own among their sources.
+    set_source: Option<((u32, usize), Text)>,
 }
 
 impl<'t> Parser<'t> {
@@ -122,7 +124,8 @@ impl<'t> Parser<'t> {
         let lines = memchr_iter(b'\n', &text[..sample]).count();
         let expected = text.len().checked_div(sample).unwrap_or_default() * lines;
         let spec = Spec { rows: Vec::with_capacity(expected + 1), ..Spec::default() };
-        Self { spec, link_is_source, entered: Vec::new(), directory: Vec::new(), between: None }
+        let (entered, directory) = (Vec::new(), Vec::new());
+        Self { spec, link_is_source, entered, directory, between: None, set_source: None }
     }
 
     /// Parses the lines of `text` in `range`. An error has the offset of its row.
@@ -210,22 +213,34 @@ impl<'t> Parser<'t> {
         let fields = self.row_fields(fields)?;
         let defaults = self.spec.defaults.now();
         let kind = fields.kind.or(self.spec.defaults.kind(defaults)).unwrap_or(Kind::Other);
-        let source = match kind {
-            Kind::File => fields.content,
-            Kind::Link if self.link_is_source => fields.link.or(fields.content),
-            Kind::Link if fields.link.is_none() => fields.content,
-            _ => None,
-        };
-        let source = match source {
-            Some(source) => self.source(source.text, start + source.start as u32)?,
-            None => Text::NONE,
+        let set_sources = self.spec.defaults.sources(defaults);
+        let below_set_source = !set_sources.is_empty();
+        // A spelling that the row has itself replaces that of `/set`, as in libarchive.
+        let from_set = set_sources.iter().rposition(|(spelling, _)| match *spelling {
+            b"contents" => fields.contents.is_none(),
+            _ => fields.content.is_none(),
+        });
+        let own = |source: Span<'t>| (source.text, start + source.start as u32);
+        let source = match (kind, fields.link, from_set) {
+            (Kind::Link, Some(link), _) if self.link_is_source => {
+                let (text, at) = own(link);
+                self.source(text, at)?
+            }
+            (Kind::Link, Some(_), _) => Text::NONE,
+            (Kind::File | Kind::Link, _, Some(number)) => self.source_of_set(defaults, number)?,
+            (Kind::File | Kind::Link, _, None) => match fields.source().map(own) {
+                Some((text, at)) => self.source(text, at)?,
+                None => Text::NONE,
+            },
+            _ => Text::NONE,
         };
         let slashless = name.text != b"." && !name.text.contains(&b'/');
         let path = self.path(name.text, start + name.start as u32, slashless)?;
         // A path for which `is_simple` is true is plain.
         let outside = path.at & Text::UNESCAPED != 0 && !path::is_plain(self.spec.text_of(path));
         let end = start + line.len() as u32;
-        self.spec.rows.push(Row { start, end, path, source, defaults, kind, outside });
+        let row = Row { start, end, path, source, defaults, kind, outside, below_set_source };
+        self.spec.rows.push(row);
         if slashless && kind == Kind::Directory {
             self.enter(path);
         }
@@ -268,6 +283,26 @@ impl<'t> Parser<'t> {
         }
         let parts = path::parts(directory).chain(path::parts(&bytes));
         push_normal(&mut self.spec.unescaped, false, parts)
+    }
+
+    /// A source that `/set` gives, by its number among those of `defaults`. Many rows may have it: it is
+    /// stored once.
+    fn source_of_set(&mut self, defaults: u32, number: usize) -> Result<Text, What> {
+        if let Some((known, source)) = self.set_source
+            && known == (defaults, number)
+        {
+            return Ok(source);
+        }
+        let bytes = unescaped(&self.spec.defaults.sources(defaults)[number].1)?;
+        let source = match path::parts(&bytes).next() {
+            Some(_) => {
+                let absolute = bytes[0] == b'/';
+                push_normal(&mut self.spec.unescaped, absolute, path::parts(&bytes))?
+            }
+            None => Text::NONE,
+        };
+        self.set_source = Some(((defaults, number), source));
+        Ok(source)
     }
 
     /// The source in the value `text`, which is at the offset `at`. `Text::NONE` if it names no file.

@@ -14,20 +14,28 @@ pub(super) struct Between<'t> {
     /// From behind the name up to the source.
     text: &'t [u8],
     kind: Option<Kind>,
+    is_contents: bool,
 }
 
 impl<'t> Between<'t> {
     /// What stands between in a row with `rest` behind its name, which says `fields`.
     pub(super) fn new(rest: Span<'t>, fields: &RowFields<'t>) -> Option<Self> {
-        let content = fields.content.filter(|_| fields.link.is_none())?;
+        let (content, is_contents) = match (fields.content, fields.contents, fields.link) {
+            (Some(content), None, None) => (content, false),
+            (None, Some(contents), None) => (contents, true),
+            _ => return None,
+        };
         let is_last = rest.end() == content.end();
-        is_last.then(|| Self { text: &rest.text[..content.start - rest.start], kind: fields.kind })
+        let text = &rest.text[..content.start - rest.start];
+        is_last.then_some(Self { text, kind: fields.kind, is_contents })
     }
 
-    /// What a row says that has `rest` behind its name, if it says the same but for the source.
+    /// The fields of a row with `rest` after its name, if it differs from the last one only in the source.
     pub(super) fn read<'l>(&self, rest: Span<'l>) -> Option<RowFields<'l>> {
         let content = rest.text.strip_prefix(self.text).filter(|content| field::is_one(content))?;
-        Some(RowFields { kind: self.kind, content: Some(rest.suffix(content)), link: None })
+        let content = Some(rest.suffix(content));
+        let (content, contents) = if self.is_contents { (None, content) } else { (content, None) };
+        Some(RowFields { kind: self.kind, content, contents, link: None })
     }
 }
 
@@ -35,8 +43,21 @@ impl<'t> Between<'t> {
 #[derive(Default)]
 pub(super) struct RowFields<'l> {
     pub kind: Option<Kind>,
+    /// The last `content=`.
     pub content: Option<Span<'l>>,
+    /// The last `contents=`, the other spelling.
+    pub contents: Option<Span<'l>>,
     pub link: Option<Span<'l>>,
+}
+
+impl<'l> RowFields<'l> {
+    /// The source: of the two spellings the one that is written first, as libarchive reads them.
+    pub(super) fn source(&self) -> Option<Span<'l>> {
+        match (self.content, self.contents) {
+            (Some(one), Some(other)) => Some(if one.start < other.start { one } else { other }),
+            (one, other) => one.or(other),
+        }
+    }
 }
 
 /// Reads the fields behind the name of a row.
@@ -45,7 +66,8 @@ pub(super) fn read<'l>(fields: impl Iterator<Item = Span<'l>>) -> Result<RowFiel
     for field in fields {
         match keyword_and_value(field.text)? {
             (b"type", Some(value)) => read.kind = Some(kind_of(value)?),
-            (b"content" | b"contents", Some(value)) => read.content = Some(field.suffix(value)),
+            (b"content", Some(value)) => read.content = Some(field.suffix(value)),
+            (b"contents", Some(value)) => read.contents = Some(field.suffix(value)),
             (b"link", Some(value)) => read.link = Some(field.suffix(value)),
             _ => {}
         }

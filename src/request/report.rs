@@ -47,7 +47,7 @@ impl Report {
             files: files - replaced,
             links: decisions.links().len(),
             directory_links: decisions.directory_links().len(),
-            without_target: count(Unchanged::Inlined) + count(Unchanged::DanglingOutside),
+            without_target: decisions.without_target(),
             unstaged: count(Unchanged::Absent) + count(Unchanged::Unreadable),
             bytes_saved: None,
             directories_listed: observations.counts.listed,

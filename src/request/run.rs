@@ -47,6 +47,10 @@ impl Specs {
             spec = parse(mtree, changed, link_is_source)?;
             host.step_done("change its rows");
         }
+        if options.change.sort {
+            spec = parse(mtree, spec.sorted(), link_is_source)?;
+            host.step_done("sort its rows");
+        }
         let also = options.also.iter().map(|path| read(path, link_is_source, host));
         let also = also.collect::<Result<Vec<_>, _>>()?;
         if !also.is_empty() {

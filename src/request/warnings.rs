@@ -42,6 +42,27 @@ pub(super) fn of(spec: &Spec, decisions: &Decisions, observations: &Observations
             named(first)
         ));
     }
+    let names_another = Unchanged::NamesAnother { is_dangling: true };
+    if let Some((first, count)) = first_and_count(decisions.unchanged(names_another)) {
+        warnings.push(format!(
+            "rows left alone, since their symlinks are dangling and would lead to other rows of the \
+             archive: {count}, the first: {}; remove them from srcs, or add what they lead to",
+            named(first)
+        ));
+    }
+    if let Some(below) = decisions.below_links() {
+        let link = match &below.text {
+            Some(text) => format!("{} -> {}", Escaped(&below.link), Escaped(text)),
+            None => Escaped(&below.link).to_string(),
+        };
+        warnings.push(format!(
+            "rows stand below a link row: {}, the first: {}, below {link}; unpacked, they hide that \
+             link or are written through it, so those whose links would lead above it stay files; \
+             move the rows to where the link leads, or remove the link",
+            below.count,
+            Escaped(spec.path(spec.row(below.first))),
+        ));
+    }
     if let Some(directory) = &observations.unreadable
         && let Some((first, count)) = first_and_count(decisions.unchanged(Unchanged::Unreadable))
     {

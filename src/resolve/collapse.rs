@@ -13,6 +13,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::Facts;
 use super::archive::{Archive, ByPath, RowId};
+use super::below_links::BelowLinks;
 use super::conflicts;
 use super::directories::Candidate;
 use super::homes::Homes;
@@ -28,6 +29,7 @@ pub(super) struct Collapse<'a, 's> {
     archive: &'a Archive<'s>,
     homes: &'a Homes<'s>,
     locations: &'a Locations,
+    below_links: &'a BelowLinks<'s>,
     by_path: ByPath,
     /// Many directories may be links to one: what stands for that one is looked up once.
     mirrors: RefCell<HashMap<Mirrored<'s>, Rc<Mirrors<'s>>>>,
@@ -70,12 +72,13 @@ struct Below<'a> {
 
 impl<'a, 's: 'a> Collapse<'a, 's> {
     /// Nothing is looked at before it is asked for.
-    pub(super) fn new(facts: Facts<'a, 's>) -> Self {
+    pub(super) fn new(facts: Facts<'a, 's>, below_links: &'a BelowLinks<'s>) -> Self {
         let Facts { archive, homes, locations } = facts;
         Self {
             archive,
             homes,
             locations,
+            below_links,
             by_path: ByPath::new(archive),
             mirrors: RefCell::default(),
             files: RefCell::default(),
@@ -86,7 +89,9 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
     pub(super) fn directory(&self, candidate: &Candidate<'s>) -> Option<DirectoryLink> {
         let at = self.by_path.at(self.archive, candidate.path);
         let rows_below = self.by_path.below(self.archive, candidate.path);
-        let own = |row: &RowId| self.archive.is_own(*row);
+        let own = |row: &RowId| {
+            self.archive.is_own(*row) && !self.archive.get(*row).1.is_below_set_source()
+        };
         if !self.by_path.is_directory(self.archive, candidate.path)
             || !at.iter().chain(rows_below).all(own)
         {
@@ -98,6 +103,9 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         let home = (candidate.linked.directory, path::split(candidate.linked.path).1);
         let is_there = |row, up| self.homes.directory_home(row, up) == Some(home);
         let below = self.mirrored(candidate.path, is_there)?;
+        if !self.strangers_fit(candidate.path, &below, |row| self.archive.is_own(row)) {
+            return None;
+        }
         let mut hops = candidate.trail.hops.iter().enumerate();
         let (hop, text) = hops.find_map(|(hop, (directory, name))| {
             Some((hop, self.text(candidate, &below, *directory, name)?))
@@ -117,6 +125,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
             target != candidate.path
                 && path::below(target, candidate.path).is_none()
                 && path::below(candidate.path, target).is_none()
+                && !self.overlap(candidate.path, target)
         };
         let mirrors = self.mirrors(candidate, below.files.len(), directory, name);
         let mirrors = match &*mirrors {
@@ -124,7 +133,8 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
             Mirrors::Many(alike) => alike.get(&self.contents(below))?,
         };
         let mut refused = 0;
-        mirrors.choose(candidate.path, Some(&candidate.author), |mirror| {
+        let room = self.below_links.room(candidate.path);
+        mirrors.choose(candidate.path, Some(&candidate.author), room, |mirror| {
             if !apart(mirror) {
                 return Choice::Next;
             }
@@ -230,6 +240,62 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
                     && self.same_keywords(here.1, there.1)
             })
             && self.same_directories(below, &there)
+            && self.strangers_fit(mirror, &there, |_| true)
+    }
+
+    /// Whether a place of one directory is at, above or below one of the other (DESIGN rule 10).
+    fn overlap(&self, one: &[u8], other: &[u8]) -> bool {
+        if !self.below_links.has_places() {
+            return false;
+        }
+        let is_at_or_below =
+            |one: &[u8], other: &[u8]| one == other || path::below(one, other).is_some();
+        let others = self.below_links.places(other);
+        self.below_links.places(one).iter().any(|one| {
+            others.iter().any(|other| is_at_or_below(one, other) || is_at_or_below(other, one))
+        })
+    }
+
+    /// Whether each row that is not below `directory`, but may be unpacked there (DESIGN rule 10), shows what
+    /// `below` holds there anyway.
+    fn strangers_fit(
+        &self,
+        directory: &[u8],
+        below: &Below<'_>,
+        is_allowed: impl Fn(RowId) -> bool,
+    ) -> bool {
+        if !self.below_links.has_places() {
+            return true;
+        }
+        let is_stranger = |row: RowId| {
+            let path = self.archive.path(row);
+            path != directory && path::below(path, directory).is_none()
+        };
+        let fits = |place: &[u8], at: &[u8], row: RowId| {
+            let remainder = if place == at { Some(&b""[..]) } else { path::below(place, at) };
+            remainder.is_none_or(|remainder| is_allowed(row) && self.shows(below, remainder, row))
+        };
+        self.below_links.places(directory).iter().all(|at| {
+            let rows = self.by_path.at(self.archive, at).iter();
+            let mut rows = rows.chain(self.by_path.below(self.archive, at)).copied();
+            let mut others = self.below_links.at_or_below(at);
+            (at == directory
+                || rows.all(|row| !is_stranger(row) || fits(self.archive.path(row), at, row)))
+                && others.all(|(place, row)| !is_stranger(row) || fits(place, at, row))
+        })
+    }
+
+    /// Whether `below` has at `remainder` what `row` is.
+    fn shows(&self, below: &Below<'_>, remainder: &[u8], row: RowId) -> bool {
+        let start = below.files.partition_point(|(name, _)| *name < remainder);
+        if self.archive.get(row).1.kind() == Kind::Directory {
+            return below.directories.binary_search_by_key(&remainder, |(name, _)| name).is_ok()
+                || holds(below, remainder);
+        }
+        let mut there =
+            below.files[start..].iter().take_while(|(name, _)| *name == remainder).peekable();
+        there.peek().is_some()
+            && there.all(|(_, other)| conflicts::same(self.archive, self.homes, row, *other))
     }
 
     /// What stands below `mirror`, if that stands for the directory at a location.
@@ -238,14 +304,6 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
     }
 
     fn same_directories(&self, here: &Below<'_>, there: &Below<'_>) -> bool {
-        let holds = |below: &Below<'_>, directory: &[u8]| {
-            let at = below.files.partition_point(|(name, _)| *name < directory);
-            // What lies below `directory` comes behind it, but `directory-x` comes between.
-            below.files[at..]
-                .iter()
-                .take_while(|(name, _)| name.starts_with(directory))
-                .any(|(name, _)| path::below(name, directory).is_some())
-        };
         let agree = |one: &Below<'_>, other: &Below<'_>| {
             one.directories.iter().all(|(name, row)| {
                 let start = other.directories.partition_point(|(known, _)| known < name);
@@ -299,4 +357,14 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         }
         Some(below)
     }
+}
+
+/// Whether a file stands below `directory`.
+fn holds(below: &Below<'_>, directory: &[u8]) -> bool {
+    let at = below.files.partition_point(|(name, _)| *name < directory);
+    // What lies below `directory` comes behind it, but `directory-x` comes between.
+    below.files[at..]
+        .iter()
+        .take_while(|(name, _)| name.starts_with(directory))
+        .any(|(name, _)| path::below(name, directory).is_some())
 }

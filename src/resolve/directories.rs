@@ -9,6 +9,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::Facts;
 use super::archive::{Archive, RowId};
+use super::below_links::BelowLinks;
 use super::collapse::Collapse;
 use super::follow::{self, Trail};
 use super::homes::{Homes, LinkedDirectory};
@@ -89,12 +90,16 @@ impl<'s> Candidates<'s> {
     }
 
     /// The directories that become links.
-    pub(super) fn collapse(&self, facts: Facts<'_, 's>) -> Vec<DirectoryLink> {
+    pub(super) fn collapse(
+        &self,
+        facts: Facts<'_, 's>,
+        below_links: &BelowLinks<'s>,
+    ) -> Vec<DirectoryLink> {
         let mut links: Vec<DirectoryLink> = Vec::new();
         if self.outermost_first.is_empty() {
             return links;
         }
-        let collapse = Collapse::new(facts);
+        let collapse = Collapse::new(facts, below_links);
         let mut linked: HashSet<&[u8]> = HashSet::new();
         for candidate in &self.outermost_first {
             if !path::upwards(candidate.path).any(|above| linked.contains(above))

@@ -105,7 +105,13 @@ pub fn explain<T: Tree, E: From<ResolveError>>(
             None => matches!(
                 outcome,
                 RowOutcome::Link(_)
-                    | RowOutcome::Unchanged(Unchanged::Inlined | Unchanged::DanglingOutside)
+                    | RowOutcome::Unchanged(
+                        Unchanged::Inlined
+                            | Unchanged::DanglingOutside
+                            | Unchanged::NamesAnother { .. }
+                            | Unchanged::TextAboveLink { .. }
+                            | Unchanged::BelowLink
+                    )
             ),
         };
         if is_wanted {

@@ -335,7 +335,13 @@ impl<'s> Homes<'s> {
                             waiting.push((source, directory, linked, link));
                             continue;
                         }
-                        entered(tree.above(directory)?, linked, link)
+                        let path = self.sources.path(source);
+                        if root != RootId(0) && path::without_leading_ups(path).is_empty() {
+                            // Where staging moved the root to, the source is below it without these.
+                            Step::Directory { directory, linked, link }
+                        } else {
+                            entered(tree.above(directory)?, linked, link)
+                        }
                     }
                     Some(other) => other,
                     None => Step::Absent,
@@ -454,11 +460,13 @@ fn entered(entered: Entered, linked: u32, link: Option<SourceDirectory>) -> Step
 }
 
 /// What a staging link with `text` before `source` leaves of its target: the root that the source
-/// is found below. `None` if the link is no staging.
+/// is found below. `None` if the link is no staging. Leading `..` of the source do not count: with sibling
+/// repositories, sources are `../REPOSITORY/…`.
 fn staging_root<'t>(text: &'t [u8], source: &[u8]) -> Option<Cow<'t, [u8]>> {
     if !text.starts_with(b"/") || source.starts_with(b"/") {
         return None;
     }
+    let source = path::without_leading_ups(source);
     if let Some(root) = path::without(text, source) {
         return Some(Cow::Borrowed(root));
     }

@@ -4,6 +4,7 @@
 //! for them) or of how a spec is written.
 
 mod archive;
+mod below_links;
 mod collapse;
 mod conflicts;
 mod directories;
@@ -24,11 +25,12 @@ mod tree;
 pub use explain::{Chosen, DirectoryTrace, Explained, Hop, RowTrace, explain};
 pub use follow::MOST_LINKS;
 pub use inputs::Inputs;
-pub use outcome::{Decisions, DirectoryLink, Link, Reason, RowOutcome, Unchanged};
+pub use outcome::{Decisions, DirectoryLink, Link, Reason, RowOutcome, RowsBelowLinks, Unchanged};
 pub use tree::{Directory, Entered, EnteredEntry, Entry, Stopped, Tree, Wanted};
 
 use crate::mtree::{Kind, Spec};
 use archive::{Archive, RowId};
+use below_links::BelowLinks;
 use homes::{AtHome, Homes};
 use locations::Locations;
 
@@ -150,11 +152,41 @@ impl<'a, 's> Studied<'a, 's> {
     fn decide(&self, options: Options, tree: &mut impl Tree) -> Result<Decisions, ResolveError> {
         let facts = self.facts();
         let mut decisions = Decisions::new(self.archive.own().map(|row| self.undecided(row)));
-        for link in self.candidates.collapse(facts) {
+        let mut below_links = BelowLinks::find(self.archive, self.linked.rows());
+        let above_rows = match below_links.is_needed() {
+            true => self.linked.decide_above_rows(facts, options, tree, &mut below_links)?,
+            false => Vec::new(),
+        };
+        for link in self.candidates.collapse(facts, &below_links) {
             decisions.set_directory_link(link);
         }
-        self.linked.decide(facts, options, tree, &mut decisions)?;
+        if below_links.is_needed() {
+            for link in decisions.directory_links() {
+                below_links.put(&link.path, Some(link.text.clone()));
+            }
+            below_links.find_places(self.archive);
+        }
+        let below = &mut below_links;
+        self.linked.decide(facts, options, tree, below, above_rows, &mut decisions)?;
+        decisions.set_below_links(self.rows_below_links(&below_links, &decisions));
         Ok(decisions)
+    }
+
+    fn rows_below_links(
+        &self,
+        below_links: &BelowLinks<'_>,
+        decisions: &Decisions,
+    ) -> Option<RowsBelowLinks> {
+        if !below_links.is_needed() {
+            return None;
+        }
+        let is_there = |row: &RowId| !matches!(decisions.of(*row), Some(RowOutcome::Removed(_)));
+        let link_above = |row: &RowId| below_links.link_above(self.archive.path(*row));
+        let mut rows = self.archive.own().filter(is_there).filter(|row| link_above(row).is_some());
+        let first = rows.next()?;
+        let link = link_above(&first)?;
+        let text = below_links.text(link).map(<[u8]>::to_vec);
+        Some(RowsBelowLinks { count: 1 + rows.count(), first, link: link.to_vec(), text })
     }
 
     /// Why a row stays as it is, unless something is decided for it.
@@ -167,6 +199,9 @@ impl<'a, 's> Studied<'a, 's> {
             AtHome::Absent => Unchanged::Absent,
             AtHome::Unreadable => Unchanged::Unreadable,
             AtHome::NotASymlink => Unchanged::NotASymlink,
+            AtHome::Symlink if self.archive.get(row).1.is_below_set_source() => {
+                Unchanged::SourceOfSet
+            }
             AtHome::Symlink | AtHome::SymlinkLoop => Unchanged::Conflict,
         }
     }

@@ -11,6 +11,20 @@ pub struct Decisions {
     rows: Vec<RowOutcome>,
     links: Vec<Link>,
     directory_links: Vec<DirectoryLink>,
+    below_links: Option<RowsBelowLinks>,
+}
+
+/// The rows of the spec that stand below a link row (design rule 10).
+#[derive(Debug)]
+pub struct RowsBelowLinks {
+    /// How many they are.
+    pub count: usize,
+    /// The first.
+    pub first: RowId,
+    /// The archive path of the innermost link row above it.
+    pub link: Vec<u8>,
+    /// The text of that link, if it is known.
+    pub text: Option<Vec<u8>>,
 }
 
 /// What becomes of one row.
@@ -39,6 +53,21 @@ pub enum Unchanged {
     /// Its symlink is dangling and would lead out of the archive, and the build did not declare it (design
     /// rule 3).
     DanglingOutside,
+    /// The author's text could be kept but for another row that it would name (design rule 3).
+    NamesAnother {
+        /// Whether its symlink is dangling.
+        is_dangling: bool,
+    },
+    /// The author's text could be kept, but climbs above a link row (design rule 10).
+    TextAboveLink {
+        /// Whether its symlink is dangling.
+        is_dangling: bool,
+    },
+    /// Each text that leads to its target climbs above a link row, or both may be unpacked at one path
+    /// (design rule 10).
+    BelowLink,
+    /// A `/set` line gives a source, which a link in its place would have too.
+    SourceOfSet,
     /// Its source does not exist, or is not an input (design rule 8).
     Absent,
     /// A directory on the way to its source cannot be read (design rule 8).
@@ -101,7 +130,17 @@ impl Decisions {
             rows: why.map(RowOutcome::Unchanged).collect(),
             links: Vec::new(),
             directory_links: Vec::new(),
+            below_links: None,
         }
+    }
+
+    pub(super) fn set_below_links(&mut self, rows: Option<RowsBelowLinks>) {
+        self.below_links = rows;
+    }
+
+    /// The rows that stand below a link row, if any do.
+    pub fn below_links(&self) -> Option<&RowsBelowLinks> {
+        self.below_links.as_ref()
     }
 
     pub(super) fn set_unchanged(&mut self, row: RowId, why: Unchanged) {
@@ -140,6 +179,22 @@ impl Decisions {
     pub fn unchanged(&self, why: Unchanged) -> impl Iterator<Item = RowId> + '_ {
         let rows = (0..).map(RowId).zip(&self.rows);
         rows.filter(move |(_, outcome)| **outcome == RowOutcome::Unchanged(why)).map(|(row, _)| row)
+    }
+
+    /// How many symlinks of the tree stay rows without a target in the archive (design rule 3).
+    pub fn without_target(&self) -> usize {
+        let is_without = |outcome: &&RowOutcome| {
+            matches!(
+                outcome,
+                RowOutcome::Unchanged(
+                    Unchanged::Inlined
+                        | Unchanged::DanglingOutside
+                        | Unchanged::NamesAnother { .. }
+                        | Unchanged::TextAboveLink { .. }
+                )
+            )
+        };
+        self.rows.iter().filter(is_without).count()
     }
 
     /// The rows that become links, then those that are removed since a directory becomes one.

@@ -64,15 +64,24 @@ impl<'s> Targets<'s> {
         Self { paths, orders: RefCell::default() }
     }
 
+    /// Whether `is_one` is true of any of them.
+    pub(super) fn any(&self, is_one: impl Fn(&[u8]) -> bool) -> bool {
+        self.paths.iter().any(|path| is_one(path))
+    }
+
     /// The text that leads a link at the archive path `link` to the first target that is the one, as
-    /// `ask` says of those that come before. `author` is what the link's author wrote, if anybody did.
+    /// `ask` says of those that come before. `author` is what the link's author wrote, if anybody did. No text
+    /// climbs more directories than there is `room` for (DESIGN rule 10).
     pub(super) fn choose(
         &self,
         link: &[u8],
         author: Option<&[u8]>,
+        room: Option<usize>,
         mut ask: impl FnMut(&'s [u8]) -> Choice,
     ) -> Option<Vec<u8>> {
         let directory = path::split(link).0;
+        let room = room.unwrap_or(usize::MAX);
+        let author = author.filter(|text| path::leading_ups(text) <= room);
         let mut named = None;
         if let Some(text) = author
             && let Some(path) = path::join(directory, text)
@@ -91,14 +100,22 @@ impl<'s> Targets<'s> {
         let target = match self.paths.len() {
             // Nearly always.
             1 => (ask(0) == Choice::This).then_some(0),
-            _ => self.nearest(directory, ask),
+            _ => self.nearest(directory, room, ask),
         };
-        Some(path::relative(directory, self.paths[target?]))
+        let text = path::relative(directory, self.paths[target?]);
+        (path::leading_ups(&text) <= room).then_some(text)
     }
 
     /// The target nearest to `directory` that is the one.
-    fn nearest(&self, directory: &[u8], mut ask: impl FnMut(usize) -> Choice) -> Option<usize> {
-        let (above, at) = self.above(directory);
+    fn nearest(
+        &self,
+        directory: &[u8],
+        room: usize,
+        mut ask: impl FnMut(usize) -> Choice,
+    ) -> Option<usize> {
+        let (mut above, mut at) = self.above(directory);
+        above.retain(|above| above.up <= room);
+        at.retain(|(up, length, _)| *length == 1 || up + 1 <= room);
         let orders: Vec<_> = above.iter().map(|above| self.order(above)).collect();
         let by_way_of = |number: usize, place: usize| {
             let Above { up, head, .. } = above[number];
@@ -198,7 +215,7 @@ mod tests {
     use super::*;
 
     fn chosen(link: &[u8], author: Option<&[u8]>, targets: &[&[u8]]) -> Option<Vec<u8>> {
-        Targets::new(targets.to_vec()).choose(link, author, |_| Choice::This)
+        Targets::new(targets.to_vec()).choose(link, author, None, |_| Choice::This)
     }
 
     #[test]
@@ -222,9 +239,9 @@ mod tests {
             b"a/y" => Choice::NoMore,
             _ => Choice::This,
         };
-        assert_eq!(targets.choose(b"a/l", None, ask), None);
-        assert_eq!(targets.choose(b"a/l", Some(b"y"), ask), None);
-        assert_eq!(targets.choose(b"a/l", Some(b"z"), ask), Some(b"z".to_vec()));
+        assert_eq!(targets.choose(b"a/l", None, None, ask), None);
+        assert_eq!(targets.choose(b"a/l", Some(b"y"), None, ask), None);
+        assert_eq!(targets.choose(b"a/l", Some(b"z"), None, ask), Some(b"z".to_vec()));
     }
 
     #[test]
@@ -268,7 +285,7 @@ mod tests {
                     (&all[below(all.len() as u64) as usize], 1 + below(9) as usize);
                 let may = |path: &[u8]| path != &link[..] && path.len() % 9 != refused;
                 assert_eq!(
-                    targets.choose(link, None, |path| may(path).into()).unwrap_or_default(),
+                    targets.choose(link, None, None, |path| may(path).into()).unwrap_or_default(),
                     by_looking_at_all(link, may, &paths),
                     "{} of {paths:?}",
                     link.escape_ascii()

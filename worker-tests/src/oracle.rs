@@ -1,78 +1,26 @@
 //! The rules of DESIGN once more, slow and obvious: every question is asked of the file system
 //! again, nothing is remembered. Written from DESIGN alone; the program's code is not used here.
 
+mod below_links;
 mod change;
 mod collapse;
+mod glob;
+mod options;
+mod sort;
 mod spec;
+mod text;
 mod tree;
+mod turned;
 
-use std::{
-    cell::RefCell, collections::BTreeMap, ffi::OsString, os::unix::ffi::OsStringExt, path::Path,
-};
+use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
-pub use change::Changes;
+use below_links::LinkRows;
+pub use change::{Changes, Choice, Mode};
+use collapse::Collapse;
+pub use options::{DirectoryLinks, MissingTarget, Options};
 use spec::{BadLine, Line, Parts, Row};
+use text::{climbs_out, named, relative_path};
 use tree::{Found, Location, Lost, Trail};
-
-/// What `resolve` is asked for.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    pub missing_target: MissingTarget,
-    pub directory_links: DirectoryLinks,
-    pub link_is_source: bool,
-    pub no_resolve: bool,
-    pub changes: Changes,
-}
-
-impl Options {
-    /// The flags that ask the program for the same.
-    pub fn arguments(&self) -> Vec<OsString> {
-        let changes = &self.changes;
-        let flags = [
-            (self.missing_target == MissingTarget::Keep).then_some("--missing-target=keep"),
-            (self.missing_target == MissingTarget::Fail).then_some("--missing-target=fail"),
-            (self.directory_links == DirectoryLinks::Expand).then_some("--directory-links=expand"),
-            self.link_is_source.then_some("--link-is-source"),
-            self.no_resolve.then_some("--no-resolve"),
-        ];
-        let paths =
-            [("--strip-prefix=", &changes.strip_prefix), ("--package-dir=", &changes.package_dir)];
-        let words = [
-            ("--mtime=", &changes.mtime),
-            ("--owner=", &changes.owner),
-            ("--ownername=", &changes.ownername),
-            ("--group=", &changes.group),
-            ("--groupname=", &changes.groupname),
-        ];
-        let flags = flags.into_iter().flatten().map(OsString::from);
-        let paths = paths.into_iter().filter_map(|(flag, path)| {
-            let path = path.as_ref()?;
-            Some(OsString::from_vec([flag.as_bytes(), path].concat()))
-        });
-        let words = words.into_iter().filter_map(|(flag, word)| {
-            let word = word.as_ref()?;
-            Some(OsString::from(format!("{flag}{word}")))
-        });
-        flags.chain(paths).chain(words).collect()
-    }
-}
-
-/// DESIGN rule 3.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum MissingTarget {
-    #[default]
-    Inline,
-    Keep,
-    Fail,
-}
-
-/// DESIGN rule 6.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum DirectoryLinks {
-    #[default]
-    Collapse,
-    Expand,
-}
 
 /// Why there is no output.
 #[derive(Debug)]
@@ -104,7 +52,7 @@ pub fn resolve(
 ) -> Result<Resolved, Wrong> {
     let root = &root.canonicalize().expect("the root is there");
     let lines = spec::parse(spec)?;
-    let changed = change::change(lines, &options.changes);
+    let changed = change::change(lines, options)?;
     if options.no_resolve {
         return Ok(Resolved { spec: changed, fired: Fired::new() });
     }
@@ -122,7 +70,16 @@ pub fn resolve(
             rows.push(Known::new(row, None, options, root)?);
         }
     }
-    Archive { lines: &lines, rows, options, root, fired: RefCell::default() }.resolve()
+    Archive {
+        lines: &lines,
+        rows,
+        options,
+        root,
+        links: LinkRows::default(),
+        places: Vec::new(),
+        fired: RefCell::default(),
+    }
+    .resolve()
 }
 
 impl From<BadLine> for Wrong {
@@ -189,6 +146,14 @@ impl<'l> Known<'l> {
             || self.found.as_ref().is_some_and(|found| found.staging.contains(location))
     }
 
+    /// The text of a row that is a link already, as far as it is known.
+    fn text_of_link_row(&self) -> Option<Vec<u8>> {
+        match &self.source {
+            Some(_) => self.found.as_ref()?.home.link(),
+            None => spec::unescape(self.row.keywords().get(&b"link"[..])?.as_deref()?),
+        }
+    }
+
     /// DESIGN rule 4: the build declared it as a link.
     fn is_declared(&self) -> bool {
         self.row.kind().as_deref() == Some(b"link")
@@ -197,15 +162,7 @@ impl<'l> Known<'l> {
 
 /// The source of a row that takes part.
 fn source(row: &Row, options: &Options) -> Result<Option<Vec<u8>>, Wrong> {
-    let content = row.value(&[b"content", b"contents"]);
-    let link = row.value(&[b"link"]);
-    let written = match row.kind().as_deref() {
-        Some(b"file") => content,
-        Some(b"link") if options.link_is_source => content.or(link),
-        Some(b"link") if link.is_none() => content,
-        _ => None,
-    };
-    let Some(written) = written else {
+    let Some(written) = row.source(options.link_is_source) else {
         return Ok(None);
     };
     let bad = |why| Wrong::Line { number: row.number, why };
@@ -223,22 +180,59 @@ struct Archive<'l> {
     rows: Vec<Known<'l>>,
     options: &'l Options,
     root: &'l Path,
+    /// The link rows that are known so far, those that these rules make among them.
+    links: LinkRows,
+    /// By row: where it may be unpacked. Empty while that is not known.
+    places: Vec<Vec<Parts>>,
     fired: RefCell<Fired>,
 }
 
 /// What a row becomes.
+#[derive(Clone)]
 enum Decision {
     Stays,
     /// A link with this text, unescaped.
     Link(Vec<u8>),
+    /// Nothing on its trail is in the archive: the author's text is kept where it can be.
+    Unmapped,
 }
 
 impl Archive<'_> {
-    fn resolve(self) -> Result<Resolved, Wrong> {
+    fn resolve(mut self) -> Result<Resolved, Wrong> {
+        let mut decided = self.decide_what_stands_above_rows()?;
         let collapses = match self.options.directory_links {
             DirectoryLinks::Collapse => self.collapses(),
             DirectoryLinks::Expand => Vec::new(),
         };
+        for collapse in &collapses {
+            self.links.put(&collapse.path, Some(collapse.text.clone()));
+        }
+        self.find_places();
+        let gone = |line: &usize| collapses.iter().any(|c| c.goes.contains(line));
+        let lines = 0..self.lines.len();
+        let rows: Vec<usize> =
+            lines.filter(|line| matches!(self.lines[*line], Line::Row(_)) && !gone(line)).collect();
+        for line in &rows {
+            if !decided.contains_key(line) {
+                decided.insert(*line, self.decide(*line)?);
+            }
+        }
+        // Whether an author's text names another row depends on the links that are made.
+        for line in &rows {
+            if let (Line::Row(row), Decision::Link(text)) = (&self.lines[*line], &decided[line]) {
+                self.links.put(&row.path, Some(text.clone()));
+            }
+        }
+        self.find_places();
+        for line in &rows {
+            if let Decision::Unmapped = decided[line] {
+                decided.insert(*line, self.decide_unmapped(*line, true)?);
+            }
+        }
+        Ok(Resolved { spec: self.write(&collapses, &decided), fired: self.fired.into_inner() })
+    }
+
+    fn write(&self, collapses: &[Collapse], decided: &BTreeMap<usize, Decision>) -> Vec<u8> {
         let mut out = Vec::new();
         for (index, line) in self.lines.iter().enumerate() {
             if let Some(collapse) = collapses.iter().find(|c| c.goes.contains(&index)) {
@@ -250,17 +244,65 @@ impl Archive<'_> {
             match line {
                 Line::Up { closes: Some(directory), .. }
                     if collapses.iter().any(|c| c.goes.contains(directory)) => {}
-                Line::Row(row) => match self.decide(index)? {
-                    Decision::Stays => out.extend(line.text()),
-                    Decision::Link(text) => out.extend(turned(row, &text)),
+                Line::Row(row) => match &decided[&index] {
+                    Decision::Link(text) => out.extend(turned::turned(row, text)),
+                    _ => out.extend(line.text()),
                 },
                 _ => out.extend(line.text()),
             }
         }
-        Ok(Resolved { spec: out, fired: self.fired.into_inner() })
+        out
     }
 
-    /// DESIGN rules 1 to 5 for the row at a line of this spec.
+    /// Finds all link rows, and decides what stands above other rows: nobody may look at those before.
+    fn decide_what_stands_above_rows(&mut self) -> Result<BTreeMap<usize, Decision>, Wrong> {
+        let is_above = |row: &Known| {
+            self.rows.iter().any(|other| {
+                other.row.path.starts_with(&row.row.path) && other.row.path != row.row.path
+            })
+        };
+        let mut links = LinkRows::default();
+        for row in self.rows.iter().filter(|row| row.line.is_none()).chain(&self.rows) {
+            if row.row.kind().as_deref() == Some(b"link") {
+                links.put(&row.row.path, row.text_of_link_row());
+            }
+        }
+        let mut first: Vec<usize> = self
+            .rows
+            .iter()
+            .filter(|row| row.source.is_some() && (row.is_declared() || is_above(row)))
+            .filter_map(|row| row.line)
+            .collect();
+        first.sort_by_key(|line| self.row_at(*line).row.path.len());
+        let above: Vec<bool> = first.iter().map(|line| is_above(self.row_at(*line))).collect();
+        self.links = links;
+        let mut decided = BTreeMap::new();
+        for (line, is_above) in first.into_iter().zip(above) {
+            let fired = self.fired.borrow().clone();
+            let mut decision = self.decide(line)?;
+            if let (Decision::Unmapped, true) = (&decision, is_above) {
+                // With rows below it, it is no link that leads nowhere.
+                decision = self.decide_unmapped(line, false)?;
+            }
+            if let Decision::Link(text) = &decision {
+                let path = self.row_at(line).row.path.clone();
+                self.links.put(&path, Some(text.clone()));
+            }
+            match is_above {
+                true => drop(decided.insert(line, decision)),
+                // It is decided again, once all places are known.
+                false => self.fired = RefCell::new(fired),
+            }
+        }
+        self.find_places();
+        Ok(decided)
+    }
+
+    fn find_places(&mut self) {
+        self.places = self.rows.iter().map(|row| self.links.places(&row.row.path)).collect();
+    }
+
+    /// DESIGN rules 1, 2, 4, 5 and 10 for the row at a line of this spec.
     fn decide(&self, line: usize) -> Result<Decision, Wrong> {
         let row = self.row_at(line);
         if row.source.is_none() {
@@ -270,6 +312,11 @@ impl Archive<'_> {
             self.count("rule 8: not there");
             return Ok(Decision::Stays);
         };
+        if !row.row.set_sources.is_empty() {
+            // As a link it would have the source of the `/set` line.
+            self.count("left alone below a /set of the source");
+            return Ok(Decision::Stays);
+        }
         if !self.agree(&row.row.path, |other| other.line.is_some()) {
             self.count("duplicates left alone");
             return Ok(Decision::Stays);
@@ -283,11 +330,21 @@ impl Archive<'_> {
                 .map(Known::linked_directories)
                 .min();
             // A row at the same path that passes fewer is no target, but no other is better then.
-            let nearest = self.targets(row, |other| {
+            let is_nearest = |other: &Known| {
                 other.home().as_ref() == Some(&home)
                     && other.linked_directories() < row.linked_directories()
                     && Some(other.linked_directories()) == fewest
-            });
+            };
+            let mut all = self.rows.iter().filter(|other| is_nearest(other));
+            if all.any(|other| {
+                other.row.path != row.row.path
+                    && self.agree(&other.row.path, |_| true)
+                    && self.may_be_one_entry(&row.row.path, &other.row.path)
+            }) {
+                self.count("rule 10: the other row may be this one");
+                return Ok(Decision::Stays);
+            }
+            let nearest = self.targets(row, is_nearest);
             let nearest = nearest.iter().map(|other| &other.row.path);
             return Ok(match self.choose(&row.row.path, nearest, None) {
                 Some(text) => {
@@ -297,10 +354,11 @@ impl Archive<'_> {
                 None => Decision::Stays,
             });
         };
+        let mut is_forbidden = false;
         for (hop, location) in trail.locations.iter().enumerate() {
             let targets = self.targets(row, |other| other.is_known_at(location));
             let targets = targets.iter().map(|other| &other.row.path);
-            if let Some(text) = self.choose(&row.row.path, targets, Some(text)) {
+            if let Some(text) = self.choose(&row.row.path, targets.clone(), Some(text)) {
                 self.count(match (row.is_declared(), hop) {
                     (true, _) => "rule 4: declared and mapped",
                     (false, 0) => "rule 2: the first hop",
@@ -308,6 +366,7 @@ impl Archive<'_> {
                 });
                 return Ok(Decision::Link(text));
             }
+            is_forbidden |= targets.count() > 0;
         }
         for location in &trail.locations {
             let directories = self.directories_at(location);
@@ -315,26 +374,47 @@ impl Archive<'_> {
                 self.count("rule 2: a directory");
                 return Ok(Decision::Link(text));
             }
+            is_forbidden |= !directories.is_empty();
         }
-        let relative = text[0] != b'/';
         if row.is_declared() {
             self.count("rule 4: declared and kept");
             return Ok(Decision::Link(text.clone()));
         }
-        let climbs_out = relative && climbs_out(&row.row.path, text);
-        if climbs_out && trail.leads_nowhere {
-            self.count("rule 3: leads nowhere and out of the archive");
+        if is_forbidden {
+            self.count("rule 10: no text that stays below the link");
             return Ok(Decision::Stays);
         }
+        Ok(Decision::Unmapped)
+    }
+
+    /// DESIGN rule 3 for a row whose trail is not in the archive.
+    fn decide_unmapped(&self, line: usize, may_keep: bool) -> Result<Decision, Wrong> {
+        let row = self.row_at(line);
+        let path = &row.row.path;
+        let (text, trail) = row.link.as_ref().expect("its home is a link");
+        let relative = text[0] != b'/';
+        let is_kept = may_keep
+            && relative
+            && !climbs_out(path, text)
+            && !self.links.forbid(path, text)
+            && !self.names_a_row(path, text);
         if relative && trail.leads_nowhere {
+            if !is_kept {
+                self.count("rule 3: leads nowhere, and the text is not kept");
+                return Ok(Decision::Stays);
+            }
             self.count("rule 3: leads nowhere");
             return Ok(Decision::Link(text.clone()));
         }
         match self.options.missing_target {
-            MissingTarget::Fail => Err(Wrong::NoTarget { row: row.row.path.join(&b'/') }),
-            MissingTarget::Keep if relative && !climbs_out => {
+            MissingTarget::Fail => Err(Wrong::NoTarget { row: path.join(&b'/') }),
+            MissingTarget::Keep if is_kept => {
                 self.count("rule 3: kept");
                 Ok(Decision::Link(text.clone()))
+            }
+            MissingTarget::Keep if relative && !climbs_out(path, text) => {
+                self.count("rule 3: kept, it would name another row or climb above a link");
+                Ok(Decision::Stays)
             }
             MissingTarget::Keep | MissingTarget::Inline => {
                 self.count("rule 3: inlined");
@@ -343,12 +423,26 @@ impl Archive<'_> {
         }
     }
 
+    /// Whether a row may stand where a relative text leads from `from`, or below.
+    fn names_a_row(&self, from: &Parts, text: &[u8]) -> bool {
+        let named = below_links::joined(&from[..from.len() - 1], text);
+        let named = self.links.places(&named);
+        self.rows
+            .iter()
+            .flat_map(|row| self.links.places(&row.row.path))
+            .any(|place| named.iter().any(|named| place.starts_with(named)))
+    }
+
     /// The rows other than `row` that fit and that a link may point to.
     fn targets(&self, row: &Known, fits: impl Fn(&Known) -> bool) -> Vec<&Known<'_>> {
         self.rows
             .iter()
             .filter(|other| other.row.path != row.row.path && fits(other))
             .filter(|other| self.agree(&other.row.path, |_| true))
+            .filter(|other| {
+                self.agree_below_links(&other.row.path)
+                    && !self.may_be_one_entry(&row.row.path, &other.row.path)
+            })
             .collect()
     }
 
@@ -356,12 +450,31 @@ impl Archive<'_> {
     fn agree(&self, path: &Parts, count: impl Fn(&Known) -> bool) -> bool {
         let here: Vec<&Known> =
             self.rows.iter().filter(|row| row.row.path == *path && count(row)).collect();
-        here.len() == 1
-            || here.iter().all(|row| row.row.is_directory())
-            || here.iter().all(|row| row.home().is_some() && row.home() == here[0].home())
+        here.len() == 1 || are_one(&here)
     }
 
-    /// DESIGN rule 5: the text of a link from the row at `from` to one of `targets`.
+    /// Whether all rows that may be unpacked at one place with the row at `path` are the same.
+    fn agree_below_links(&self, path: &Parts) -> bool {
+        let places = self.links.places(path);
+        let rows = self.rows.iter().zip(&self.places);
+        let here: Vec<&Known> = rows
+            .filter(|(row, theirs)| {
+                row.row.path == *path || theirs.iter().any(|place| places.contains(place))
+            })
+            .map(|(row, _)| row)
+            .collect();
+        here.iter().all(|row| row.row.path == *path) || are_one(&here)
+    }
+
+    /// Whether the rows at these paths may be unpacked at one place.
+    fn may_be_one_entry(&self, one: &Parts, other: &Parts) -> bool {
+        let places = self.links.places(one);
+        !self.places.is_empty()
+            && self.links.places(other).iter().any(|place| places.contains(place))
+    }
+
+    /// DESIGN rules 5 and 10: the text of a link from the row at `from` to one of `targets`, but for texts
+    /// that climb above a link row.
     fn choose<'p>(
         &self,
         from: &Parts,
@@ -369,25 +482,29 @@ impl Archive<'_> {
         author_text: Option<&[u8]>,
     ) -> Option<Vec<u8>> {
         let targets: Vec<&Parts> = targets.collect();
-        let (target, text) = targets
-            .iter()
-            .map(|target| (*target, relative_path(from, target)))
-            .min_by_key(|(target, text)| {
-                let slashes = text.iter().filter(|byte| **byte == b'/').count();
-                (slashes, text.len(), target.join(&b'/'))
-            })?;
-        if targets.iter().any(|other| *other != target) {
+        let mut written: Vec<(&Parts, Vec<u8>)> =
+            targets.iter().map(|target| (*target, relative_path(from, target))).collect();
+        written.retain(|(_, text)| !self.links.forbid(from, text));
+        if written.len() < targets.len() {
+            self.count("rule 10: a text that is not written");
+        }
+        let (target, text) = written.iter().min_by_key(|(target, text)| {
+            let slashes = text.iter().filter(|byte| **byte == b'/').count();
+            (slashes, text.len(), target.join(&b'/'))
+        })?;
+        if written.iter().any(|(other, _)| other != target) {
             self.count("rule 5: several targets");
         }
         if let Some(author_text) = author_text
             && let Some(named) = named(from, author_text)
-            && targets.contains(&&named)
+            && written.iter().any(|(target, _)| **target == named)
+            && !self.links.forbid(from, author_text)
         {
             self.count("rule 5: the author's text");
             return Some(author_text.to_vec());
         }
         self.count("rule 5: a made text");
-        Some(text)
+        Some(text.clone())
     }
 
     fn count(&self, rule: &'static str) {
@@ -402,88 +519,8 @@ impl Archive<'_> {
     }
 }
 
-/// Whether a relative text, read part by part, has more `..` than the row at `from` has directories above
-/// it and names before them.
-fn climbs_out(from: &Parts, text: &[u8]) -> bool {
-    let mut depth = from.len() as isize - 1;
-    spec::parts(text).iter().any(|part| {
-        depth += if part == b".." { -1 } else { 1 };
-        depth < 0
-    })
-}
-
-/// The archive path that a link's text names from the row at `from`, if the text is relative and
-/// `..` stands only at its head.
-fn named(from: &Parts, text: &[u8]) -> Option<Parts> {
-    if text[0] == b'/' {
-        return None;
-    }
-    let (_, mut path) = from.split_last().map(|(name, above)| (name, above.to_vec()))?;
-    let mut names_begun = false;
-    for part in spec::parts(text) {
-        if part != b".." {
-            names_begun = true;
-            path.push(part);
-        } else if names_begun || path.pop().is_none() {
-            return None;
-        }
-    }
-    Some(path)
-}
-
-/// The way from the directory of the row at `from` to `target`.
-fn relative_path(from: &Parts, target: &Parts) -> Vec<u8> {
-    let above = &from[..from.len() - 1];
-    let common = above.iter().zip(target).take_while(|(a, b)| a == b).count();
-    let mut way: Parts = vec![b"..".to_vec(); above.len() - common];
-    way.extend_from_slice(&target[common..]);
-    if way.is_empty() {
-        way.push(b".".to_vec());
-    }
-    way.join(&b'/')
-}
-
-/// DESIGN rule 7: `row` as a link with this text.
-fn turned(row: &Row, text: &[u8]) -> Vec<u8> {
-    let link = [b"link=", spec::escape(text).as_slice()].concat();
-    let has_type = row.value(&[b"type"]).is_some();
-    let type_is_link = row.kind().as_deref() == Some(b"link");
-    let (mut type_is_written, mut link_is_written) = (false, false);
-    let mut fields = vec![row.fields.get(0).unwrap_or_default()];
-    for field in row.fields.after_name() {
-        match spec::cut_at_equals(field).0 {
-            b"type" => {
-                if !type_is_written {
-                    fields.push(b"type=link");
-                }
-                type_is_written = true;
-            }
-            b"content" | b"contents" | b"link" => {
-                if !link_is_written {
-                    // A type from `/set` has to be said here where it is another.
-                    if !has_type && !type_is_link {
-                        fields.push(b"type=link");
-                    }
-                    fields.push(&link);
-                }
-                link_is_written = true;
-            }
-            keyword if describes_bytes(keyword) => {}
-            _ => fields.push(field),
-        }
-    }
-    let mut line = fields.join(&b' ');
-    if line.ends_with(b"\\") {
-        // Right before the newline it would join the next line.
-        line.push(b' ');
-    }
-    line.extend_from_slice(row.fields.ending());
-    line
-}
-
-/// Keywords that DESIGN rule 7 drops.
-fn describes_bytes(keyword: &[u8]) -> bool {
-    let keyword = keyword.strip_suffix(b"digest").unwrap_or(keyword);
-    [&b"size"[..], b"cksum", b"md5", b"sha1", b"sha256", b"sha384", b"sha512", b"rmd160"]
-        .contains(&keyword)
+/// Whether all rows are directories, or all have one home.
+fn are_one(rows: &[&Known]) -> bool {
+    rows.iter().all(|row| row.row.is_directory())
+        || rows.iter().all(|row| row.home().is_some() && row.home() == rows[0].home())
 }

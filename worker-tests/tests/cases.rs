@@ -12,7 +12,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use worker_tests::{
     case::{Case, Want},
     difference::difference,
-    oracle::{self, DirectoryLinks, MissingTarget, Options},
+    oracle::{self, DirectoryLinks, MissingTarget, Mode, Options},
     plant::{plant, sources, stage},
     program,
 };
@@ -138,7 +138,7 @@ fn understand(arguments: &[String]) -> (Options, Vec<String>) {
     let mut options = Options::default();
     let mut also = Vec::new();
     let mut words = arguments.iter().flat_map(|word| {
-        let (flag, value) = word.split_once('=').unzip();
+        let (flag, value) = word.split_once('=').filter(|_| word.starts_with("--")).unzip();
         [Some(flag.unwrap_or(word)), value].into_iter().flatten()
     });
     while let Some(flag) = words.next() {
@@ -168,6 +168,19 @@ fn understand(arguments: &[String]) -> (Options, Vec<String>) {
             "--ownername" => changes.ownername = Some(value()),
             "--group" => changes.group = Some(value()),
             "--groupname" => changes.groupname = Some(value()),
+            "--include" => changes.choice.include.push(value()),
+            "--exclude" => changes.choice.exclude.push(value()),
+            "--include-source" => changes.choice.include_source.push(value()),
+            "--exclude-source" => changes.choice.exclude_source.push(value()),
+            "--sort" => changes.sort = true,
+            "--mode" => {
+                let value = value();
+                let (pattern, mode) = value.rsplit_once('=').unzip();
+                changes.modes.push(Mode {
+                    pattern: pattern.map(str::to_owned),
+                    mode: mode.unwrap_or(&value).to_owned(),
+                });
+            }
             other => panic!("no such flag: {other}"),
         }
     }

@@ -85,6 +85,31 @@ impl<T: ObservedTree> Wording<'_, T> {
                 "its symlink is dangling and leads out of the archive, which only a link that the \
                  build declared may do",
             ),
+            Unchanged::NamesAnother { is_dangling: true } => (
+                Some(3),
+                "its symlink is dangling, and its text would name another row of the archive",
+            ),
+            Unchanged::NamesAnother { is_dangling: false } => (
+                Some(3),
+                "nothing on its trail is in the archive, and its text, which --missing-target=keep \
+                 would keep, would name another row: its bytes go in",
+            ),
+            Unchanged::TextAboveLink { is_dangling: true } => {
+                (Some(10), "its symlink is dangling, and its text climbs above a link row")
+            }
+            Unchanged::TextAboveLink { is_dangling: false } => (
+                Some(10),
+                "nothing on its trail is in the archive, and its text climbs above a link row: its \
+                 bytes go in",
+            ),
+            Unchanged::BelowLink => (
+                Some(10),
+                "it stands below a link row, and no text that stays below that leads to its target: \
+                 its bytes go in",
+            ),
+            Unchanged::SourceOfSet => {
+                (None, "a /set line gives a source, which a link in its place would have too")
+            }
             Unchanged::Absent => {
                 (Some(8), "its source does not exist, or is not an input: add it to srcs")
             }

@@ -1,8 +1,17 @@
-//! DESIGN "Changing rows" for the oracle: a spec's lines with other names, times and owners.
+//! DESIGN "Changing rows" for the oracle: a spec's lines with other names, times, modes and owners.
+//!
+//! The order: rows are chosen and get their modes by the archive path that the spec has, as tar.bzl's
+//! `excludes`; then they lose the prefix, move below the package directory and get the other values; the
+//! rows that are left are sorted last.
 
 use std::collections::BTreeSet;
 
-use super::spec::{self, Fields, Line, Parts, Row};
+use super::{
+    Options,
+    glob::matches_at_or_above,
+    sort::sorted,
+    spec::{self, BadLine, Fields, Line, Parts, Row},
+};
 
 /// The time of a parent row that was made, where no other was asked for.
 const TIME_OF_MADE_PARENTS: &str = "946699200";
@@ -17,26 +26,119 @@ pub struct Changes {
     pub ownername: Option<String>,
     pub group: Option<String>,
     pub groupname: Option<String>,
+    pub modes: Vec<Mode>,
+    pub choice: Choice,
+    pub sort: bool,
+}
+
+/// One `--mode`.
+#[derive(Clone, Debug)]
+pub struct Mode {
+    /// `None` for all rows.
+    pub pattern: Option<String>,
+    pub mode: String,
+}
+
+/// Which rows stay: those that a pattern includes, if there is one that does, but for those that one excludes.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    pub include: Vec<String>,
+    pub exclude: Vec<String>,
+    pub include_source: Vec<String>,
+    pub exclude_source: Vec<String>,
 }
 
 /// The bytes of the changed spec.
-pub fn change(lines: Vec<Line>, changes: &Changes) -> Vec<u8> {
-    let moved: Vec<Option<Vec<u8>>> = lines.iter().map(|line| changes.name(line)).collect();
+pub fn change(lines: Vec<Line>, options: &Options) -> Result<Vec<u8>, BadLine> {
+    let changes = &options.changes;
+    let stays = changes.choice.stays(&lines, options.link_is_source);
+    let moved: Vec<Option<Vec<u8>>> = lines
+        .iter()
+        .zip(&stays)
+        .map(|(line, stays)| if *stays { changes.name(line) } else { None })
+        .collect();
     let mut parents = Some(changes.made_parents(&moved));
     let mut out = Vec::new();
     for (line, name) in lines.iter().zip(moved) {
         match (line, name) {
             (Line::Row(row), Some(name)) => {
                 out.extend(parents.take().into_iter().flatten());
-                out.extend(changes.values(&row.fields, Some(&name)));
+                out.extend(changes.row(row, &name));
             }
             (Line::Row(_), None) => {}
-            (Line::Default(fields), _) => out.extend(changes.values(fields, None)),
+            (Line::Default(fields), _) => {
+                out.extend(changes.values(fields, None, changes.mode_of_set()));
+            }
             (Line::Up { .. }, _) if changes.moves() => {}
+            (Line::Up { closes: Some(directory), .. }, _) if !stays[*directory] => {}
             _ => out.extend(line.text()),
         }
     }
-    out
+    if changes.sort {
+        return Ok(sorted(&spec::parse(&out)?));
+    }
+    Ok(out)
+}
+
+impl Choice {
+    /// By line: whether it is no row, or a row that stays.
+    fn stays(&self, lines: &[Line], link_is_source: bool) -> Vec<bool> {
+        let is_included = |row: &Row| {
+            let path = row.path.join(&b'/');
+            let source = row.source(link_is_source).and_then(spec::unescape).map(normal_source);
+            let is_source = |patterns: &[String]| {
+                source.as_ref().is_some_and(|source| one_matches(patterns, source, normal_pattern))
+            };
+            let is_path = |patterns: &[String]| {
+                one_matches(patterns, &path, |pattern| {
+                    normal_pattern(pattern).trim_start_matches('/').to_owned()
+                })
+            };
+            let all = self.include.is_empty() && self.include_source.is_empty();
+            (all || is_path(&self.include) || is_source(&self.include_source))
+                && !is_path(&self.exclude)
+                && !is_source(&self.exclude_source)
+        };
+        let chosen: Vec<&Row> = lines
+            .iter()
+            .filter_map(|line| match line {
+                Line::Row(row) => Some(row).filter(|row| is_included(row)),
+                _ => None,
+            })
+            .collect();
+        // The directories above what was included are not lost.
+        let is_above = |row: &Row| {
+            row.is_directory() && chosen.iter().any(|other| other.path.starts_with(&row.path))
+        };
+        lines
+            .iter()
+            .map(|line| match line {
+                Line::Row(row) => is_included(row) || is_above(row),
+                _ => true,
+            })
+            .collect()
+    }
+}
+
+fn one_matches(patterns: &[String], path: &[u8], normal: impl Fn(&str) -> String) -> bool {
+    patterns.iter().map(|pattern| normal(pattern)).any(|pattern| {
+        pattern.is_empty() || !path.is_empty() && matches_at_or_above(pattern.as_bytes(), path)
+    })
+}
+
+/// A pattern without `./` at its head and `/` at its end.
+fn normal_pattern(pattern: &str) -> String {
+    let mut pattern = pattern;
+    while let Some(rest) = pattern.strip_prefix("./") {
+        pattern = rest.trim_start_matches('/');
+    }
+    let end = pattern.trim_end_matches('/');
+    (if end == "." { "" } else { end }).to_owned()
+}
+
+fn normal_source(source: Vec<u8>) -> Vec<u8> {
+    let head: &[u8] = if source.first() == Some(&b'/') { b"/" } else { b"" };
+    [head, &spec::parts(&source).join(&b'/')].concat()
 }
 
 impl Changes {
@@ -55,7 +157,18 @@ impl Changes {
             return Some(written.to_vec());
         }
         let name = full_name(row, written);
+        let mut head = spec::head(&name);
         let stripped = match &self.strip_prefix {
+            Some(prefix) if prefix.iter().all(|byte| *byte == b'/') => {
+                let rest = without_parts(&name, 0);
+                if head == b"/" {
+                    head = b"";
+                    if rest.is_empty() {
+                        return None;
+                    }
+                }
+                rest
+            }
             Some(prefix) => {
                 let prefix = spec::parts(prefix);
                 row.path.strip_prefix(prefix.as_slice()).filter(|rest| !rest.is_empty())?;
@@ -63,7 +176,7 @@ impl Changes {
             }
             None => without_parts(&name, 0),
         };
-        let mut moved = spec::head(&name).to_vec();
+        let mut moved = head.to_vec();
         if let Some(directory) = &self.package_dir {
             moved.extend(spec::escape(&spec::parts(directory).join(&b'/')));
             if !stripped.is_empty() {
@@ -71,17 +184,45 @@ impl Changes {
             }
         }
         moved.extend_from_slice(stripped);
+        if moved.is_empty() {
+            // The archive's own directory.
+            return Some(b".".to_vec());
+        }
         if row.is_directory() && !moved.contains(&b'/') {
             moved.push(b'/');
         }
-        Some(match moved.as_slice() {
-            // None of these would be a row.
-            [b'#', rest @ ..] => [b"\\043", rest].concat(),
-            b"/set" => b"./set".to_vec(),
-            b"/unset" => b"./unset".to_vec(),
-            b".." => b"./..".to_vec(),
-            _ => moved,
-        })
+        Some(as_row(moved))
+    }
+
+    /// A row with its new name and values.
+    fn row(&self, row: &Row, name: &[u8]) -> Vec<u8> {
+        let path = row.path.join(&b'/');
+        let wanted = self.modes.iter().rev().find(|mode| match &mode.pattern {
+            None => true,
+            Some(pattern) => one_matches(std::slice::from_ref(pattern), &path, |pattern| {
+                normal_pattern(pattern).trim_start_matches('/').to_owned()
+            }),
+        });
+        let wanted = wanted.map(|mode| mode.mode.as_str());
+        let line = self.values(&row.fields, Some(name), wanted);
+        let (Some(wanted), None) = (wanted, row.value(b"mode")) else {
+            return line;
+        };
+        let Some(Some(set)) = row.defaults.get(&b"mode"[..]) else {
+            return line;
+        };
+        if self.mode_of_set().unwrap_or_default().as_bytes() == wanted.as_bytes()
+            || self.mode_of_set().is_none() && set == wanted.as_bytes()
+        {
+            return line;
+        }
+        with_fields(&Fields::split(&line), &format!(" mode={wanted}").into_bytes())
+    }
+
+    /// The mode that `/set` lines get: it cannot be that of some rows alone.
+    fn mode_of_set(&self) -> Option<&str> {
+        let all = self.modes.iter().rev().find(|mode| mode.pattern.is_none());
+        all.map(|mode| mode.mode.as_str())
     }
 
     /// A directory row for each part of the package directory that has no row.
@@ -122,13 +263,17 @@ impl Changes {
     }
 
     /// The text of a line with its new name and values, spaced as it was.
-    fn values(&self, fields: &Fields, name: Option<&[u8]>) -> Vec<u8> {
+    fn values(&self, fields: &Fields, name: Option<&[u8]>, mode: Option<&str>) -> Vec<u8> {
         let mut out = Vec::new();
         let mut written = 0;
         for (index, span) in fields.spans.iter().enumerate() {
             out.extend_from_slice(&fields.text[written..span.start]);
             let field = &fields.text[span.clone()];
-            match (index, name, self.value(spec::cut_at_equals(field).0)) {
+            let value = match spec::cut_at_equals(field).0 {
+                b"mode" => mode,
+                keyword => self.value(keyword),
+            };
+            match (index, name, value) {
                 (0, Some(name), _) => out.extend_from_slice(name),
                 (1.., _, Some(value)) if field.contains(&b'=') => {
                     out.extend_from_slice(spec::cut_at_equals(field).0);
@@ -140,12 +285,7 @@ impl Changes {
             written = span.end;
         }
         out.extend_from_slice(&fields.text[written..]);
-        // A `#` that is gone may have kept a `\` from joining the next line.
-        let backslashes = out.iter().rev().skip(1).take_while(|byte| **byte == b'\\').count();
-        if out.ends_with(b"\n") && backslashes % 2 == 1 && !out.contains(&b'#') {
-            out.insert(out.len() - 1, b' ');
-        }
-        out
+        kept_apart(out)
     }
 
     fn value(&self, keyword: &[u8]) -> Option<&str> {
@@ -160,8 +300,34 @@ impl Changes {
     }
 }
 
+/// A line that does not join the next one: a `#` that is gone may have kept a `\` from that.
+pub fn kept_apart(mut line: Vec<u8>) -> Vec<u8> {
+    let backslashes = line.iter().rev().skip(1).take_while(|byte| **byte == b'\\').count();
+    if line.ends_with(b"\n") && backslashes % 2 == 1 && !line.contains(&b'#') {
+        line.insert(line.len() - 1, b' ');
+    }
+    line
+}
+
+/// A line with more fields behind its last one.
+pub fn with_fields(line: &Fields, fields: &[u8]) -> Vec<u8> {
+    let end = line.spans.last().map_or(0, |span| span.end);
+    [&line.text[..end], fields, &line.text[end..]].concat()
+}
+
+/// `name`, so that it is a row.
+pub fn as_row(name: Vec<u8>) -> Vec<u8> {
+    match name.as_slice() {
+        [b'#', rest @ ..] => [b"\\043", rest].concat(),
+        b"/set" => b"./set".to_vec(),
+        b"/unset" => b"./unset".to_vec(),
+        b".." => b"./..".to_vec(),
+        _ => name,
+    }
+}
+
 /// The name of a row as a full path: as it is written, or made where it has no slash.
-fn full_name(row: &Row, written: &[u8]) -> Vec<u8> {
+pub fn full_name(row: &Row, written: &[u8]) -> Vec<u8> {
     match row.slash_less {
         true => spec::escape(&row.path.join(&b'/')),
         false => written.to_vec(),

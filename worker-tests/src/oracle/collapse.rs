@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Archive, Known, describes_bytes,
+    Archive, Known,
     spec::{self, Keywords, Parts, Row},
     tree::{self, Entry, Location},
+    turned::describes_bytes,
 };
 
 /// One directory that becomes one link.
 pub struct Collapse {
     /// The lines of the rows that go, in order.
     pub goes: Vec<usize>,
+    pub path: Parts,
+    /// The link's text.
+    pub text: Vec<u8>,
     /// The line that takes the place of the first of them.
     pub row: Vec<u8>,
 }
@@ -82,8 +86,10 @@ impl Archive<'_> {
         let ours = self.below(directory)?;
         if self.rows.iter().any(|row| {
             row.row.path == *directory && !(row.line.is_some() && row.row.is_directory())
-                || row.row.path.starts_with(directory) && row.line.is_none()
-        }) {
+                || row.row.path.starts_with(directory)
+                    && (row.line.is_none() || !row.row.set_sources.is_empty())
+        }) || !self.strangers_fit(directory, &ours, |stranger| stranger.line.is_some())
+        {
             return None;
         }
         let mut mirrored = ours.all_rows().map(|(rest, row)| mirrored(row, rest));
@@ -100,6 +106,7 @@ impl Archive<'_> {
             let targets: Vec<&Parts> = directories
                 .iter()
                 .filter(|target| !target.starts_with(directory) && !directory.starts_with(target))
+                .filter(|target| !self.overlap(directory, target))
                 .filter(|target| self.shows_the_same(&ours, target, location))
                 .collect();
             if !targets.is_empty() {
@@ -122,6 +129,34 @@ impl Archive<'_> {
             })
             && ours.directory_rows_are_in(&theirs)
             && theirs.directory_rows_are_in(ours)
+            && self.strangers_fit(target, &theirs, |_| true)
+    }
+
+    /// Whether a place of one directory is at, above or below one of the other (DESIGN rule 10).
+    fn overlap(&self, one: &Parts, other: &Parts) -> bool {
+        let other = self.links.places(other);
+        self.links
+            .places(one)
+            .iter()
+            .any(|one| other.iter().any(|other| one.starts_with(other) || other.starts_with(one)))
+    }
+
+    /// Whether each row that is not below `directory`, but may be unpacked there (DESIGN rule 10), shows
+    /// what `below` holds there anyway.
+    fn strangers_fit(
+        &self,
+        directory: &Parts,
+        below: &Below,
+        is_allowed: impl Fn(&Known) -> bool,
+    ) -> bool {
+        let places = self.links.places(directory);
+        self.rows.iter().zip(&self.places).all(|(row, theirs)| {
+            let mut rests = theirs
+                .iter()
+                .flat_map(|place| places.iter().filter_map(|at| place.strip_prefix(at.as_slice())));
+            row.row.path.starts_with(directory)
+                || rests.all(|rest| is_allowed(row) && below.shows(rest, row))
+        })
     }
 
     /// What stands below `directory`; `None` where a row is there that forbids a link.
@@ -154,6 +189,8 @@ impl Archive<'_> {
         let own = gone.iter().find(|row| row.row.path == *directory);
         Collapse {
             goes: gone.iter().filter_map(|row| row.line).collect(),
+            path: directory.clone(),
+            text: text.to_vec(),
             row: directory_link(directory, own.unwrap_or(&gone[0]).row, gone[0].row, text),
         }
     }
@@ -162,6 +199,19 @@ impl Archive<'_> {
 impl<'a> Below<'a> {
     fn all_rows(&self) -> impl Iterator<Item = (&'a [Vec<u8>], &'a Known<'a>)> {
         self.rows.iter().flat_map(|(rest, rows)| rows.iter().map(|row| (*rest, *row)))
+    }
+
+    /// Whether there is at `rest` what `row` is.
+    fn shows(&self, rest: &[Vec<u8>], row: &Known) -> bool {
+        match row.row.is_directory() {
+            true => {
+                self.directory_rows.contains_key(rest)
+                    || self.rows.keys().any(|path| path.starts_with(rest) && *path != rest)
+            }
+            false => self.rows.get(rest).is_some_and(|rows| {
+                row.home().is_some() && rows.iter().all(|other| other.home() == row.home())
+            }),
+        }
     }
 
     /// Whether each of the directory rows is a directory in `other` too, with the same keywords if it
@@ -182,24 +232,25 @@ impl<'a> Below<'a> {
 
 /// The directory that a row mirrors: its source without `rest`, the row's path below that directory.
 fn mirrored(row: &Known, rest: &[Vec<u8>]) -> Option<Entry> {
-    let source = spec::parts(row.source.as_ref()?);
-    let directory = source.strip_suffix(rest)?;
-    tree::directory_entry(row.found.as_ref()?.roots.last()?, directory)
+    let last = row.found.as_ref()?.roots.len() - 1;
+    mirrored_below(row, rest, last)
 }
 
 /// Whether the directory that a row mirrors is at `location` below one of the row's roots.
 fn mirrors_at(row: &Known, rest: &[Vec<u8>], location: &Location) -> bool {
-    let (Some(source), Some(found)) = (&row.source, &row.found) else {
-        return false;
-    };
-    let source = spec::parts(source);
-    let Some(directory) = source.strip_suffix(rest) else {
-        return false;
-    };
-    found.roots.iter().any(|root| {
-        tree::directory_entry(root, directory).and_then(|entry| entry.location()).as_ref()
+    let roots = row.found.as_ref().map_or(0, |found| found.roots.len());
+    (0..roots).any(|root| {
+        mirrored_below(row, rest, root).and_then(|entry| entry.location()).as_ref()
             == Some(location)
     })
+}
+
+/// The directory that a row mirrors, found below the row's root of this number.
+fn mirrored_below(row: &Known, rest: &[Vec<u8>], root: usize) -> Option<Entry> {
+    let source = spec::parts(row.source.as_ref()?);
+    let directory = source.strip_suffix(rest)?;
+    let directory = if root == 0 { directory } else { tree::without_leading_ups(directory) };
+    tree::directory_entry(&row.found.as_ref()?.roots[root], directory)
 }
 
 /// Whether the rows at one path below two directories are the same files with the same keywords, one

@@ -51,6 +51,8 @@ pub struct Row {
     pub slash_less: bool,
     /// The `/set` values in force.
     pub defaults: Keywords,
+    /// Those of them that name a source, in the order in which they were last set.
+    pub set_sources: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 const TYPES: [&[u8]; 7] = [b"file", b"dir", b"link", b"block", b"char", b"fifo", b"socket"];
@@ -60,6 +62,7 @@ const WITHOUT_VALUE: [&[u8]; 3] = [b"optional", b"nochange", b"ignore"];
 pub fn parse(spec: &[u8]) -> Result<Vec<Line>, BadLine> {
     let mut lines = Vec::new();
     let mut defaults = Keywords::new();
+    let mut set_sources: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
     // The directories entered: their names, and the lines of their rows.
     let mut entered: Vec<(Vec<u8>, usize)> = Vec::new();
     for (number, text) in logical_lines(spec) {
@@ -76,6 +79,10 @@ pub fn parse(spec: &[u8]) -> Result<Vec<Line>, BadLine> {
                     let (keyword, value) = keyword(field).map_err(bad)?;
                     check_type(keyword, value).map_err(bad)?;
                     defaults.insert(keyword.to_vec(), value.map(<[u8]>::to_vec));
+                    if let (b"content" | b"contents", Some(value)) = (keyword, value) {
+                        set_sources.retain(|(known, _)| known != keyword);
+                        set_sources.push((keyword.to_vec(), value.to_vec()));
+                    }
                 }
                 lines.push(Line::Default(fields));
             }
@@ -85,6 +92,7 @@ pub fn parse(spec: &[u8]) -> Result<Vec<Line>, BadLine> {
                         b"all" => defaults.clear(),
                         _ => drop(defaults.remove(field)),
                     }
+                    set_sources.retain(|(known, _)| field != b"all" && known != field);
                 }
                 lines.push(Line::Default(fields));
             }
@@ -102,7 +110,8 @@ pub fn parse(spec: &[u8]) -> Result<Vec<Line>, BadLine> {
                     path.extend(entered.iter().map(|(directory, _)| directory.clone()));
                 }
                 path.extend(parts(&plain));
-                let row = Row { fields, number, path, slash_less, defaults: defaults.clone() };
+                let (defaults, set_sources) = (defaults.clone(), set_sources.clone());
+                let row = Row { fields, number, path, slash_less, defaults, set_sources };
                 if slash_less && row.is_directory() {
                     entered.push((plain, lines.len()));
                 }
@@ -144,18 +153,50 @@ impl Row {
         keywords
     }
 
-    /// The first of its own fields with one of these keywords, as written.
-    pub fn value(&self, wanted: &[&[u8]]) -> Option<&[u8]> {
+    /// The last of its own fields with this keyword, as written.
+    pub fn value(&self, wanted: &[u8]) -> Option<&[u8]> {
         self.fields
             .after_name()
             .map(cut_at_equals)
-            .find(|(keyword, _)| wanted.contains(keyword))
+            .filter(|(keyword, _)| *keyword == wanted)
+            .last()
             .and_then(|(_, value)| value)
+    }
+
+    /// The source of a file or a declared link, as written.
+    pub fn source(&self, link_is_source: bool) -> Option<&[u8]> {
+        let link = self.value(b"link");
+        match self.kind().as_deref() {
+            Some(b"file") => self.content(),
+            Some(b"link") if link_is_source => link.or(self.content()),
+            Some(b"link") if link.is_none() => self.content(),
+            _ => None,
+        }
+    }
+
+    /// What the row takes its bytes from, as libarchive reads it. A spelling that the row says again replaces what was said
+    /// before. Of the two spellings that are left, one of a `/set` line counts, the last of these; else
+    /// the one that is written first.
+    pub fn content(&self) -> Option<&[u8]> {
+        let mut own: Vec<(&[u8], &[u8])> = Vec::new();
+        for field in self.fields.after_name() {
+            if let (keyword @ (b"content" | b"contents"), Some(value)) = cut_at_equals(field) {
+                own.retain(|(known, _)| *known != keyword);
+                own.push((keyword, value));
+            }
+        }
+        let is_own = |keyword: &[u8]| own.iter().any(|(known, _)| *known == keyword);
+        let set = self.set_sources.iter().rev().find(|(keyword, _)| !is_own(keyword));
+        match set {
+            Some((_, value)) => Some(value),
+            None => own.first().map(|(_, value)| *value),
+        }
     }
 }
 
 impl Fields {
-    fn split(text: &[u8]) -> Fields {
+    /// Where the fields of a line stand.
+    pub fn split(text: &[u8]) -> Fields {
         let mut spans: Vec<Range<usize>> = Vec::new();
         let mut at = 0;
         while at < text.len() {

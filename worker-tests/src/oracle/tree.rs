@@ -77,7 +77,7 @@ impl Entry {
 /// Finds `source` below `root`, a directory that is reached without links.
 pub fn find(root: &Path, source: &[u8]) -> Result<Found, Lost> {
     let from_root = source.first() == Some(&b'/');
-    let wanted = parts(source);
+    let mut wanted = parts(source);
     let mut roots = vec![if from_root { "/".into() } else { root.to_owned() }];
     let mut staging = Vec::new();
     while roots.len() <= MOST_LINKS + 1 {
@@ -89,6 +89,8 @@ pub fn find(root: &Path, source: &[u8]) -> Result<Found, Lost> {
             Look::Staged { at, root } => {
                 staging.extend(at.and_then(|entry| entry.location()));
                 roots.push(root);
+                // Where a link stands for the source, it is found below the root without these.
+                wanted = without_leading_ups(&wanted).to_vec();
             }
         }
     }
@@ -103,6 +105,12 @@ enum Look {
         at: Option<Entry>,
         root: PathBuf,
     },
+}
+
+/// `path` without `..` at its head, which do not count for staging.
+pub fn without_leading_ups(path: &[Vec<u8>]) -> &[Vec<u8>] {
+    let ups = path.iter().take_while(|part| *part == b"..").count();
+    &path[ups..]
 }
 
 fn look(root: &Path, wanted: &Parts, may_be_staged: bool) -> Result<Look, Lost> {
@@ -129,12 +137,13 @@ fn look(root: &Path, wanted: &Parts, may_be_staged: bool) -> Result<Look, Lost> 
     }
 }
 
-/// Where an absolute link whose target ends in `/` + `path` moves the root to.
+/// Where an absolute link whose target ends in `/` + `path` moves the root to; leading `..` of the path do
+/// not count.
 fn staged_root(entry: &Entry, path: &[Vec<u8>]) -> Result<Option<PathBuf>, Lost> {
     let Some(text) = entry.link().filter(|text| text[0] == b'/') else {
         return Ok(None);
     };
-    match parts(&text).strip_suffix(path) {
+    match parts(&text).strip_suffix(without_leading_ups(path)) {
         Some(root) => enter(Path::new("/"), root, &mut 0).map(Some),
         None => Ok(None),
     }

@@ -16,7 +16,7 @@ use super::{
     tree::{Planted, Source, SourceKind},
 };
 use crate::{
-    oracle::{Changes, DirectoryLinks, MissingTarget, Options},
+    oracle::{Changes, Choice, DirectoryLinks, MissingTarget, Mode, Options},
     plant::below,
 };
 
@@ -76,6 +76,10 @@ enum ExtraKind {
     Directory { mode: &'static str },
     /// A file where the directory above is.
     AtDirectory { source: Index },
+    /// A link where a directory above is: other rows stand below it.
+    LinkAbove { directory: Index, text: &'static str },
+    /// A link that the build declared, where a directory above is.
+    DeclaredAbove { directory: Index, source: Index },
 }
 
 #[derive(Clone, Debug)]
@@ -129,6 +133,10 @@ enum Oddity {
     OtherSpelling,
     DottedSource,
     AbsoluteSource,
+    /// As with `--experimental_sibling_repository_layout`.
+    SiblingSource,
+    /// The source in one spelling, then another in the other.
+    BothSpellings,
     DottedName,
     OtherHead,
     FullPath,
@@ -150,7 +158,7 @@ pub fn spec() -> impl Strategy<Value = SpecPlan> {
         options(),
     )
         .prop_map(|(layouts, lacking, extras, mut style, oddities, options)| {
-            if options.changes.moves() {
+            if options.changes.moves() || options.changes.sort {
                 // How a slash-less name is spelled as a full path is nobody's rule.
                 style.escapes = Escapes::Octal;
             }
@@ -234,6 +242,10 @@ fn copies() -> impl Strategy<Value = Vec<Layout>> {
     })
 }
 
+/// The texts of links that stand above other rows.
+const LINKS_ABOVE: &[&str] =
+    &["usr", "app", "../usr", "v1", "lib", "../lib", "opt/py", "/app", "../app/v1", "a", "nowhere"];
+
 fn extra() -> impl Strategy<Value = Extra> {
     let kind = prop_oneof![
         3 => option::of(any::<Index>()).prop_map(|source| ExtraKind::Again { source }),
@@ -243,6 +255,10 @@ fn extra() -> impl Strategy<Value = Extra> {
         1 => name().prop_map(|name| ExtraKind::Finished { name }),
         2 => select(vec!["0755", "0700"]).prop_map(|mode| ExtraKind::Directory { mode }),
         1 => any::<Index>().prop_map(|source| ExtraKind::AtDirectory { source }),
+        2 => (any::<Index>(), select(LINKS_ABOVE))
+            .prop_map(|(directory, text)| ExtraKind::LinkAbove { directory, text }),
+        1 => (any::<Index>(), any::<Index>())
+            .prop_map(|(directory, source)| ExtraKind::DeclaredAbove { directory, source }),
     ];
     (any::<Index>(), kind, prop_oneof![4 => Just(false), 1 => Just(true)])
         .prop_map(|(of, kind, also)| Extra { of, kind, also })
@@ -280,6 +296,9 @@ fn oddity() -> impl Strategy<Value = Oddity> {
         Oddity::OtherSpelling,
         Oddity::DottedSource,
         Oddity::AbsoluteSource,
+        Oddity::SiblingSource,
+        Oddity::SiblingSource,
+        Oddity::BothSpellings,
         Oddity::DottedName,
         Oddity::OtherHead,
         Oddity::FullPath,
@@ -289,22 +308,6 @@ fn oddity() -> impl Strategy<Value = Oddity> {
 }
 
 fn options() -> impl Strategy<Value = Options> {
-    let changes = (
-        option::of(select(vec!["app", "app/v1", "opt", "nowhere"])),
-        option::of(select(vec!["srv", "app", "opt/x y"])),
-        option::of(Just("99".to_owned())),
-        option::of(Just("5".to_owned())),
-        option::of(Just("them".to_owned())),
-    )
-        .prop_map(|(strip_prefix, package_dir, mtime, owner, groupname)| Changes {
-            strip_prefix: strip_prefix.map(|prefix| prefix.as_bytes().to_vec()),
-            package_dir: package_dir.map(|directory| directory.as_bytes().to_vec()),
-            mtime,
-            owner: owner.clone(),
-            ownername: None,
-            group: owner,
-            groupname,
-        });
     (
         prop_oneof![
             8 => Just(MissingTarget::Inline),
@@ -313,7 +316,7 @@ fn options() -> impl Strategy<Value = Options> {
         ],
         prop_oneof![3 => Just(DirectoryLinks::Collapse), 1 => Just(DirectoryLinks::Expand)],
         prop_oneof![5 => Just(false), 1 => Just(true)],
-        prop_oneof![5 => Just(Changes::default()), 1 => changes],
+        prop_oneof![5 => Just(Changes::default()), 1 => changes()],
     )
         .prop_map(|(missing_target, directory_links, link_is_source, changes)| Options {
             missing_target,
@@ -322,6 +325,58 @@ fn options() -> impl Strategy<Value = Options> {
             no_resolve: false,
             changes,
         })
+}
+
+fn changes() -> impl Strategy<Value = Changes> {
+    (
+        option::of(select(vec!["app", "app/v1", "opt", "nowhere", "/"])),
+        option::of(select(vec!["srv", "app", "opt/x y"])),
+        option::of(Just("99".to_owned())),
+        option::of(Just("5".to_owned())),
+        option::of(Just("them".to_owned())),
+        vec(mode(), 0..3),
+        choice(),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(strip_prefix, package_dir, mtime, owner, groupname, modes, choice, sort)| Changes {
+                strip_prefix: strip_prefix.map(|prefix| prefix.as_bytes().to_vec()),
+                package_dir: package_dir.map(|directory| directory.as_bytes().to_vec()),
+                mtime,
+                owner: owner.clone(),
+                ownername: None,
+                group: owner,
+                groupname,
+                modes,
+                choice,
+                sort,
+            },
+        )
+}
+
+fn mode() -> impl Strategy<Value = Mode> {
+    let pattern = option::of(select(vec!["app", "**/lib", "**/*.so", "./app/{a,b}/**"]));
+    (pattern, select(vec!["0644", "0700"])).prop_map(|(pattern, mode)| Mode {
+        pattern: pattern.map(str::to_owned),
+        mode: mode.to_owned(),
+    })
+}
+
+fn choice() -> impl Strategy<Value = Choice> {
+    let paths =
+        || select(vec!["app", "**/lib", "app/?", "**/[ab]", "usr/**", "opt/*/**/a", "**/{bin,c}/"]);
+    let sources =
+        || select(vec!["external", "external/py/**/lib", "./bazel-out/", "**/a", "*/kept/*"]);
+    let some = |strategy| prop_oneof![3 => Just(Vec::new()), 1 => vec(strategy, 1..3)];
+    let owned = |patterns: Vec<&str>| patterns.into_iter().map(str::to_owned).collect();
+    (some(paths()), some(paths()), some(sources()), some(sources())).prop_map(
+        move |(include, exclude, include_source, exclude_source)| Choice {
+            include: owned(include),
+            exclude: owned(exclude),
+            include_source: owned(include_source),
+            exclude_source: owned(exclude_source),
+        },
+    )
 }
 
 /// A row before it is written.
@@ -340,7 +395,8 @@ enum What {
     File(Vec<u8>),
     Declared(Vec<u8>),
     Made,
-    Finished,
+    /// With this text.
+    Finished(&'static str),
     Directory,
 }
 
@@ -411,6 +467,12 @@ impl SpecPlan {
                 row.oddities.push(*oddity);
                 if let (What::File(source), Oddity::AbsoluteSource) = (&mut row.what, oddity) {
                     *source = below(&planted.exec_root, source).into_os_string().into_vec();
+                }
+                if let (What::File(source) | What::Declared(source), Oddity::SiblingSource) =
+                    (&mut row.what, oddity)
+                    && let Some(rest) = source.strip_prefix(b"external/py/")
+                {
+                    *source = [b"../py/", rest].concat();
                 }
             }
         }
@@ -525,7 +587,7 @@ impl SpecPlan {
         }
         let kind = match row.what {
             What::Directory => "type=dir",
-            What::Declared(_) | What::Finished => "type=link",
+            What::Declared(_) | What::Finished(_) => "type=link",
             _ if self.style.defaults == Defaults::Type => "",
             _ => "type=file",
         };
@@ -535,7 +597,7 @@ impl SpecPlan {
             _ => "content",
         };
         let source = match &row.what {
-            What::Finished => b"link=finished/already".to_vec(),
+            What::Finished(text) => [b"link=", text.as_bytes()].concat(),
             What::Directory | What::Made => Vec::new(),
             What::File(source) | What::Declared(source) => {
                 let dots = if has(Oddity::DottedSource) { "./" } else { "" };
@@ -546,6 +608,15 @@ impl SpecPlan {
         let length = fields.len();
         if has(Oddity::SourceFirst) {
             fields[1..].rotate_right(1);
+        }
+        match source_keyword {
+            "content" if has(Oddity::BothSpellings) && row.source().is_some() => {
+                fields.push(b"contents=external/py/gone/y".to_vec());
+            }
+            "contents" if has(Oddity::BothSpellings) && row.source().is_some() => {
+                fields.push(b"content=external/py/gone/y".to_vec());
+            }
+            _ => {}
         }
         fields.retain(|field| !field.is_empty());
         let between: &[u8] = match (has(Oddity::Blanks), has(Oddity::Continued)) {
@@ -630,9 +701,18 @@ impl Extra {
                 (inner(name), What::File(b"external/py/gone/x".to_vec()), "0755")
             }
             ExtraKind::Made { name } => (inner(name), What::Made, "0755"),
-            ExtraKind::Finished { name } => (inner(name), What::Finished, "0755"),
+            ExtraKind::Finished { name } => {
+                (inner(name), What::Finished("finished/already"), "0755")
+            }
             ExtraKind::Directory { mode } => (directory, What::Directory, *mode),
             ExtraKind::AtDirectory { source } => (directory, from(source), "0755"),
+            ExtraKind::LinkAbove { directory, text } => {
+                (one_above(&of.path, directory), What::Finished(text), "0755")
+            }
+            ExtraKind::DeclaredAbove { directory, source } => {
+                let source = source.get(sources).path.clone();
+                (one_above(&of.path, directory), What::Declared(source), "0755")
+            }
         };
         Row { path, what, mode, ..Row::directory(of.owner, self.also) }
     }
@@ -683,6 +763,12 @@ impl Escapes {
 fn is_below(path: &[u8], directory: &[u8]) -> bool {
     directory.is_empty()
         || path.strip_prefix(directory).is_some_and(|rest| rest.first() == Some(&b'/'))
+}
+
+/// One of the directories above `path`; the empty path if there is none.
+fn one_above(path: &[u8], which: &Index) -> Vec<u8> {
+    let above: Vec<_> = above(path).collect();
+    if above.is_empty() { Vec::new() } else { which.get(&above).clone() }
 }
 
 /// The directories above `path`, outermost first.

@@ -184,6 +184,10 @@ impl TreePlan {
             plant_link(&exec_root.join(staged), target.as_os_str().as_bytes())
                 .expect("a link is made");
         }
+        // With sibling repositories, sources are `../py/…`.
+        let sibling = root.join("execroot/py");
+        plant_link(&sibling, root.join("external/py").as_os_str().as_bytes())
+            .expect("a link is made");
         let places = self.plant_entries(&mut directories);
         self.plant_links(&root, &directories, places);
         for entry in list(&root.join("repo")) {

@@ -1,0 +1,97 @@
+//! Rows in the byte order of their archive paths (DESIGN, "Changing rows").
+//!
+//! Rows of one path keep their order. All have full paths, and there are no `..` lines. Comments stand at the
+//! head. `/set` lines stay there if none stands between rows; else each row says what was in force for it.
+
+use super::change::{as_row, keep_apart};
+use super::escape::escape;
+use super::field::{self, Kind};
+use super::parse::{self, LIMIT};
+use super::{Row, Spec};
+
+impl Spec {
+    /// The text of the spec with its rows in order.
+    pub fn sorted(&self) -> Vec<u8> {
+        let mut rows: Vec<&Row> = self.rows.iter().collect();
+        let set_once = rows.first().map(|row| row.defaults) == rows.last().map(|row| row.defaults);
+        rows.sort_by_key(|row| self.path(row));
+        let mut out = Vec::with_capacity(self.text.len() + self.text.len() / 8);
+        let mut read = 0;
+        for (number, row) in self.rows.iter().enumerate() {
+            let sets_stay = number == 0 && set_once;
+            other_lines(&self.text[read..row.start as usize], sets_stay, &mut out);
+            read = row.end as usize;
+        }
+        let sets_stay = self.rows.is_empty();
+        other_lines(&self.text[read..], sets_stay, &mut out);
+        for row in rows {
+            self.push_standing_alone(row, !set_once, &mut out);
+            if out.len() >= LIMIT {
+                // Nobody reads it.
+                break;
+            }
+        }
+        out
+    }
+
+    /// Writes a row with a full path, and, if it `says_all`, with what `/set` says of it.
+    fn push_standing_alone(&self, row: &Row, says_all: bool, out: &mut Vec<u8>) {
+        let line = self.line(row);
+        let (name, end) = {
+            let mut fields = field::fields(line);
+            let Some(name) = fields.next() else {
+                return;
+            };
+            (name, fields.last().map_or(name.end(), |last| last.end()))
+        };
+        let from = out.len();
+        out.extend_from_slice(&line[..name.start]);
+        if name.text.contains(&b'/') || name.text == b"." {
+            out.extend_from_slice(name.text);
+        } else {
+            let mut full = Vec::new();
+            escape(self.path(row), &mut full);
+            if row.kind == Kind::Directory && !full.contains(&b'/') {
+                full.push(b'/');
+            }
+            out.extend_from_slice(&as_row(full));
+        }
+        out.extend_from_slice(&line[name.end()..end]);
+        if says_all {
+            for (keyword, value) in self.defaults.inherited(line, row.defaults) {
+                out.push(b' ');
+                out.extend_from_slice(keyword);
+                if let Some(value) = value {
+                    out.push(b'=');
+                    out.extend_from_slice(value);
+                }
+            }
+        }
+        out.extend_from_slice(&line[end..]);
+        end_line(out);
+        keep_apart(out, from);
+    }
+}
+
+/// Writes the comments of some lines that are no rows, and `/set` lines if those stay.
+fn other_lines(lines: &[u8], sets_stay: bool, out: &mut Vec<u8>) {
+    let mut rest = lines;
+    while !rest.is_empty() {
+        let (line, behind) = rest.split_at(parse::line_end(rest, 0));
+        rest = behind;
+        match field::fields(line).next().map(|first| first.text) {
+            Some(b"/set" | b"/unset") if !sets_stay => {}
+            Some(b"..") => {}
+            _ => {
+                out.extend_from_slice(line);
+                end_line(out);
+            }
+        }
+    }
+}
+
+fn end_line(out: &mut Vec<u8>) {
+    if !out.is_empty() && !out.ends_with(b"\n") {
+        out.push(b'\n');
+    }
+}

@@ -1,0 +1,271 @@
+//! Link rows above other rows (design rule 10): where the rows below them may be unpacked.
+//!
+//! A row below a link row has several places: its archive path, and each path that it has once the outermost
+//! link above it is followed, and the next, and so on. Which of them an unpacker takes is not known.
+//!
+//! Knows archive paths and the texts of links; must not know how rows are decided.
+
+use std::cell::RefCell;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::archive::{Archive, RowId};
+use super::conflicts;
+use super::follow::MOST_LINKS;
+use super::homes::Homes;
+use crate::mtree::Kind;
+use crate::path;
+
+/// The link rows of an archive, if other rows stand below one of them.
+pub(super) struct BelowLinks<'s> {
+    /// By archive path. `None` where the text is not known. Of several links at one path the last put in
+    /// counts.
+    texts: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    /// The archive paths with a link, or a row that may become one, and rows below.
+    above: HashSet<&'s [u8]>,
+    /// The places of rows other than their archive paths, sorted.
+    places: Vec<(Vec<u8>, RowId)>,
+    /// By place: whether all rows that may be there are one.
+    agreed: RefCell<HashMap<Vec<u8>, bool>>,
+}
+
+impl<'s> BelowLinks<'s> {
+    /// Looks for rows below link rows, and below those of `may_become_links`.
+    pub(super) fn find(
+        archive: &Archive<'s>,
+        may_become_links: impl Iterator<Item = RowId>,
+    ) -> Self {
+        let links = archive.all().filter(|&row| archive.get(row).1.kind() == Kind::Link);
+        let links: HashSet<_> =
+            links.chain(may_become_links).map(|row| archive.path(row)).collect();
+        Self {
+            texts: HashMap::new(),
+            above: if links.is_empty() { HashSet::new() } else { above_rows(archive, &links) },
+            places: Vec::new(),
+            agreed: RefCell::default(),
+        }
+    }
+
+    /// Whether any row stands below a link, or below a row that may become one.
+    pub(super) fn is_needed(&self) -> bool {
+        !self.above.is_empty()
+    }
+
+    /// Whether rows stand below the row at `path`, which is a link or may become one.
+    pub(super) fn is_above_rows(&self, path: &[u8]) -> bool {
+        self.above.contains(path)
+    }
+
+    /// Notes the link at `path`.
+    pub(super) fn put(&mut self, path: &[u8], text: Option<Vec<u8>>) {
+        self.texts.insert(path.to_vec(), text);
+    }
+
+    /// The innermost link row above `path`.
+    pub(super) fn link_above<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
+        path::upwards(path::split(path).0).find(|above| self.texts.contains_key(*above))
+    }
+
+    /// The text of the link row at `path`, if it is known.
+    pub(super) fn text(&self, path: &[u8]) -> Option<&[u8]> {
+        self.texts.get(path)?.as_deref()
+    }
+
+    /// `path`, then what it is with the outermost link above it followed, and so on, each once.
+    pub(super) fn places(&self, path: &[u8]) -> Vec<Vec<u8>> {
+        let mut places = vec![path.to_vec()];
+        if self.texts.is_empty() {
+            return places;
+        }
+        for _ in 0..MOST_LINKS {
+            let place = &places[places.len() - 1];
+            let ends = memchr::memchr_iter(b'/', place);
+            let link = ends.filter_map(|end| Some((end, self.texts.get(&place[..end])?))).next();
+            let Some((end, Some(text))) = link else {
+                break;
+            };
+            let mut next = path::joined(path::split(&place[..end]).0, text);
+            for part in path::parts(&place[end..]) {
+                path::push(&mut next, part);
+            }
+            if places.contains(&next) {
+                break;
+            }
+            places.push(next);
+        }
+        places
+    }
+
+    /// How many directories a text at `path` may climb so that it stays below every link row above
+    /// one of its places; `None` if there is none.
+    pub(super) fn room(&self, path: &[u8]) -> Option<usize> {
+        if self.texts.is_empty() {
+            return None;
+        }
+        let room = |place: &Vec<u8>| {
+            let link = self.link_above(place)?;
+            Some(memchr::memchr_iter(b'/', &place[link.len() + 1..]).count())
+        };
+        self.places(path).iter().filter_map(room).min()
+    }
+
+    /// Whether a text at `path` climbs above a link row there.
+    pub(super) fn forbids(&self, path: &[u8], text: &[u8]) -> bool {
+        !text.starts_with(b"/")
+            && self.room(path).is_some_and(|room| path::climbs_above(room, text))
+    }
+
+    /// Finds the places of all rows anew.
+    pub(super) fn find_places(&mut self, archive: &Archive<'_>) {
+        self.agreed.borrow_mut().clear();
+        self.places.clear();
+        for row in archive.all() {
+            let path = archive.path(row);
+            if self.link_above(path).is_some() {
+                let places = self.places(path).into_iter().skip(1);
+                self.places.extend(places.map(|place| (place, row)));
+            }
+        }
+        self.places.sort_unstable();
+    }
+
+    /// Whether any row has a place other than its archive path.
+    pub(super) fn has_places(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    /// The rows with a place at or below `path`, other than their archive paths, each with that place.
+    pub(super) fn at_or_below(&self, path: &[u8]) -> impl Iterator<Item = (&[u8], RowId)> {
+        let start = self.places.partition_point(|(place, _)| &place[..] < path);
+        let path = path.to_vec();
+        self.places[start..]
+            .iter()
+            .map(|(place, row)| (&place[..], *row))
+            // `path-x` comes between `path` and what lies below it.
+            .take_while({
+                let path = path.clone();
+                move |(place, _)| place.starts_with(&path)
+            })
+            .filter(move |(place, _)| {
+                path.is_empty() || place.len() == path.len() || place[path.len()] == b'/'
+            })
+    }
+
+    /// Whether all rows that may be unpacked at one place with those at `path` are the same.
+    pub(super) fn agree(
+        &self,
+        archive: &Archive<'_>,
+        homes: &Homes<'_>,
+        by_path: &ByPlace<'_>,
+        path: &[u8],
+    ) -> bool {
+        if self.places.is_empty() {
+            return true;
+        }
+        self.places(path).into_iter().all(|place| {
+            if let Some(&known) = self.agreed.borrow().get(&place) {
+                return known;
+            }
+            let agree = self.agree_at(archive, homes, by_path, &place);
+            self.agreed.borrow_mut().insert(place, agree);
+            agree
+        })
+    }
+
+    fn agree_at(
+        &self,
+        archive: &Archive<'_>,
+        homes: &Homes<'_>,
+        by_path: &ByPlace<'_>,
+        place: &[u8],
+    ) -> bool {
+        let start = self.places.partition_point(|(known, _)| &known[..] < place);
+        let there = self.places[start..].iter().take_while(|(known, _)| known == place);
+        let mut there = there.map(|(_, row)| *row).peekable();
+        if there.peek().is_none() {
+            // All have one archive path.
+            return true;
+        }
+        let mut rows = there.chain(by_path.at(place).iter().copied());
+        let Some(first) = rows.next() else {
+            return true;
+        };
+        let is_directory = |row: RowId| archive.get(row).1.kind() == Kind::Directory;
+        match is_directory(first) {
+            true => rows.all(is_directory),
+            false => rows.all(|row| conflicts::same(archive, homes, first, row)),
+        }
+    }
+
+    /// Which of `paths` a row stands at, or below.
+    pub(super) fn stood_at(
+        &self,
+        archive: &Archive<'_>,
+        paths: &HashSet<Vec<u8>>,
+    ) -> HashSet<Vec<u8>> {
+        let mut found = HashSet::new();
+        let mut last: &[u8] = b"";
+        for row in archive.all() {
+            let path = archive.path(row);
+            for above in path::upwards(path) {
+                if above == last || path::below(last, above).is_some() {
+                    break;
+                }
+                if paths.contains(above) {
+                    found.insert(above.to_vec());
+                }
+            }
+            last = path;
+        }
+        for (place, _) in &self.places {
+            let above = path::upwards(place).filter(|above| paths.contains(*above));
+            found.extend(above.map(<[u8]>::to_vec));
+        }
+        if paths.contains(&b""[..]) {
+            found.insert(Vec::new());
+        }
+        found
+    }
+}
+
+/// The rows of an archive by archive path.
+pub(super) struct ByPlace<'s> {
+    rows: HashMap<&'s [u8], Vec<RowId>>,
+}
+
+impl<'s> ByPlace<'s> {
+    pub(super) fn new(archive: &Archive<'s>) -> Self {
+        let mut rows: HashMap<&[u8], Vec<RowId>> = HashMap::new();
+        for row in archive.all() {
+            rows.entry(archive.path(row)).or_default().push(row);
+        }
+        Self { rows }
+    }
+
+    /// The rows at `path`.
+    fn at(&self, path: &[u8]) -> &[RowId] {
+        self.rows.get(path).map_or(&[], |rows| rows)
+    }
+}
+
+/// Those of `paths` that rows stand below.
+fn above_rows<'s>(archive: &Archive<'s>, paths: &HashSet<&[u8]>) -> HashSet<&'s [u8]> {
+    let mut found = HashSet::new();
+    let mut last: &[u8] = b"";
+    for row in archive.all() {
+        let directory = path::split(archive.path(row)).0;
+        if directory == last {
+            continue;
+        }
+        for above in path::upwards(directory) {
+            if above == last || path::below(last, above).is_some() {
+                break;
+            }
+            if paths.contains(above) {
+                found.insert(above);
+            }
+        }
+        last = directory;
+    }
+    found
+}
