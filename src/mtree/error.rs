@@ -41,7 +41,7 @@ impl fmt::Display for What {
             ),
             Self::MissingEquals(keyword) => write!(
                 f,
-                "missing \"=\" after {}: write a keyword as KEYWORD=VALUE",
+                "missing \"=\" after {}: write a keyword as KEYWORD=VALUE, and a space in a name as \\040",
                 quoted(keyword)
             ),
             Self::StrayEscape(text) => write!(

@@ -48,7 +48,9 @@ impl Report {
             links: decisions.links().len(),
             directory_links: decisions.directory_links().len(),
             without_target: decisions.without_target(),
-            unstaged: count(Unchanged::Absent) + count(Unchanged::Unreadable),
+            unstaged: count(Unchanged::Absent)
+                + count(Unchanged::DanglingStaging)
+                + count(Unchanged::Unreadable),
             bytes_saved: None,
             directories_listed: observations.counts.listed,
             directories_reused: observations.counts.reused,

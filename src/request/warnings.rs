@@ -4,8 +4,8 @@
 
 use crate::display::Escaped;
 use crate::fs::Observations;
-use crate::mtree::{RowId, Spec};
-use crate::resolve::{Decisions, Reason, Unchanged};
+use crate::mtree::{Kind, RowId, Spec};
+use crate::resolve::{Decisions, Link, Reason, Unchanged};
 
 /// The warnings about the rows of `spec`, one sentence each.
 pub(super) fn of(spec: &Spec, decisions: &Decisions, observations: &Observations) -> Vec<String> {
@@ -42,6 +42,51 @@ pub(super) fn of(spec: &Spec, decisions: &Decisions, observations: &Observations
             named(first)
         ));
     }
+    let absolute = decisions.unchanged(Unchanged::DanglingAbsolute);
+    if let Some((first, count)) = first_and_count(absolute) {
+        warnings.push(format!(
+            "rows left alone, since their symlinks are absolute and dangling: {count}, the first: {}; \
+             packing them fails: remove them from srcs, or create what they lead to",
+            named(first)
+        ));
+    }
+    let staging = decisions.unchanged(Unchanged::DanglingStaging);
+    if let Some((first, count)) = first_and_count(staging) {
+        warnings.push(format!(
+            "rows left alone, since the symlinks that Bazel put at their sources are dangling: {count}, \
+             the first: {}; what they lead to was deleted: build or fetch it again",
+            named(first)
+        ));
+    }
+    let declared = |link: &&Link| matches!(link.reason, Reason::Declared { .. });
+    let into_exec_root = decisions.links().iter().filter(declared);
+    let mut into_exec_root = into_exec_root.filter(|link| leads_into_exec_root(&link.text));
+    if let Some(first) = into_exec_root.next() {
+        warnings.push(format!(
+            "links that the build declared lead into the exec root, which no image has: {}, the first: \
+             {} -> {}; add what they lead to to srcs, or declare them with a relative target",
+            1 + into_exec_root.count(),
+            named(first.row),
+            Escaped(&first.text)
+        ));
+    }
+    let finished = spec.row_ids().filter(|row| {
+        let row = spec.row(*row);
+        row.kind() == Kind::Link && !row.takes_part()
+    });
+    let mut finished = finished.filter_map(|row| Some((row, spec.link(spec.row(row))?)));
+    let is_source = |(_, text): &(_, Vec<u8>)| {
+        text.starts_with(b"bazel-out/") || text.starts_with(b"external/")
+    };
+    if let Some((first, text)) = finished.find(is_source) {
+        warnings.push(format!(
+            "finished links begin with bazel-out/ or external/: {}, the first: {} -> {}; if link= holds \
+             the path of the symlink itself, say --link-is-source",
+            1 + finished.filter(is_source).count(),
+            Escaped(spec.path(spec.row(first))),
+            Escaped(&text)
+        ));
+    }
     let names_another = Unchanged::NamesAnother { is_dangling: true };
     if let Some((first, count)) = first_and_count(decisions.unchanged(names_another)) {
         warnings.push(format!(
@@ -75,6 +120,13 @@ pub(super) fn of(spec: &Spec, decisions: &Decisions, observations: &Observations
         ));
     }
     warnings
+}
+
+/// Whether an absolute text leads to where Bazel builds or keeps repositories.
+fn leads_into_exec_root(text: &[u8]) -> bool {
+    let mut parts = text.split(|&byte| byte == b'/');
+    text.starts_with(b"/")
+        && parts.any(|part| matches!(part, b"execroot" | b"bazel-out" | b"external"))
 }
 
 /// The first of some rows, and how many they are.

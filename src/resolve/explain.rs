@@ -107,6 +107,7 @@ pub fn explain<T: Tree, E: From<ResolveError>>(
                 RowOutcome::Link(_)
                     | RowOutcome::Unchanged(
                         Unchanged::Inlined
+                            | Unchanged::DanglingAbsolute
                             | Unchanged::DanglingOutside
                             | Unchanged::NamesAnother { .. }
                             | Unchanged::TextAboveLink { .. }

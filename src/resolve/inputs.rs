@@ -29,7 +29,9 @@ impl Inputs {
         let hash = |path: &[u8]| hasher.hash_one(path);
         let both =
             |path: &&[u8]| (hash(path), reading(path).map(|read| hash(read.as_encoded_bytes())));
-        let paths: Vec<_> = paths.collect();
+        // A directory may be listed with a slash at its end.
+        let trimmed = |path: &'p [u8]| path.strip_suffix(b"/").unwrap_or(path);
+        let paths: Vec<_> = paths.map(trimmed).collect();
         let hashed: Vec<_> = paths.par_iter().with_min_len(WORTH_SHARING).map(both).collect();
         let mut hashes = HashTable::with_capacity(hashed.len());
         for hash in hashed.into_iter().flat_map(|(path, read)| iter::once(path).chain(read)) {

@@ -196,6 +196,9 @@ impl<'a, 's> Studied<'a, 's> {
                 Unchanged::FinishedLink
             }
             AtHome::NoPart => Unchanged::NoPart,
+            AtHome::Absent if self.homes.stagings_of(row).next().is_some() => {
+                Unchanged::DanglingStaging
+            }
             AtHome::Absent => Unchanged::Absent,
             AtHome::Unreadable => Unchanged::Unreadable,
             AtHome::NotASymlink => Unchanged::NotASymlink,

@@ -53,6 +53,11 @@ pub enum Unchanged {
     /// Its symlink is dangling and would lead out of the archive, and the build did not declare it (design
     /// rule 3).
     DanglingOutside,
+    /// Its symlink is absolute and dangling: a link to it would lead nowhere, and no bytes can go in (design
+    /// rule 3).
+    DanglingAbsolute,
+    /// A symlink of the form that Bazel puts before a source is dangling (design rule 8).
+    DanglingStaging,
     /// The author's text could be kept but for another row that it would name (design rule 3).
     NamesAnother {
         /// Whether its symlink is dangling.
@@ -188,6 +193,7 @@ impl Decisions {
                 outcome,
                 RowOutcome::Unchanged(
                     Unchanged::Inlined
+                        | Unchanged::DanglingAbsolute
                         | Unchanged::DanglingOutside
                         | Unchanged::NamesAnother { .. }
                         | Unchanged::TextAboveLink { .. }

@@ -467,6 +467,9 @@ fn without_target(
         });
     }
     match options.missing_target {
+        MissingTarget::Keep | MissingTarget::Inline if end == End::Nowhere => {
+            Ok(Verdict::Unchanged(Unchanged::DanglingAbsolute))
+        }
         MissingTarget::Keep | MissingTarget::Inline => Ok(Verdict::Unchanged(Unchanged::Inlined)),
         MissingTarget::Fail => {
             let trail = trail_texts(archive, homes, tree, row)?;

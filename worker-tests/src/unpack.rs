@@ -1,4 +1,4 @@
-//! Packing specs with bsdtar, unpacking the archives, and comparing what was unpacked.
+//! Packing specs with bsdtar, unpacking the archives with several programs, and comparing what was unpacked.
 
 use std::{
     ffi::OsString,
@@ -7,21 +7,52 @@ use std::{
     process::Command,
 };
 
+/// A way to unpack an archive over a tree that is there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Unpacker {
+    /// GNU tar: writes through a link to a directory.
+    GnuTar,
+    /// bsdtar with `-P`: writes through a link, too.
+    BsdtarThroughLinks,
+    /// bsdtar with `-U`: puts a directory in the place of a link.
+    BsdtarInPlaceOfLinks,
+}
+
+impl Unpacker {
+    pub const ALL: [Unpacker; 3] =
+        [Unpacker::GnuTar, Unpacker::BsdtarThroughLinks, Unpacker::BsdtarInPlaceOfLinks];
+
+    /// Unpacks `archive` into the directory `into`. What the unpacker says is the error.
+    pub fn unpack(self, archive: &Path, into: &Path) -> Result<(), String> {
+        let (program, flags) = match self {
+            Unpacker::GnuTar => ("tar", "-xf"),
+            Unpacker::BsdtarThroughLinks => ("bsdtar", "-xPf"),
+            Unpacker::BsdtarInPlaceOfLinks => ("bsdtar", "-xUf"),
+        };
+        run(Command::new(program).arg(flags).arg(archive).arg("-C").arg(into))
+    }
+}
+
 /// Packs the specs into one archive, with their sources relative to `directory`, and unpacks it to
 /// `unpacked`, which is made. What bsdtar says is the error.
 pub fn pack_and_unpack(directory: &Path, specs: &[&Path], unpacked: &Path) -> Result<(), String> {
     let archive = unpacked.with_extension("tar");
+    pack(directory, specs, &archive)?;
+    fs::create_dir_all(unpacked).map_err(|error| error.to_string())?;
+    run(Command::new("bsdtar").arg("-xf").arg(&archive).arg("-C").arg(unpacked))
+}
+
+/// Packs the specs into one archive, with their sources relative to `directory`.
+pub fn pack(directory: &Path, specs: &[&Path], archive: &Path) -> Result<(), String> {
     let specs = specs.iter().map(|spec| {
         let mut argument = OsString::from("@");
         argument.push(spec);
         argument
     });
-    bsdtar(Command::new("bsdtar").current_dir(directory).arg("-cf").arg(&archive).args(specs))?;
-    fs::create_dir_all(unpacked).map_err(|error| error.to_string())?;
-    bsdtar(Command::new("bsdtar").arg("-xf").arg(&archive).arg("-C").arg(unpacked))
+    run(Command::new("bsdtar").current_dir(directory).arg("-cf").arg(archive).args(specs))
 }
 
-fn bsdtar(command: &mut Command) -> Result<(), String> {
+fn run(command: &mut Command) -> Result<(), String> {
     // Names are bytes: no locale is to have an opinion of them.
     let done = command.env("LC_ALL", "C").output().map_err(|error| error.to_string())?;
     match done.status.success() {

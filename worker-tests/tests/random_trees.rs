@@ -17,7 +17,8 @@ use mtree_worker::{
 };
 use proptest::{
     collection::vec,
-    prelude::Strategy,
+    prelude::{Strategy, any},
+    sample::{Index, select},
     strategy::ValueTree,
     test_runner::{Config, TestCaseError, TestError, TestRunner},
 };
@@ -30,7 +31,7 @@ use worker_tests::{
         spec::{SpecPlan, Written, packable_spec, spec},
         tree::{Planted, TreePlan, disturbance, sound_tree, tree},
     },
-    unpack::{differences, pack_and_unpack},
+    unpack::{Unpacker, differences, pack, pack_and_unpack},
 };
 
 #[test]
@@ -95,6 +96,113 @@ fn the_archives_unpack_to_the_same_bytes_and_no_link_leads_nowhere() {
     let links = links.into_inner().expect("no holder panics");
     println!("{links} links unpacked");
     assert!(links > 0, "no tree had links");
+}
+
+#[test]
+fn over_a_base_image_with_links_the_archives_unpack_to_the_same_bytes_with_any_unpacker() {
+    let counts = Mutex::new([0; 2]);
+    let plans =
+        (sound_tree(), (packable_spec(), any::<Index>(), select(LINK_TARGETS), any::<bool>()));
+    let mut runner = TestRunner::new(Config {
+        cases: cases(150),
+        failure_persistence: None,
+        max_shrink_iters: 300,
+        ..Config::default()
+    });
+    let result = runner.run(&plans, |(tree, (spec, directory, target, is_own))| {
+        let planted = tree.plant();
+        let mut written = spec.write_packable(&planted);
+        let Some(link) = link_above(&written.spec, &directory, target) else {
+            return Ok(());
+        };
+        let base = format!(
+            "#mtree\n./{target}/ type=dir mode=0755 uid=0 gid=0 time=0\n\
+             ./{target}/base type=file mode=0644 uid=0 gid=0 time=0\n"
+        );
+        let base = [base.as_bytes(), if is_own { b"" } else { &link }].concat();
+        if is_own {
+            written.spec = [b"#mtree\n", &link[..], &written.spec].concat();
+        }
+        written.also.extend(&base);
+        let resolved = ask_program(&planted.exec_root, &written, &spec.options);
+        let resolved = resolved.output.map_err(TestCaseError::fail)?;
+        let text = String::from_utf8_lossy(&resolved).into_owned();
+        let archives = [("also", &written.also), ("copies", &written.spec), ("links", &resolved)];
+        let mut packed = Vec::new();
+        for (name, spec) in archives {
+            let file = planted.root.join(name).with_extension("mtree");
+            let archive = planted.root.join(name).with_extension("tar");
+            fs::write(&file, [b"#mtree\n", spec.as_slice()].concat()).expect("it can be written");
+            pack(&planted.exec_root, &[&file], &archive).map_err(TestCaseError::fail)?;
+            packed.push(archive);
+        }
+        for unpacker in Unpacker::ALL {
+            let unpack = |name: &str, archive: &Path| {
+                let into = planted.root.join(format!("{unpacker:?}-{name}"));
+                fs::create_dir_all(&into).expect("a directory is made");
+                unpacker.unpack(&packed[0], &into)?;
+                unpacker.unpack(archive, &into).map(|()| into)
+            };
+            let Ok(copies) = unpack("copies", &packed[1]) else {
+                // A file where a directory has to be: the layer was no good before.
+                continue;
+            };
+            let links = unpack("links", &packed[2]);
+            if links.as_ref().is_err_and(|said| said.contains("Cannot unlink: Is a directory")) {
+                // GNU tar puts a file where a link will be, and takes a directory for it that was made with
+                // the number of its inode.
+                continue;
+            }
+            let links = links
+                .map_err(|said| TestCaseError::fail(format!("{unpacker:?}: {said}\n{text}")))?;
+            let wrong = differences(&copies, &links);
+            if !wrong.is_empty() {
+                let wrong = wrong.join("\n");
+                let case = as_case(&planted, &written, &spec.options);
+                return Err(TestCaseError::fail(format!("{unpacker:?}: {wrong}\n{text}\n{case}")));
+            }
+            counts.lock().expect("no holder panics")[0] += 1;
+        }
+        counts.lock().expect("no holder panics")[1] += text.matches("type=link").count();
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    let [unpacked, links] = counts.into_inner().expect("no holder panics");
+    println!("{unpacked} trees unpacked, {links} links");
+    assert!(unpacked > 0 && links > 0, "nothing was compared");
+}
+
+/// Where the links of the base image lead.
+const LINK_TARGETS: &[&str] = &["usr", "opt/py", "app", "app/v1", "layer", "other/place"];
+
+/// A link row where one of the directories above a row of `spec` is; `None` if that would be a circle.
+fn link_above(spec: &[u8], which: &Index, target: &str) -> Option<Vec<u8>> {
+    let names =
+        spec.split(|byte| *byte == b'\n').filter_map(|line| line.split(|b| *b == b' ').next());
+    let names = names.map(|name| name.strip_prefix(b"./").unwrap_or(name));
+    let directories: Vec<&[u8]> = names
+        .filter(|name| !name.starts_with(b"/") && !name.starts_with(b"#"))
+        .flat_map(|name| {
+            let ends = name.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+            ends.map(|(end, _)| &name[..end])
+        })
+        .collect();
+    if directories.is_empty() {
+        return None;
+    }
+    let directory = *which.get(&directories);
+    let is_at_or_below = |one: &[u8], other: &[u8]| {
+        one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    };
+    if is_at_or_below(directory, target.as_bytes()) || is_at_or_below(target.as_bytes(), directory)
+    {
+        return None;
+    }
+    let ups = "../".repeat(directory.iter().filter(|byte| **byte == b'/').count());
+    let fields = format!(" type=link mode=0777 uid=0 gid=0 time=0 link={ups}{target}\n");
+    Some([b"./", directory, fields.as_bytes()].concat())
 }
 
 #[test]

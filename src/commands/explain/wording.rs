@@ -85,6 +85,15 @@ impl<T: ObservedTree> Wording<'_, T> {
                 "its symlink is dangling and leads out of the archive, which only a link that the \
                  build declared may do",
             ),
+            Unchanged::DanglingAbsolute => (
+                Some(3),
+                "its symlink is absolute and dangling: there is nothing to link to, and there are no bytes",
+            ),
+            Unchanged::DanglingStaging => (
+                Some(8),
+                "the symlink that Bazel put at its source is dangling: what it leads to was deleted, or \
+                 never fetched",
+            ),
             Unchanged::NamesAnother { is_dangling: true } => (
                 Some(3),
                 "its symlink is dangling, and its text would name another row of the archive",
