@@ -17,6 +17,7 @@ use walkdir::WalkDir;
 use super::error::CommandError;
 use crate::args::Inspect;
 use crate::display::Escaped;
+use crate::error::phrase;
 use crate::fs::{Cache, View};
 use crate::layer::sizes::{self, DiskFile, HEADER, Inode};
 use crate::mtree::{self, RowId, Spec};
@@ -96,7 +97,7 @@ fn walk(dir: &Path, bar: &ProgressBar, bar_since: Option<Instant>) -> Walked {
             Err(error) if error.loop_ancestor().is_some() || is_dangling(&error) => continue,
             Err(error) => {
                 walked.unreadable += 1;
-                walked.first_unreadable.get_or_insert_with(|| error.to_string());
+                walked.first_unreadable.get_or_insert_with(|| sentence(&error));
                 continue;
             }
         };
@@ -119,6 +120,16 @@ fn walk(dir: &Path, bar: &ProgressBar, bar_since: Option<Instant>) -> Walked {
         }
     }
     walked
+}
+
+/// The path and errno's phrase. The path is escaped: it may have any byte.
+fn sentence(error: &walkdir::Error) -> String {
+    match (error.path(), error.io_error()) {
+        (Some(path), Some(io)) => {
+            format!("{}: {}", Escaped(path.as_os_str().as_bytes()), phrase(io))
+        }
+        _ => Escaped(error.to_string().as_bytes()).to_string(),
+    }
 }
 
 fn is_dangling(error: &walkdir::Error) -> bool {
