@@ -235,7 +235,8 @@ impl Changer<'_> {
     /// Whether a row that has its mode from `/set` has to say `mode` itself.
     fn is_said_anew(&self, row: &Row, line: &[u8], mode: &[u8]) -> bool {
         let says_own = || {
-            let mut keywords = field::fields(line).skip(1).map(|field| field::keyword(field.text).0);
+            let mut keywords =
+                field::fields(line).skip(1).map(|field| field::keyword(field.text).0);
             keywords.any(|keyword| keyword == b"mode")
         };
         let set = self.spec.defaults.value(b"mode", row.defaults);
