@@ -1,4 +1,4 @@
-//! Changing rows as tar.bzl's `mtree_mutate` does (DESIGN, "Changing rows").
+//! Changing rows as tar.bzl's `mtree_mutate` does (docs/design.md, "Changing rows").
 //!
 //! Knows text alone: rows in, rows out. Must not know what a source is.
 

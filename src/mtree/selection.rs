@@ -1,4 +1,4 @@
-//! Which rows of a spec stay, by their archive paths and sources (DESIGN, "Changing rows").
+//! Which rows of a spec stay, by their archive paths and sources (docs/design.md, "Changing rows").
 //!
 //! Knows the rows of one spec; must not know how they are changed.
 

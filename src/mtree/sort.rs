@@ -1,4 +1,4 @@
-//! Rows in the byte order of their archive paths (DESIGN, "Changing rows").
+//! Rows in the byte order of their archive paths (docs/design.md, "Changing rows").
 //!
 //! Rows of one path keep their order. All have full paths, and there are no `..` lines. Comments stand at the
 //! head. `/set` lines stay there if none stands between rows; else each row says what was in force for it.
@@ -27,7 +27,7 @@ impl Spec {
         for row in rows {
             self.push_standing_alone(row, !set_once, &mut out);
             if out.len() >= LIMIT {
-                // Nobody reads it.
+                // A spec of this length is refused.
                 break;
             }
         }

@@ -1,4 +1,4 @@
-//! Which archive directory, if any, a directory that is one symlink becomes a link to (DESIGN rule 6).
+//! Which archive directory, if any, a directory that is one symlink becomes a link to (design rule 6).
 //!
 //! Knows what stands below archive directories, and what of it is the same. Must not know how candidates
 //! were found, nor which of them lie in others that became links.
@@ -243,7 +243,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
             && self.strangers_fit(mirror, &there, |_| true)
     }
 
-    /// Whether a place of one directory is at, above or below one of the other (DESIGN rule 10).
+    /// Whether a place of one directory is at, above or below one of the other (design rule 10).
     fn overlap(&self, one: &[u8], other: &[u8]) -> bool {
         if !self.below_links.has_places() {
             return false;
@@ -256,7 +256,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         })
     }
 
-    /// Whether each row that is not below `directory`, but may be unpacked there (DESIGN rule 10), shows what
+    /// Whether each row that is not below `directory`, but may be unpacked there (design rule 10), shows what
     /// `below` holds there anyway.
     fn strangers_fit(
         &self,

@@ -1,7 +1,7 @@
-//! Directories that are one symlink in the tree, and become one link (DESIGN rule 6).
+//! Directories that are one symlink in the tree, and become one link (design rule 6).
 //!
 //! A directory link never makes a circle with another link. A target's location comes later on the
-//! trail than the directory's own, so directory links alone cannot go round; and a target whose rows were
+//! trail than the directory's own, so directory links alone cannot make a symlink loop; and a target whose rows were
 //! reached through more linked directories than the directory's is refused, since rule 1 would link those
 //! rows back.
 

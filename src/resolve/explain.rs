@@ -10,7 +10,7 @@ use super::{Inputs, Options, ResolveError, Studied};
 use crate::mtree::Spec;
 use crate::path;
 
-/// What is told of one row, or of one directory.
+/// The explanation of one row, or of one directory.
 #[derive(Debug)]
 pub enum Explained {
     /// A row.
@@ -57,7 +57,7 @@ pub struct Hop {
     pub more: usize,
 }
 
-/// A directory of the archive that became one link (DESIGN rule 6).
+/// A directory of the archive that became one link (design rule 6).
 #[derive(Debug)]
 pub struct DirectoryTrace {
     /// Its archive path.

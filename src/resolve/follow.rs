@@ -17,7 +17,7 @@ pub(super) enum Landing {
     Directory(Directory),
     /// Through a directory that is not there.
     Nowhere,
-    /// Through a directory that does not let itself be asked.
+    /// Through a directory that cannot be searched.
     Unknown,
     /// Through more links than the kernel follows.
     SymlinkLoop,
@@ -112,7 +112,7 @@ pub(super) enum End {
     Somewhere,
     /// Nothing: the links lead nowhere.
     Nowhere,
-    /// What a directory that does not let itself be asked would tell.
+    /// Unknown: a directory on the way cannot be searched.
     Unknown,
 }
 
@@ -125,8 +125,8 @@ pub(super) struct Trail {
     pub end: End,
 }
 
-/// The trail of the link at `name` in `directory`. `None` if the links go round, or are more than
-/// `MOST_LINKS` (DESIGN rule 9).
+/// The trail of the link at `name` in `directory`. `None` if there is a symlink loop, or more than
+/// `MOST_LINKS` (design rule 9).
 pub(super) fn trail(
     tree: &mut impl Tree,
     directory: Directory,

@@ -1,6 +1,6 @@
 //! Where rows really live: every source is walked to its home, once for each directory of sources.
 //!
-//! Staging (DESIGN, "Words") moves the root: what Bazel put before a source is an absolute link
+//! Staging (docs/design.md, "Terms") moves the root: what Bazel put before a source is an absolute link
 //! whose target ends in `/` + the source, so the source is walked anew below what is left of the
 //! target. A link that is put so before a directory of the source moves the root in the same way.
 //! Linked directories are counted below the last root, so that however a row is staged, it counts
@@ -41,11 +41,11 @@ impl Home {
 pub(super) enum AtHome {
     /// The row takes no part.
     NoPart,
-    /// Nothing (DESIGN rule 8).
+    /// Nothing (design rule 8).
     Absent,
-    /// A directory on the way does not let itself be asked (DESIGN rule 8).
+    /// A directory on the way cannot be searched (design rule 8).
     Unreadable,
-    /// More links on the way than the kernel follows (DESIGN rule 9).
+    /// More links on the way than the kernel follows (design rule 9).
     SymlinkLoop,
     /// A file, or anything else that is no symlink.
     NotASymlink,
@@ -61,7 +61,7 @@ struct Root {
     steps: HashMap<SourceDirectory, Step>,
 }
 
-/// What walking to a directory of sources came to, below one root.
+/// The result of walking to a directory of sources, below one root.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Directory {

@@ -9,7 +9,7 @@ use super::homes::Homes;
 use super::tree::Directory;
 use crate::path;
 
-/// The rows at the locations that somebody asks for. First every location is noted, then all rows
+/// The rows at the locations that are asked for. First every location is noted, then all rows
 /// are gone through once: most rows are at no location that a link leads to.
 #[derive(Default)]
 pub(super) struct Locations {

@@ -1,4 +1,4 @@
-//! Directories of the tree that the archive mirrors, for rows that are links to one (DESIGN rule 2).
+//! Directories of the tree that the archive mirrors, for rows that are links to one (design rule 2).
 //!
 //! A build may list a link to a directory as one file. No row is the directory that it leads to, but rows
 //! below it may stand below a directory of the archive.

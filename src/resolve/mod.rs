@@ -1,4 +1,4 @@
-//! Resolving: which rows of a spec become links, and to what (DESIGN, "Resolving").
+//! Resolving: which rows of a spec become links, and to what (docs/design.md, "Resolving").
 //!
 //! Pure: rows and a tree in, decisions out. Knows nothing of Bazel, of file systems (`Tree` answers
 //! for them) or of how a spec is written.
@@ -34,7 +34,7 @@ use below_links::BelowLinks;
 use homes::{AtHome, Homes};
 use locations::Locations;
 
-/// What becomes of a link whose trail is not in the archive (DESIGN rule 3).
+/// What becomes of a link whose trail is not in the archive (design rule 3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissingTarget {
     /// The row stays a file.
@@ -46,7 +46,7 @@ pub enum MissingTarget {
     Fail,
 }
 
-/// What becomes of directories that are one link in the tree (DESIGN rule 6).
+/// What becomes of directories that are one link in the tree (design rule 6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DirectoryLinks {
     /// One link each.
@@ -59,9 +59,9 @@ pub enum DirectoryLinks {
 /// How to resolve.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// DESIGN rule 3.
+    /// design rule 3.
     pub missing_target: MissingTarget,
-    /// DESIGN rule 6.
+    /// design rule 6.
     pub directory_links: DirectoryLinks,
 }
 
@@ -71,14 +71,14 @@ const WORTH_SHARING: usize = 2048;
 /// Why a spec cannot be resolved.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ResolveError {
-    /// A row's links go round, or are more than `MOST_LINKS` (DESIGN rule 9).
+    /// A row's symlinks make a loop, or are more than `MOST_LINKS` (design rule 9).
     SymlinkLoop {
         /// The row's archive path.
         path: Vec<u8>,
         /// Its source and the texts of the links from there on.
         trail: Vec<Vec<u8>>,
     },
-    /// Nothing on a row's trail is in the archive, and that was to fail (DESIGN rule 3).
+    /// Nothing on a row's trail is in the archive, and that was to fail (design rule 3).
     MissingTarget {
         /// The row's archive path.
         path: Vec<u8>,
@@ -104,7 +104,7 @@ struct Facts<'a, 's> {
 }
 
 /// Decides what becomes of the rows of `spec`. `also` holds the specs of other layers. With `inputs`,
-/// a source that is not one of them, nor below one, is taken as not there (DESIGN rule 8).
+/// a source that is not one of them, nor below one, is taken as not there (design rule 8).
 pub fn resolve(
     spec: &Spec,
     also: &[Spec],

@@ -1,4 +1,4 @@
-//! Rows that are reached through links, or are links (DESIGN rules 1 to 4).
+//! Rows that are reached through links, or are links (design rules 1 to 4).
 //!
 //! Knows homes, trails and what stands where; must not know directories that become one link, but for the
 //! rows that go with them.
@@ -32,7 +32,7 @@ pub(super) struct Linked {
 }
 
 impl Linked {
-    /// Looks for them, and follows the links. An error if they go round.
+    /// Looks for them, and follows the links. A symlink loop is an error.
     pub(super) fn find(
         archive: &Archive<'_>,
         homes: &Homes<'_>,
@@ -91,7 +91,7 @@ pub(super) enum Verdict {
     WithoutTarget(Vec<u8>, End),
 }
 
-/// What decides for the rows of a spec that may become links (DESIGN rules 1 to 5 and 10).
+/// What decides for the rows of a spec that may become links (design rules 1 to 5 and 10).
 pub(super) struct Rows<'a, 's> {
     facts: Facts<'a, 's>,
     linked: &'a Linked,
@@ -254,7 +254,7 @@ impl<'a, 's> Rows<'a, 's> {
 
 impl Linked {
     /// Decides for the rows that stand above others, the outermost first, and notes all link rows: what
-    /// becomes of the rows below depends on them (DESIGN rule 10).
+    /// becomes of the rows below depends on them (design rule 10).
     pub(super) fn decide_above_rows(
         &self,
         facts: Facts<'_, '_>,
@@ -500,7 +500,7 @@ impl<'a, 's> RowTargets<'a, 's> {
         Self { facts, conflicts, below_links, by_place: OnceCell::new(), targets }
     }
 
-    /// The rows at a location that links may lead to (DESIGN rule 2).
+    /// The rows at a location that links may lead to (design rule 2).
     fn at(&self, directory: Directory, name: &[u8]) -> Option<&Targets<'s>> {
         let Facts { archive, locations, .. } = self.facts;
         let number = locations.number(directory, name)?;
@@ -511,7 +511,7 @@ impl<'a, 's> RowTargets<'a, 's> {
     }
 
     /// Through how few linked directories a row at the location with this number, which is in `directory`,
-    /// was reached, and the rows that were reached so (DESIGN rule 1).
+    /// was reached, and the rows that were reached so (design rule 1).
     fn straightest(&self, number: usize, directory: Directory) -> Straightest<'s> {
         let Facts { archive, homes, .. } = self.facts;
         // One that is only staged there has another home.
@@ -542,7 +542,7 @@ impl<'a, 's> RowTargets<'a, 's> {
         rows.filter(move |row| self.conflicts.can_be_target(archive, *row))
     }
 
-    /// Whether no other file may be unpacked where `row` may be (DESIGN rule 10).
+    /// Whether no other file may be unpacked where `row` may be (design rule 10).
     fn is_one_below_links(&self, row: RowId) -> bool {
         let Facts { archive, homes, .. } = self.facts;
         !self.below_links.has_places() || {
@@ -553,7 +553,7 @@ impl<'a, 's> RowTargets<'a, 's> {
 }
 
 /// The rows of the spec whose home is no link, and that were reached through more linked directories
-/// than another row with a home in the same directory (DESIGN rule 1).
+/// than another row with a home in the same directory (design rule 1).
 fn indirect(archive: &Archive<'_>, homes: &Homes<'_>) -> Vec<RowId> {
     let plain = |row: &RowId| homes.of(*row).stands == AtHome::NotASymlink;
     let mut fewest: Vec<u32> = Vec::new();

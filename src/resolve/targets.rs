@@ -1,4 +1,4 @@
-//! Which of several targets a link leads to, and its text (DESIGN rule 5).
+//! Which of several targets a link leads to, and its text (design rule 5).
 //!
 //! Knows archive paths only. A build may put one toolchain into a layer thousands of times, so that
 //! thousands of links have thousands of targets each: the nearest is found without looking at all of
@@ -71,7 +71,7 @@ impl<'s> Targets<'s> {
 
     /// The text that leads a link at the archive path `link` to the first target that is the one, as
     /// `ask` says of those that come before. `author` is what the link's author wrote, if anybody did. No text
-    /// climbs more directories than there is `room` for (DESIGN rule 10).
+    /// climbs more directories than there is `room` for (design rule 10).
     pub(super) fn choose(
         &self,
         link: &[u8],
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(chosen(b"l", None, &targets), Some(b"a".to_vec()));
     }
 
-    /// The order of DESIGN rule 5, to the letter: by looking at every target.
+    /// The order of design rule 5, found by comparing every target.
     fn by_looking_at_all(link: &[u8], may: impl Fn(&[u8]) -> bool, paths: &[&[u8]]) -> Vec<u8> {
         let texts = paths.iter().filter(|path| may(path)).map(|path| {
             let text = path::relative(path::split(link).0, path);

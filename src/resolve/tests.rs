@@ -29,7 +29,7 @@ impl Planted {
     const ROOT: Directory = Directory(1);
 
     /// A tree of lines such as `execroot/a/file` and `execroot/a/link -> file`; `-x` behind a path
-    /// makes it one that does not let itself be asked.
+    /// makes it one that cannot be searched.
     fn new(lines: &[&str]) -> Self {
         let mut tree = Self { directories: vec![PlantedDirectory::default()] };
         assert_eq!(tree.directory(b"execroot"), Self::ROOT);

@@ -55,14 +55,14 @@ impl<L, P> Entry<L, P> {
     }
 }
 
-/// What entering a location that holds no symlink came to.
+/// The result of entering a location that is no symlink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entered {
     /// A directory.
     Directory(Directory),
     /// Nothing, or no directory.
     NotADirectory,
-    /// It, or the directory that it is in, does not let itself be asked.
+    /// It, or the directory that it is in, cannot be searched.
     Unknown,
 }
 

@@ -5,7 +5,7 @@
 //!
 //! Calls by which threads wait for each other are left out: the machine's load makes them.
 //!
-//! A warm request makes one `stat` a directory and no call a row (DESIGN, "The cache"): that is asserted.
+//! A warm request makes one `stat` a directory and no call a row (docs/design.md, "The cache"): that is asserted.
 //! A sandbox adds a `stat` a directory and a `readlink` a row.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +37,7 @@ const BOX: &str = "box";
 /// Calls by which threads wait for each other: as many as the machine's load makes.
 const WAITING: [&str; 4] = ["futex", "sched_yield", "epoll_wait", "restart_syscall"];
 
-/// Calls by which memory is had: as many as the allocator makes of what the threads want at once.
+/// Calls that get memory: as many as the allocator makes of what the threads want at once.
 const MEMORY: [&str; 5] = ["brk", "madvise", "mmap", "mprotect", "munmap"];
 
 /// How often each system call was made.
@@ -87,7 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Asserts that no more calls were made than are needed of each kind, and a handful of others, but
-/// for those by which memory is had.
+/// for those that get memory.
 fn assert_needed(what: &str, counts: &Counts, needed: &[(&[&str], usize)]) {
     let others = counts.iter().filter(|(name, _)| !MEMORY.contains(&&name[..]));
     let mut others: i64 = others.map(|(_, calls)| calls).sum();

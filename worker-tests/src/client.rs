@@ -39,7 +39,7 @@ pub struct End {
     pub status: ExitStatus,
     /// What it wrote to stderr.
     pub log: String,
-    /// The answers that nobody had asked for yet.
+    /// The responses that were not asked for yet.
     pub answers: Vec<WorkResponse>,
 }
 
@@ -63,7 +63,7 @@ impl Worker {
         Worker::spawn(command, protocol, answers)
     }
 
-    /// Starts a worker whose answers nobody hears: the other end of its stdout is closed.
+    /// Starts a worker whose responses are not received: the other end of its stdout is closed.
     pub fn start_unheard(mut command: Command, protocol: Protocol) -> Worker {
         let (stdout, stdout_of_worker) = pipe().expect("there is a pipe");
         drop(stdout);
@@ -72,7 +72,7 @@ impl Worker {
         Worker::spawn(command, protocol, answers)
     }
 
-    /// Starts a worker whose answers nobody reads: its stdout is a pipe that fills up.
+    /// Starts a worker whose responses are not read: its stdout is a pipe that fills up.
     pub fn start_deaf(mut command: Command, protocol: Protocol) -> Worker {
         let (stdout, stdout_of_worker) = pipe().expect("there is a pipe");
         command.stdout(stdout_of_worker);
@@ -102,7 +102,7 @@ impl Worker {
         self.send_bytes(&request.sent(self.protocol));
     }
 
-    /// Writes bytes to the worker's stdin. Whoever writes more than a pipe holds must know that
+    /// Writes bytes to the worker's stdin. A caller that writes more than a pipe holds must know that
     /// the worker reads.
     pub fn send_bytes(&mut self, bytes: &[u8]) {
         self.try_send_bytes(bytes)

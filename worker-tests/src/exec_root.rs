@@ -69,7 +69,7 @@ impl ExecRoot {
         Worker::start(self.command(flags), Protocol::Proto)
     }
 
-    /// The command that starts a worker here, for whoever wants it otherwise.
+    /// The command that starts a worker here, to be changed by the caller.
     pub fn command(&self, flags: &[&str]) -> Command {
         let mut command = Command::new(program::binary());
         command.args(flags).arg("--persistent_worker").current_dir(&self.path);

@@ -104,7 +104,7 @@ impl Forest {
         Ok(())
     }
 
-    /// Makes a sandbox as if it had been staged just now: nobody has read a link of it since, no
+    /// Makes a sandbox as if it had been staged just now: no link of it was read since, no
     /// directory is as it was, and its links are in memory.
     pub fn renew(&self, sandbox: &Path) -> io::Result<()> {
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };

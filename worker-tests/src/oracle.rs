@@ -1,5 +1,5 @@
-//! The rules of DESIGN once more, slow and obvious: every question is asked of the file system
-//! again, nothing is remembered. Written from DESIGN alone; the program's code is not used here.
+//! The rules of docs/design.md once more, slow and obvious: every question is asked of the file system
+//! again, nothing is remembered. Written from the rules alone; the program's code is not used here.
 
 mod below_links;
 mod change;
@@ -27,7 +27,7 @@ use tree::{Found, Location, Lost, Trail};
 pub enum Wrong {
     /// A line of a spec cannot be read.
     Line { number: usize, why: &'static str },
-    /// Links go round on the way or the trail of the row at this archive path.
+    /// A symlink loop on the way or the trail of the row at this archive path.
     Circle { row: Vec<u8> },
     /// Rule 3 with `--missing-target=fail`.
     NoTarget { row: Vec<u8> },
@@ -112,7 +112,7 @@ impl<'l> Known<'l> {
         let Some(source) = &known.source else {
             return Ok(known);
         };
-        // Links that go round are an error in this spec; of an also-spec's row nothing is known then.
+        // A symlink loop is an error in this spec; of an also-spec's row nothing is known then.
         let circle = || Wrong::Circle { row: row.path.join(&b'/') };
         known.found = match tree::find(root, source) {
             Ok(found) => Some(found),
@@ -154,7 +154,7 @@ impl<'l> Known<'l> {
         }
     }
 
-    /// DESIGN rule 4: the build declared it as a link.
+    /// design rule 4: the build declared it as a link.
     fn is_declared(&self) -> bool {
         self.row.kind().as_deref() == Some(b"link")
     }
@@ -254,7 +254,7 @@ impl Archive<'_> {
         out
     }
 
-    /// Finds all link rows, and decides what stands above other rows: nobody may look at those before.
+    /// Finds all link rows, and decides what stands above other rows: those are not looked at before.
     fn decide_what_stands_above_rows(&mut self) -> Result<BTreeMap<usize, Decision>, Wrong> {
         let is_above = |row: &Known| {
             self.rows.iter().any(|other| {
@@ -302,7 +302,7 @@ impl Archive<'_> {
         self.places = self.rows.iter().map(|row| self.links.places(&row.row.path)).collect();
     }
 
-    /// DESIGN rules 1, 2, 4, 5 and 10 for the row at a line of this spec.
+    /// design rules 1, 2, 4, 5 and 10 for the row at a line of this spec.
     fn decide(&self, line: usize) -> Result<Decision, Wrong> {
         let row = self.row_at(line);
         if row.source.is_none() {
@@ -387,7 +387,7 @@ impl Archive<'_> {
         Ok(Decision::Unmapped)
     }
 
-    /// DESIGN rule 3 for a row whose trail is not in the archive.
+    /// design rule 3 for a row whose trail is not in the archive.
     fn decide_unmapped(&self, line: usize, may_keep: bool) -> Result<Decision, Wrong> {
         let row = self.row_at(line);
         let path = &row.row.path;
@@ -473,7 +473,7 @@ impl Archive<'_> {
             && self.links.places(other).iter().any(|place| places.contains(place))
     }
 
-    /// DESIGN rules 5 and 10: the text of a link from the row at `from` to one of `targets`, but for texts
+    /// design rules 5 and 10: the text of a link from the row at `from` to one of `targets`, but for texts
     /// that climb above a link row.
     fn choose<'p>(
         &self,

@@ -86,7 +86,7 @@ fn missing(what: &str, package: &str) -> String {
     format!("{what} is missing: apt-get install {package}, or run worker-tests/run")
 }
 
-/// Makes `place` with `make`, unless that was done before. Whoever is interrupted leaves no half of it.
+/// Makes `place` with `make`, unless that was done before. An interrupted run leaves no half of it.
 fn install(place: &Path, make: impl FnOnce(&Path) -> Result<(), String>) -> Located {
     let wrong = |error: io::Error| format!("{}: {error}", place.display());
     let above = place.parent().unwrap_or(Path::new("."));

@@ -26,7 +26,7 @@ fn spent(exec_root: &ExecRoot) -> u64 {
     (0..3).map(|_| run()).min().expect("there are three")
 }
 
-/// `shape` adds to a tree and returns rows, as many as it is told. A row in the output for each
+/// `shape` adds to a tree and returns rows, as many as are asked for. A row in the output for each
 /// number has `turned`.
 fn grows_with_its_rows(shape: fn(&mut String, usize) -> String, turned: &str) {
     let take = |count| {

@@ -273,7 +273,7 @@ fn no_link_leads_out(packed: &Packed) {
 }
 
 /// What the tree holds once, the archive holds once. What links of the tree lead to outside of it may
-/// be there for each of them (DESIGN rule 3).
+/// be there for each of them (design rule 3).
 fn nothing_is_stored_twice(files: &BTreeMap<PathBuf, Seen>, tree: &Path, packed: &Packed) {
     let needed = |file: &&Seen| {
         let home = ok(&file.path, file.path.canonicalize());

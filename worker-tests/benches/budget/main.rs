@@ -1,4 +1,4 @@
-//! The Budget of DESIGN: what a run takes, as a ratio to what a program takes that does only what
+//! The budget of docs/design.md: what a run takes, as a ratio to what a program takes that does only what
 //! cannot be avoided (`floor`), both measured in turn on one tree.
 //!
 //!     cargo bench --bench budget              the whole table: minutes, and 4,000,000 small files

@@ -1,4 +1,4 @@
-//! The floor of the Budget (DESIGN): programs that do only what cannot be avoided, on one thread.
+//! The floor of the Budget (docs/design.md, "Budget"): programs that do only what cannot be avoided, on one thread.
 //!
 //!     floor cold DIRECTORY SPEC OUT                list every directory below DIRECTORY once, read SPEC, write OUT
 //!     floor warm DIRECTORIES SPEC OUT               serve: stat every directory once, read SPEC, write OUT

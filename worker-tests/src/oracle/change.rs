@@ -1,4 +1,4 @@
-//! DESIGN "Changing rows" for the oracle: a spec's lines with other names, times, modes and owners.
+//! docs/design.md, "Changing rows", for the oracle: a spec's lines with other names, times, modes and owners.
 //!
 //! The order: rows are chosen and get their modes by the archive path that the spec has, as tar.bzl's
 //! `excludes`; then they lose the prefix, move below the package directory and get the other values; the

@@ -1,4 +1,4 @@
-//! DESIGN rule 6 for the oracle: directories that become one link.
+//! design rule 6 for the oracle: directories that become one link.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -132,7 +132,7 @@ impl Archive<'_> {
             && self.strangers_fit(target, &theirs, |_| true)
     }
 
-    /// Whether a place of one directory is at, above or below one of the other (DESIGN rule 10).
+    /// Whether a place of one directory is at, above or below one of the other (design rule 10).
     fn overlap(&self, one: &Parts, other: &Parts) -> bool {
         let other = self.links.places(other);
         self.links
@@ -141,7 +141,7 @@ impl Archive<'_> {
             .any(|one| other.iter().any(|other| one.starts_with(other) || other.starts_with(one)))
     }
 
-    /// Whether each row that is not below `directory`, but may be unpacked there (DESIGN rule 10), shows
+    /// Whether each row that is not below `directory`, but may be unpacked there (design rule 10), shows
     /// what `below` holds there anyway.
     fn strangers_fit(
         &self,

@@ -64,7 +64,7 @@ impl Options {
     }
 }
 
-/// DESIGN rule 3.
+/// design rule 3.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum MissingTarget {
     #[default]
@@ -73,7 +73,7 @@ pub enum MissingTarget {
     Fail,
 }
 
-/// DESIGN rule 6.
+/// design rule 6.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum DirectoryLinks {
     #[default]

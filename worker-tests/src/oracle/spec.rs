@@ -337,7 +337,7 @@ pub fn unescape(text: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// `text` as DESIGN rule 7 writes it in `link=`.
+/// `text` as design rule 7 writes it in `link=`.
 pub fn escape(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for byte in text {

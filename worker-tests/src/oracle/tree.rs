@@ -22,7 +22,7 @@ pub type Location = (u64, u64, Vec<u8>);
 pub enum Lost {
     /// Something on the way is not there.
     Missing,
-    /// Links go round, or there are more than 40.
+    /// A symlink loop, or more than 40 symlinks.
     Circle,
 }
 

@@ -1,8 +1,8 @@
-//! DESIGN rule 7 for the oracle: a row written as a link.
+//! design rule 7 for the oracle: a row written as a link.
 
 use super::spec::{self, Row};
 
-/// DESIGN rule 7: `row` as a link with this text.
+/// design rule 7: `row` as a link with this text.
 pub fn turned(row: &Row, text: &[u8]) -> Vec<u8> {
     let link = [b"link=", spec::escape(text).as_slice()].concat();
     let has_type = row.value(b"type").is_some();
@@ -40,7 +40,7 @@ pub fn turned(row: &Row, text: &[u8]) -> Vec<u8> {
     line
 }
 
-/// Keywords that DESIGN rule 7 drops.
+/// Keywords that design rule 7 drops.
 pub fn describes_bytes(keyword: &[u8]) -> bool {
     let keyword = keyword.strip_suffix(b"digest").unwrap_or(keyword);
     [&b"size"[..], b"cksum", b"md5", b"sha1", b"sha256", b"sha384", b"sha512", b"rmd160"]

@@ -159,7 +159,7 @@ pub fn spec() -> impl Strategy<Value = SpecPlan> {
     )
         .prop_map(|(layouts, lacking, extras, mut style, oddities, options)| {
             if options.changes.moves() || options.changes.sort {
-                // How a slash-less name is spelled as a full path is nobody's rule.
+                // No rule says how a name without slashes is spelled as a full path.
                 style.escapes = Escapes::Octal;
             }
             SpecPlan { layouts, lacking, extras, style, oddities, options }

@@ -75,7 +75,7 @@ pub fn tree() -> impl Strategy<Value = TreePlan> {
         .prop_map(|(entries, links)| TreePlan { entries, links })
 }
 
-/// Trees in which every link leads to something, and none goes round.
+/// Trees in which every link leads to something, and there is no symlink loop.
 pub fn sound_tree() -> impl Strategy<Value = TreePlan> {
     tree().prop_map(|mut plan| {
         plan.links.retain(|link| !link.text.may_lead_nowhere());
@@ -146,7 +146,7 @@ pub enum SourceKind {
     LinkToFile,
     /// A linked directory that is seen as the link that it is.
     LinkToDirectory,
-    /// A link that leads nowhere or goes round.
+    /// A dangling symlink, or a symlink loop.
     BrokenLink,
 }
 
@@ -163,7 +163,7 @@ impl TreePlan {
     pub fn plant(&self) -> Planted {
         let directory =
             tempfile::Builder::new().prefix("tree-").tempdir().expect("a directory is made");
-        // Two links up from the top still lead to nobody else's files.
+        // Two links up from the top do not lead out of the test directory.
         let root =
             directory.path().canonicalize().expect("the directory is there").join("two/deep");
         let exec_root = root.join("execroot/_main");

@@ -24,7 +24,7 @@ fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("root can do that");
 }
 
-/// The program where nobody may run it, who may not where it was built.
+/// A copy of the program that the user `nobody` may run.
 fn for_nobody(exec_root: &ExecRoot) -> PathBuf {
     mode(&exec_root.beside(), 0o755);
     let program = exec_root.beside().join("mtree-worker");
@@ -32,7 +32,7 @@ fn for_nobody(exec_root: &ExecRoot) -> PathBuf {
     program
 }
 
-/// Runs the program in the exec root as nobody.
+/// Runs the program in the exec root as the user `nobody`.
 fn as_nobody(exec_root: &ExecRoot, arguments: &[&str]) -> Output {
     let program = for_nobody(exec_root);
     let mut command = Command::new("timeout");

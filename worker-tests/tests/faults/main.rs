@@ -1,7 +1,7 @@
 //! Faults: what goes wrong around the program while it works. In each there is a right output or a
-//! clean error, never a wrong or half output, and never a hang: whoever waits here gives up.
+//! clean error, never a wrong or half output, and never a hang: each wait here has an end.
 //!
-//! Root is wanted for some: they mount, and run the program as somebody who may do less.
+//! Some need root: they mount file systems, or run the program as the user `nobody`.
 
 mod changing;
 mod clock;

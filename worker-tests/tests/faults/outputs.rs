@@ -91,7 +91,7 @@ fn after_sigkill_in_the_middle_outputs_are_whole_or_none_and_a_new_process_write
         kill_process(pid, Signal::KILL).unwrap();
     };
     Interrupted::by(kill, |interrupted, end| {
-        assert_eq!(end.status.code(), None, "SIGKILL lets nobody exit");
+        assert_eq!(end.status.code(), None, "SIGKILL leaves no exit code");
         interrupted.write_all();
     });
 }
@@ -120,7 +120,7 @@ fn two_workers_on_one_output_tree_leave_what_one_of_them_wrote() {
         }
         for out in 0..=2 {
             let out = exec_root.read(format!("{out}.mtree"));
-            assert!(wants.contains(&out), "{} bytes are nobody's output", out.len());
+            assert!(wants.contains(&out), "{} bytes are no request's output", out.len());
         }
     }
     assert_eq!(exec_root.temporary_files(), Vec::<PathBuf>::new());

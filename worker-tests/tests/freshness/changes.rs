@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use worker_tests::chance::Chance;
 
-/// Names that may be files or links, and what links there may hold. Few of them go round, since a
+/// Names that may be files or links, and what links there may hold. Few of them are loops, since a
 /// request that fails tells little.
 const NAMES: [(&str, &[&str]); 8] = [
     ("bin/python", &["python3", "python3.1", "extra", "nowhere", "../lib/v1/m.py"]),

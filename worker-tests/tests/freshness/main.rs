@@ -1,5 +1,5 @@
 //! Freshness: whatever changes between two requests, and however, the output of the second is that of
-//! a process which knows nothing of the first (DESIGN, "The cache").
+//! a process which knows nothing of the first (docs/design.md, "The cache").
 
 mod changes;
 mod packages;
