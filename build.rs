@@ -1,4 +1,4 @@
-//! Turns `proto/` into Rust, without protoc: protox reads the files, prost-build writes the code.
+//! Generates Rust code from `proto/` without protoc: protox reads the files, prost-build writes the code.
 
 use std::error::Error;
 
@@ -11,8 +11,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={PROTOCOL}");
     println!("cargo:rerun-if-changed={CAPTURE}");
     let mut files = protox::compile([PROTOCOL, CAPTURE], ["proto"])?;
-    // The name of a file is any bytes, while a Rust String is UTF-8 only. On the wire a string and
-    // bytes are the same, so what Bazel calls a string is received as bytes.
+    // The name of a file may have any bytes, while a Rust String is UTF-8. Protobuf encodes strings and bytes
+    // alike, so Bazel's strings are received as bytes.
     for file in &mut files.file {
         for message in &mut file.message_type {
             if message.name() != "WorkRequest" {
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     prost_build::Config::new()
-        // Specs and requests are shared with whoever runs the request, not copied.
+        // The handler of the request shares specs and requests; they are not copied.
         .bytes([".mtree_worker.capture.RecordedFile.text", ".mtree_worker.capture.Capture.request"])
         .extern_path(".blaze.worker.Input", "crate::server::inputs::InputRange")
         .compile_fds(files)?;

@@ -1,7 +1,7 @@
-"""Rules for image layers that hold symlinks as symlinks.
+"""Rules for image layers that store symlinks as symlinks.
 
-`mtree_spec` and `mtree_mutate` take the place of tar.bzl's rules of these names: to migrate, change
-the `load` line. `resolve_symlinks` is the step alone, for a spec that something else has made.
+`mtree_spec` and `mtree_mutate` replace tar.bzl's rules of the same names: to migrate, change the `load` line.
+`resolve_symlinks` only resolves symlinks, in a spec that another rule wrote.
 
 ```starlark
 load("@mtree_worker//bazel:defs.bzl", "mtree_mutate", "mtree_spec")

@@ -1,4 +1,4 @@
-"""Three ways to an mtree-worker, for MODULE.bazel files. Each makes a repository with a toolchain to register.
+"""Three ways to provide the program, for MODULE.bazel files. Each creates a repository with a toolchain to register.
 
 ```starlark
 mtree_worker = use_extension("@mtree_worker//bazel:extensions.bzl", "mtree_worker")
@@ -43,7 +43,7 @@ def _release(tag):
     )
 
 def _mtree_worker_impl(module_ctx):
-    # The root module comes first: what it says of a name holds for modules further away.
+    # Modules are in breadth-first order from the root. The first module that uses a name defines it.
     made = {}
     for module in module_ctx.modules:
         for make, tags in [
@@ -53,26 +53,26 @@ def _mtree_worker_impl(module_ctx):
         ]:
             for tag in tags:
                 if made.get(tag.name) == module.name:
-                    fail("mtree_worker: the module \"%s\" makes %s twice" % (module.name, tag.name))
+                    fail("mtree_worker: the module \"%s\" defines %s twice" % (module.name, tag.name))
                 if tag.name not in made:
                     made[tag.name] = module.name
                     make(tag)
 
 mtree_worker = module_extension(
     implementation = _mtree_worker_impl,
-    doc = "Makes repositories that hold an mtree-worker and its toolchain.",
+    doc = "Creates repositories that hold an mtree-worker and its toolchain.",
     tag_classes = {
         "cargo": tag_class(
             attrs = _NAME,
-            doc = "Builds the worker from this module's sources, with the machine's cargo.",
+            doc = "Builds the program from the sources of this module, with the cargo on PATH.",
         ),
         "local": tag_class(
             attrs = dict(_NAME, **LOCAL_ATTRS),
-            doc = "Takes a worker that is on the machine already.",
+            doc = "Uses a program that is already on the machine.",
         ),
         "release": tag_class(
             attrs = dict(_NAME, **RELEASE_ATTRS),
-            doc = "Downloads an archive that holds the worker.",
+            doc = "Downloads an archive that holds the program.",
         ),
     },
 )

@@ -1,4 +1,4 @@
-"""Three ways to an mtree-worker, for WORKSPACE files. Each makes a repository with a toolchain to register.
+"""Three ways to provide the program, for WORKSPACE files. Each creates a repository with a toolchain to register.
 
 ```starlark
 load("@mtree_worker//bazel:repositories.bzl", "mtree_worker_cargo")

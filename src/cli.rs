@@ -1,4 +1,4 @@
-//! The program: which command runs, and the exit code.
+//! The program: dispatches commands, prints their output, and maps results to exit codes.
 //!
 //! Must not know any flag, nor how a command does its work.
 
@@ -16,16 +16,16 @@ use crate::display::Escaped;
 use crate::error::Sentence;
 use crate::fs::Cache;
 use crate::log;
-use crate::request::{Context, Disk, abandon_all};
+use crate::request::{Context, Disk, remove_unfinished};
 use crate::server::{self, Ended, Response};
 use crate::worker::Worker;
 
-/// The exit code for a command line that is refused, as clap's and bsdtar's users know it.
-const USAGE: u8 = 2;
-/// The exit code of a process that SIGTERM ended, by custom: 128 and the signal's number.
+/// The exit code of a usage error, by custom.
+const USAGE_ERROR: u8 = 2;
+/// The exit code after SIGTERM, by custom: 128 plus the signal's number.
 const TERMINATED: u8 = 128 + 15;
 
-/// Runs the program. `arguments` are those that stand behind its name.
+/// Runs the program. `arguments` do not include its name.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let typed: Vec<OsString> = arguments.collect();
     match read_arguments(&typed) {
@@ -35,20 +35,20 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Ok((Invocation::Serve(startup), _)) => serve(startup, typed),
         Ok((Invocation::Once(startup, command), arguments)) => {
-            once(startup, command, typed, &arguments).unwrap_or_else(|error| {
-                say(&Sentence(&error).to_string());
+            run_once(startup, command, typed, &arguments).unwrap_or_else(|error| {
+                print_error(&Sentence(&error).to_string());
                 ExitCode::FAILURE
             })
         }
-        Err(ArgsError::Usage(error)) => refuse(&error),
+        Err(ArgsError::Usage(error)) => print_usage_error(&error),
         Err(error) => {
-            say(&Sentence(&error).to_string());
+            print_error(&Sentence(&error).to_string());
             ExitCode::FAILURE
         }
     }
 }
 
-/// The invocation that was typed, and its arguments with those from files.
+/// Parses the command line. Also returns its arguments, with those from files.
 fn read_arguments(typed: &[OsString]) -> Result<(Invocation, Vec<OsString>), ArgsError> {
     let cache = Cache::new(Cache::DEFAULT_LIMIT);
     let mut disk = Disk::new(Context::new(Path::new("."), &cache));
@@ -57,7 +57,7 @@ fn read_arguments(typed: &[OsString]) -> Result<(Invocation, Vec<OsString>), Arg
 }
 
 /// Runs a command once.
-fn once(
+fn run_once(
     startup: Startup,
     command: Command,
     typed: Vec<OsString>,
@@ -70,12 +70,12 @@ fn once(
     let cache = Cache::new(startup.cache_limit);
     match command {
         Command::Resolve(request) => {
-            let store = store(&startup, typed, say_warning);
+            let store = open_store(&startup, typed, print_warning);
             let context = Context::new(Path::new("."), &cache);
             let response = commands::resolve::resolve(&request, arguments, context, store);
-            // The process ends: thousands of directories need not be freed one by one.
+            // The process ends. Freeing thousands of cached directories would take time.
             std::mem::forget(cache);
-            return Ok(tell(&response));
+            return Ok(print_response(&response));
         }
         Command::Inspect(inspect) => {
             let is_terminal = std::io::stderr().is_terminal();
@@ -83,7 +83,7 @@ fn once(
         }
         Command::Replay(replay) => {
             let replayed = commands::replay::replay(&replay)?;
-            print(&replayed.shown);
+            print(&replayed.text);
             if !replayed.is_same {
                 return Ok(ExitCode::FAILURE);
             }
@@ -98,10 +98,10 @@ fn once(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Serves requests until the input ends or a signal comes.
+/// Serves requests until stdin ends, or SIGTERM arrives.
 fn serve(startup: Startup, typed: Vec<OsString>) -> ExitCode {
     log::begin("info");
-    let store = store(&startup, typed, |warning| tracing::warn!("{warning}"));
+    let store = open_store(&startup, typed, |warning| tracing::warn!("{warning}"));
     let ended = server::serve(&startup.server, Worker::new(startup.cache_limit, store.clone()));
     if let Some(store) = store
         && !matches!(ended, Ok(Ended::Terminated))
@@ -111,18 +111,22 @@ fn serve(startup: Startup, typed: Vec<OsString>) -> ExitCode {
     match ended {
         Ok(Ended::Input) => ExitCode::SUCCESS,
         Ok(Ended::Terminated) => {
-            abandon_all();
+            remove_unfinished();
             ExitCode::from(TERMINATED)
         }
         Err(error) => {
-            say(&Sentence(&error).to_string());
+            print_error(&Sentence(&error).to_string());
             ExitCode::FAILURE
         }
     }
 }
 
-/// Where captures are kept, if anywhere. A directory that cannot be used is a warning.
-fn store(startup: &Startup, typed: Vec<OsString>, warn: fn(&str)) -> Option<Arc<CaptureStore>> {
+/// Opens the store of captures, if requests are to be recorded. Failure is a warning.
+fn open_store(
+    startup: &Startup,
+    typed: Vec<OsString>,
+    warn: fn(&str),
+) -> Option<Arc<CaptureStore>> {
     let directory = startup.record.clone()?;
     let typed = typed.into_iter().map(OsString::into_vec).collect();
     match CaptureStore::open(directory, startup.record_limit, typed, warn) {
@@ -134,30 +138,30 @@ fn store(startup: &Startup, typed: Vec<OsString>, warn: fn(&str)) -> Option<Arc<
     }
 }
 
-/// Prints what a command shows.
+/// Prints the output of a command.
 fn print(text: &str) {
-    // A reader that has seen enough, such as head, is not a failure.
+    // A reader that closes its end early, such as head(1), is not a failure.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
-/// Tells the user a response.
-fn tell(response: &Response) -> ExitCode {
-    // A closed stderr leaves no way to report anything.
+/// Prints a response.
+fn print_response(response: &Response) -> ExitCode {
+    // If stderr is closed, nothing can be reported.
     let _ = std::io::stderr().write_all(response.output.as_bytes());
     if response.exit_code == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Refuses a command line.
-fn refuse(error: &UsageError) -> ExitCode {
+/// Prints a usage error: clap's text, several lines long.
+fn print_usage_error(error: &UsageError) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "mtree-worker: {error}");
-    ExitCode::from(USAGE)
+    ExitCode::from(USAGE_ERROR)
 }
 
-fn say_warning(warning: &str) {
-    say(&format!("warning: {warning}"));
+fn print_warning(warning: &str) {
+    print_error(&format!("warning: {warning}"));
 }
 
-/// Says one sentence on stderr.
-fn say(sentence: &str) {
+/// Prints one sentence on stderr.
+fn print_error(sentence: &str) {
     let _ = writeln!(std::io::stderr(), "mtree-worker: {}", Escaped(sentence.as_bytes()));
 }

@@ -1,21 +1,21 @@
-//! Names in messages: as they are where a terminal can show them, else as vis(3) has them.
+//! Names in messages: verbatim where a terminal can show them, else escaped as in vis(3).
 //!
-//! Knows bytes and what a terminal does with them; must not know what a name stands for.
+//! Knows bytes and how a terminal shows them; must not know what a name refers to.
 
 use std::fmt;
 
-/// Shows bytes in a message. Whatever they are, the message stays one line.
+/// Shows any bytes in a message, on one line.
 pub struct Escaped<'b>(pub &'b [u8]);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
-            for letter in chunk.valid().chars() {
-                if letter.is_control() || deceives(letter) {
+            for character in chunk.valid().chars() {
+                if character.is_control() || is_invisible_format(character) {
                     let mut bytes = [0; 4];
-                    octal(letter.encode_utf8(&mut bytes).as_bytes(), f)?;
+                    octal(character.encode_utf8(&mut bytes).as_bytes(), f)?;
                 } else {
-                    write!(f, "{letter}")?;
+                    write!(f, "{character}")?;
                 }
             }
             octal(chunk.invalid(), f)?;
@@ -24,11 +24,11 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Whether a letter is not seen itself, but how others are: it turns the direction in which they are
-/// read, joins or parts them, or takes no room.
-fn deceives(letter: char) -> bool {
+/// Whether a character has no glyph and changes how others are shown: it sets their direction, joins or separates
+/// them, or has no width.
+fn is_invisible_format(character: char) -> bool {
     matches!(
-        letter,
+        character,
         '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
     )
 }

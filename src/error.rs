@@ -1,4 +1,4 @@
-//! Errors as one sentence.
+//! Shows an error and its causes as one sentence.
 //!
 //! Knows how an error and its causes are joined, and errno's phrases; must not know any error of this
 //! program. Each boundary has an error type of its own.
@@ -9,8 +9,8 @@ use std::io;
 
 /// Shows an error followed by its causes, joined by colons, on one line.
 ///
-/// An error type of this program says what failed and where; `source` says why. So neither is printed
-/// twice.
+/// An error type of this program says what failed and where. Its `source` says why, and is not part of its own
+/// text, so that nothing is printed twice.
 pub struct Sentence<'e>(pub &'e (dyn Error + 'static));
 
 impl fmt::Display for Sentence<'_> {
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_has_the_cause_behind_the_error_and_no_number() {
+    fn a_sentence_has_the_error_then_the_cause_without_errno_number() {
         let outer = Outer { source: io::Error::from_raw_os_error(13) };
         assert_eq!(
             Sentence(&outer).to_string(),

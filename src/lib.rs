@@ -3,7 +3,7 @@
 //! Each module depends only on those below it in this list; `tests/edges.rs` holds the crate to that.
 //!
 //! - [`cli`]: dispatch and exit codes.
-//! - `commands`: what each command does, but for requests themselves.
+//! - [`commands`]: what each command does, but for requests themselves.
 //! - [`worker`]: requests of Bazel's protocol, each run as the command that it asks for.
 //! - [`args`]: arguments, converted to plain values.
 //! - [`capture`]: requests as they were met, kept in files, and replayed.
@@ -25,7 +25,7 @@ compile_error!(
 pub mod args;
 pub mod capture;
 pub mod cli;
-mod commands;
+pub mod commands;
 pub mod display;
 pub mod error;
 pub mod fs;

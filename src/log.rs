@@ -1,23 +1,24 @@
-//! The log, on stderr: Bazel keeps it as the worker's log.
+//! The log, on stderr. Bazel stores it as the worker's log.
 //!
-//! Knows what is shown, and how; must not know what is worth saying.
+//! Knows the log's filter and format; must not know what is logged.
 
 use std::io;
 
 use tracing_subscriber::EnvFilter;
 
-/// The environment variable that says what is logged, as `RUST_LOG` does elsewhere.
+/// The environment variable with the filter of the log, in the syntax of `RUST_LOG`.
 const VARIABLE: &str = "MTREE_WORKER_LOG";
 
-/// Begins to log: what the environment asks for, else what `default` says, and requests that want
-/// more at debug.
+/// Begins to log with the filter of the environment, else with `default`. Verbose requests log at debug.
 pub(crate) fn begin(default: &str) {
-    let asked = std::env::var(VARIABLE).unwrap_or_default();
-    let filter = EnvFilter::builder().parse(if asked.is_empty() { default } else { &asked });
+    let filter = std::env::var(VARIABLE).unwrap_or_default();
+    let filter = EnvFilter::builder().parse(if filter.is_empty() { default } else { &filter });
     let filter = match filter.and_then(|filter| Ok(filter.add_directive(VERBOSE.parse()?))) {
         Ok(filter) => filter,
         Err(error) => {
-            eprintln!("mtree-worker: warning: {VARIABLE} is not understood, and left out: {error}");
+            eprintln!(
+                "mtree-worker: warning: {VARIABLE} is ignored: it is not a valid filter: {error}"
+            );
             EnvFilter::new(default)
         }
     };
@@ -28,7 +29,7 @@ pub(crate) fn begin(default: &str) {
         .init();
 }
 
-/// Begins to log if the environment asks for it.
+/// Begins to log if the environment has a filter.
 pub(crate) fn begin_if_asked() {
     if std::env::var_os(VARIABLE).is_some() {
         begin("warn");

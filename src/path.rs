@@ -1,18 +1,18 @@
-//! Paths inside an archive: bytes, parts joined by `/`, no head, never `.` or an empty part.
+//! Paths in an archive: components joined by `/`, without a leading slash, `.` or empty components.
 //!
-//! Everything here is text; nothing asks a file system.
+//! Knows paths as bytes; must not know a file system.
 
-/// The parts of `path`: without empty ones and `.`, with `..`.
+/// The components of `path`, including `..` but not `.` or empty ones.
 pub fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     path.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".")
 }
 
-/// Whether every part of `path` is a name: `path` is its own normal form and never leaves its directory.
+/// Whether every component of `path` is a name: `path` is in normal form and has no `..`.
 pub fn is_plain(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/').all(|part| !part.is_empty() && part != b"." && part != b"..")
 }
 
-/// Appends `parts` to `path`, which may be empty.
+/// Appends the component `part` to `path`, which may be empty.
 pub fn push(path: &mut Vec<u8>, part: &[u8]) {
     if !path.is_empty() {
         path.push(b'/');
@@ -20,7 +20,7 @@ pub fn push(path: &mut Vec<u8>, part: &[u8]) {
     path.extend_from_slice(part);
 }
 
-/// The directory of `path` (empty at the top) and its last part.
+/// The directory of `path` (empty at the top) and its last component.
 pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memrchr(b'/', path) {
         Some(slash) => (&path[..slash], &path[slash + 1..]),
@@ -36,7 +36,7 @@ pub fn upwards(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What stands behind `directory` and its slash, if `path` lies below `directory`.
+/// The path relative to `directory`, if `path` is below `directory`.
 pub fn below<'p>(path: &'p [u8], directory: &[u8]) -> Option<&'p [u8]> {
     if directory.is_empty() {
         return (!path.is_empty()).then_some(path);
@@ -44,7 +44,7 @@ pub fn below<'p>(path: &'p [u8], directory: &[u8]) -> Option<&'p [u8]> {
     path.strip_prefix(directory)?.strip_prefix(b"/")
 }
 
-/// What is left of `path` without `/` + `remainder` at its end.
+/// `path` without `/` + `remainder` at its end.
 pub fn without<'p>(path: &'p [u8], remainder: &[u8]) -> Option<&'p [u8]> {
     path.strip_suffix(remainder)?.strip_suffix(b"/")
 }
@@ -84,8 +84,8 @@ pub fn relative(directory: &[u8], target: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Whether the link text `text` in `directory` leads above the archive's root, if no name in it is a
-/// link. An absolute text does not: the root of the unpacked archive is its `/`.
+/// Whether the link text `text` in `directory` leads above the archive's root, provided that no component is a
+/// symlink. An absolute text does not: its `/` is the root of the unpacked archive.
 pub fn climbs_out(directory: &[u8], text: &[u8]) -> bool {
     if text.starts_with(b"/") {
         return false;
@@ -124,8 +124,8 @@ pub fn joined(directory: &[u8], text: &[u8]) -> Vec<u8> {
 
 /// The archive path that the link text `text` names in `directory`.
 ///
-/// `None` where the text alone does not tell (DESIGN rule 5): it is absolute, climbs out of the
-/// archive, or has a `..` behind a name, which would mean another directory once that name is a link.
+/// `None` if the text alone does not determine the path (design rule 5): it is absolute, climbs out of the archive,
+/// or has a `..` after a name, which leads to another directory if that name is a symlink.
 pub fn join(directory: &[u8], text: &[u8]) -> Option<Vec<u8>> {
     if text.starts_with(b"/") {
         return None;
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_names_a_path_only_where_dots_stand_at_its_head() {
+    fn a_text_determines_a_path_only_if_dots_are_at_its_head() {
         assert_eq!(join(b"app/bin", b"./python").unwrap(), b"app/bin/python");
         assert_eq!(join(b"app/bin", b"../lib//x/").unwrap(), b"app/lib/x");
         assert_eq!(join(b"app/bin", b"..").unwrap(), b"app");
@@ -184,13 +184,13 @@ mod tests {
     }
 
     #[test]
-    fn upwards_ends_before_the_top() {
+    fn upwards_stops_before_the_empty_path() {
         assert!(upwards(b"a/bc/d").eq([&b"a/bc/d"[..], b"a/bc", b"a"]));
         assert_eq!(upwards(b"").next(), None);
     }
 
     #[test]
-    fn below_wants_a_whole_part() {
+    fn below_compares_whole_components() {
         assert_eq!(below(b"a/bc/d", b"a/bc"), Some(&b"d"[..]));
         assert_eq!(below(b"a/bcd", b"a/bc"), None);
         assert_eq!(below(b"a/bc", b"a/bc"), None);

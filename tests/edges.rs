@@ -23,7 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("worker", &["args", "capture", "error", "fs", "request", "resolve", "server"]),
     ("args", &["display", "fs", "mtree", "request", "resolve", "server"]),
     ("capture", &["display", "error", "fs", "mtree", "request", "resolve"]),
-    ("request", &["display", "fs", "mtree", "resolve"]),
+    ("request", &["display", "fs", "layer", "mtree", "resolve"]),
     ("layer", &[]),
     ("fs", &["path", "resolve"]),
     ("resolve", &["mtree", "path"]),

@@ -1,9 +1,10 @@
-"""The action that changes and resolves a spec, and the attributes of all rules that run it."""
+"""The action that changes and resolves a spec, and the attributes that its rules share."""
 
 load("//bazel/toolchain:toolchain.bzl", "TOOLCHAIN_TYPE")
 
-# What Bazel may do with the action. It is never run on a remote machine, where inputs are copies of
-# what their links lead to; yet its output may come from a cache, since it names no machine.
+# The action never runs remotely: there, each input is a copy of the file that a symlink points to. But its output
+# may be cached, since it does not depend on the machine. `supports-path-mapping` must not be here: Bazel maps the
+# paths of inputs and of arguments, but not those in the text of a spec.
 _REQUIREMENTS = {
     "no-remote-exec": "1",
     "requires-worker-protocol": "proto",
@@ -13,49 +14,51 @@ _REQUIREMENTS = {
     "supports-workers": "1",
 }
 
-# Bazel 6 and later want to know what an action's tool is for; to Bazel 4 and 5 it is an unknown
-# parameter. What a function takes cannot be asked, so another thing that came with 6 is.
+# Bazel 6 and later have a parameter for the toolchain of an action; to Bazel 4 and 5 it is unknown. Starlark cannot
+# list the parameters of a function, so this looks for a function that Bazel 6 introduced.
 _TOOL_OF = {"toolchain": TOOLCHAIN_TYPE} if hasattr(native, "package_relative_label") else {}
 
-# What `--action_env=NAME=VALUE` may say to the worker. Not all of the environment: PATH differs from machine to
-# machine, and an action that had it would not be found in a shared cache.
+# The variables of `--action_env=NAME=VALUE` that reach the worker. Others do not: PATH differs between machines,
+# and would make a shared cache miss.
 _VARIABLES = ["MTREE_WORKER_LOG", "MTREE_WORKER_RECORD"]
 
 RESOLVE_ATTRS = {
     "also": attr.label_list(
         allow_files = True,
-        doc = """Specs of other layers of the image. Links may lead to their rows.""",
+        doc = """Specs of other layers of the image. Links may point to their rows.""",
     ),
     "directory_links": attr.string(
         default = "collapse",
         values = ["collapse", "expand"],
-        doc = """What becomes of a directory that is one symlink in the tree: `collapse` makes it one link,
-`expand` leaves it a directory, with a link for each of its files.""",
+        doc = """How to write a directory that is one symlink in the tree: `collapse` writes one link,
+`expand` writes a directory with a link for each of its files.""",
     ),
+    "link_is_source": attr.bool(doc = """Whether `link=` of a row holds the path of the symlink itself, as in the
+specs of rules_py, instead of the text of the link."""),
     "missing_target": attr.string(
         default = "inline",
         values = ["inline", "keep", "fail"],
-        doc = """What becomes of a symlink whose target is not in the archive: `inline` puts the bytes in,
-`keep` writes the link as its author wrote it if it is relative, `fail` is an error.""",
+        doc = """How to write a symlink whose target is not in the archive: `inline` writes a file with the
+bytes of the target, `keep` writes the link with its own text if that is relative, `fail` fails the build.""",
     ),
     "mtree": attr.label(
         allow_single_file = True,
         mandatory = True,
         doc = "The spec to read, such as an `mtree_spec`.",
     ),
-    "out": attr.output(doc = "The spec to write. If absent, `[name].mtree`."),
-    "report": attr.output(doc = """A file to write numbers to, as JSON: rows, links, bytes saved. Also the output
-group `report`. Without, none is written."""),
+    "out": attr.output(doc = "The spec to write. Default: `[name].mtree`."),
+    "report": attr.output(doc = """A JSON file to write: the numbers of rows and links, the bytes saved. It is also
+the output group `report`. Default: none."""),
     "srcs": attr.label_list(
         allow_files = True,
-        doc = """The files that rows of the spec take their bytes from (`content=`), and those of `also`: the
-action looks at them to see which are symlinks. The same list as `srcs` of `mtree_spec` and `tar`; runfiles belong
-to it. A row whose file is missing here stays as it is, and a warning counts such rows.""",
+        doc = """The sources (`content=`) of the rows of `mtree` and `also`, with their runfiles: the action finds
+out which of them are symlinks. Usually the same list as `srcs` of `mtree_spec` and `tar`. A row whose source is not
+listed stays unchanged; a warning counts such rows.""",
     ),
 }
 
 def _inputs(ctx):
-    """The files of `srcs` with their runfiles, as `mtree_spec` knows them."""
+    """Returns the files of `srcs` and their runfiles: those that `mtree_spec` lists."""
     direct = []
     transitive = []
     for src in ctx.attr.srcs:
@@ -73,16 +76,17 @@ def _inputs(ctx):
     return depset(direct, transitive = transitive)
 
 def _environment(ctx):
-    asked = getattr(ctx.configuration, "default_shell_env", {})
-    return {name: asked[name] for name in _VARIABLES if name in asked}
+    environment = getattr(ctx.configuration, "default_shell_env", {})
+    return {name: environment[name] for name in _VARIABLES if name in environment}
 
 def resolve_action(ctx, flags, resolve = True):
     """Registers the action.
 
     Args:
-        ctx: of a rule with RESOLVE_ATTRS and the toolchain.
-        flags: a dictionary of changes to make to rows: flag to value. Empty values are left out.
-        resolve: whether symlinks are looked for.
+        ctx: the context of a rule with RESOLVE_ATTRS and the toolchain.
+        flags: the flags that change rows: a dictionary of flag to value, to a list of values (the flag is
+            repeated), or to True. Flags with empty values are omitted.
+        resolve: whether to resolve symlinks.
 
     Returns:
         the rule's providers.
@@ -94,22 +98,30 @@ def resolve_action(ctx, flags, resolve = True):
     args.set_param_file_format("multiline")
     args.use_param_file("@%s", use_always = True)
     args.add("resolve")
-    args.add("--mtree", ctx.file.mtree)
-    args.add("--out", out)
+
+    # Flag and path are one word. A line of its own that begins with `@`, such as `@scope/layer.spec`, would be taken
+    # for the name of a file with more arguments.
+    args.add(ctx.file.mtree, format = "--mtree=%s")
+    args.add(out, format = "--out=%s")
     for flag, value in flags.items():
-        if value:
-            args.add("--%s=%s" % (flag, value))
+        if value == True:
+            args.add("--" + flag)
+        elif value:
+            for each in value if type(value) == "list" else [value]:
+                args.add("--%s=%s" % (flag, each))
 
     inputs = [depset([ctx.file.mtree])]
     if resolve:
-        args.add_all(ctx.files.also, before_each = "--also")
+        args.add_all(ctx.files.also, format_each = "--also=%s")
         args.add("--missing-target", ctx.attr.missing_target)
         args.add("--directory-links", ctx.attr.directory_links)
+        if ctx.attr.link_is_source:
+            args.add("--link-is-source")
         inputs += [depset(ctx.files.also), _inputs(ctx)]
     else:
         args.add("--no-resolve")
     if ctx.outputs.report:
-        args.add("--report", ctx.outputs.report)
+        args.add(ctx.outputs.report, format = "--report=%s")
         outputs.append(ctx.outputs.report)
 
     ctx.actions.run(

@@ -18,16 +18,16 @@ toolchain(
 )
 """
 
-# How long cargo may take, in seconds: it may have to download and build every crate, on a slow machine.
+# The time limit of cargo, in seconds. On a slow machine it may have to download and build every crate.
 _CARGO_TIMEOUT = 3600
 
 _EXEC_COMPATIBLE_WITH = attr.label_list(
-    doc = """Constraints on the machine that the program is for. They matter only where several toolchains are
-registered: the action always runs on the machine that Bazel runs on.""",
+    doc = """Constraints that the execution platform must satisfy. They matter only if several toolchains are
+registered, since the action always runs on the machine of Bazel itself.""",
 )
 
 def _from_anywhere(label):
-    """A label as it is written in another repository."""
+    """Formats a label so that every repository resolves it alike."""
     label = str(label)
     return label if label.startswith("@") else "@" + label
 
@@ -40,7 +40,7 @@ def _write_toolchain(rctx, binary, exec_compatible_with = []):
     ), executable = False)
 
 def _workspace_root(rctx):
-    # Bazel 6 and later say where it is; before, there is always a WORKSPACE file to go by.
+    # Bazel 6 and later have `workspace_root`. Before, every workspace has a WORKSPACE file.
     root = getattr(rctx, "workspace_root", None)
     return root if root else rctx.path(Label("@//:WORKSPACE")).dirname
 
@@ -48,36 +48,39 @@ def _local_impl(rctx):
     path = rctx.attr.path
     path = rctx.path(path if path.startswith("/") else "%s/%s" % (_workspace_root(rctx), path))
     if not path.exists:
-        fail("mtree_worker_local %s: there is no %s; build it with `cargo build --release`" % (rctx.name, path))
+        fail("mtree_worker_local %s: no such file: %s; build it with `cargo build --release`" % (rctx.name, path))
     rctx.symlink(path, "mtree-worker")
     _write_toolchain(rctx, "mtree-worker", rctx.attr.exec_compatible_with)
 
 LOCAL_ATTRS = {
     "exec_compatible_with": _EXEC_COMPATIBLE_WITH,
     "path": attr.string(
-        doc = "The program: an absolute path, or one in the workspace.",
+        doc = "The path of the program: absolute, or relative to the workspace.",
         mandatory = True,
     ),
 }
 
 mtree_worker_local = repository_rule(
     implementation = _local_impl,
-    doc = "Provides an mtree-worker that is on the machine already.",
+    doc = "Provides an mtree-worker that is already on the machine.",
     attrs = LOCAL_ATTRS,
 )
 
 def _cargo_impl(rctx):
     cargo = rctx.which("cargo")
     if not cargo:
-        fail("mtree_worker_cargo %s: there is no cargo on PATH; install Rust, or use mtree_worker_release" % rctx.name)
+        fail("mtree_worker_cargo %s: cargo is not on PATH; install Rust, or use mtree_worker_release" % rctx.name)
     sources = rctx.path(Label("//:Cargo.toml")).dirname
 
-    # What the program is made of. Asking for the path of a file makes Bazel build anew when it changes.
+    # The sources of the program: Bazel runs this rule again if one changes. Bazel 7 and earlier watch a file whose
+    # path is asked for; 8 and later need a call.
     listing = rctx.execute(["find", "build.rs", "proto", "src", "-type", "f"], working_directory = str(sources))
     if listing.return_code:
         fail("mtree_worker_cargo %s: cannot list the sources: %s" % (rctx.name, listing.stderr))
     for file in ["Cargo.lock", "Cargo.toml"] + sorted(listing.stdout.splitlines()):
-        rctx.path(Label("//:" + file))
+        path = rctx.path(Label("//:" + file))
+        if hasattr(rctx, "watch"):
+            rctx.watch(path)
 
     rctx.report_progress("Building mtree-worker with cargo")
     target = str(rctx.path("target"))
@@ -88,9 +91,9 @@ def _cargo_impl(rctx):
         working_directory = str(sources),
     )
     if build.return_code:
-        fail("mtree_worker_cargo %s: cargo build has failed:\n%s" % (rctx.name, build.stderr))
+        fail("mtree_worker_cargo %s: cargo build failed:\n%s" % (rctx.name, build.stderr))
 
-    # Of gigabytes, one file is wanted.
+    # Keep one file of gigabytes.
     moved = rctx.execute(["cp", target + "/release/mtree-worker", str(rctx.path("mtree-worker"))])
     if moved.return_code:
         fail("mtree_worker_cargo %s: %s" % (rctx.name, moved.stderr))
@@ -99,8 +102,8 @@ def _cargo_impl(rctx):
 
 mtree_worker_cargo = repository_rule(
     implementation = _cargo_impl,
-    doc = """Builds mtree-worker from this repository's sources, with the machine's cargo. Crates come from
-where cargo has them or gets them (CARGO_HOME), in the versions of Cargo.lock.""",
+    doc = """Builds mtree-worker from the sources of this repository, with the cargo on PATH. Crates have the versions
+of Cargo.lock. cargo takes them from its cache (CARGO_HOME) or downloads them.""",
     environ = [
         "CARGO_BUILD_JOBS",
         "CARGO_HOME",
@@ -112,16 +115,16 @@ where cargo has them or gets them (CARGO_HOME), in the versions of Cargo.lock.""
 )
 
 def _release_impl(rctx):
-    # By position: url, output, sha256, type, and what is `stripPrefix` or `strip_prefix`, by version.
+    # By position (url, output, sha256, type, strip_prefix): older versions call the last one `stripPrefix`.
     rctx.download_and_extract(rctx.attr.urls, "", rctx.attr.sha256, "", rctx.attr.strip_prefix)
     if not rctx.path(rctx.attr.binary).exists:
-        fail("mtree_worker_release %s: the archive holds no %s; say where the program is with `binary`" % (rctx.name, rctx.attr.binary))
+        fail("mtree_worker_release %s: no %s in the archive; set `binary` to the path of the program" % (rctx.name, rctx.attr.binary))
     _write_toolchain(rctx, rctx.attr.binary, rctx.attr.exec_compatible_with)
 
 RELEASE_ATTRS = {
     "binary": attr.string(
         default = "mtree-worker",
-        doc = "Where in the archive the program is.",
+        doc = "The path of the program in the archive, without `strip_prefix`.",
     ),
     "exec_compatible_with": _EXEC_COMPATIBLE_WITH,
     "sha256": attr.string(
@@ -129,16 +132,16 @@ RELEASE_ATTRS = {
         mandatory = True,
     ),
     "strip_prefix": attr.string(
-        doc = "A directory of the archive to take away from the head of its paths.",
+        doc = "The directory to remove from the head of every path in the archive.",
     ),
     "urls": attr.string_list(
-        doc = "Where the archive is; tried in order.",
+        doc = "URLs of the archive, tried in order.",
         mandatory = True,
     ),
 }
 
 mtree_worker_release = repository_rule(
     implementation = _release_impl,
-    doc = "Provides an mtree-worker from an archive.",
+    doc = "Provides an mtree-worker from an archive that is downloaded.",
     attrs = RELEASE_ATTRS,
 )

@@ -1,4 +1,4 @@
-"""The rule that looks for symlinks and changes nothing else."""
+"""The rule that resolves symlinks and changes nothing else."""
 
 load("//bazel/toolchain:toolchain.bzl", "TOOLCHAIN_TYPE")
 load(":action.bzl", "RESOLVE_ATTRS", "resolve_action")
@@ -8,7 +8,7 @@ def _resolve_symlinks_impl(ctx):
 
 resolve_symlinks = rule(
     implementation = _resolve_symlinks_impl,
-    doc = "Writes a spec with those of its files as links that are symlinks to others of them.",
+    doc = "Resolves the symlinks of a spec: files that are symlinks to other files of the spec become links.",
     attrs = RESOLVE_ATTRS,
     toolchains = [TOOLCHAIN_TYPE],
 )

@@ -1,12 +1,16 @@
-"""Rows of a spec as text, in mtree(5)'s words. Knows paths, and nothing of targets or actions."""
+"""Formats rows of a spec as mtree(5) defines them. Knows paths; must not know targets or actions."""
 
-# These stand for themselves. Most paths hold nothing else, so that one look at them is enough.
-_PLAIN = (
+# These characters need no escape in a name. Most paths consist of them, so one call of `strip` decides.
+_NAME = (
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" +
     "/._-+@,~:!$%&'()*;<>?[]^`{|}\""
 )
 
-# The others, by their numbers. Bazel holds the name of a file with each of its bytes as a character.
+# In a value, `=` needs no escape either. Other tools search the text of the spec for the path of a source,
+# such as `compute_unused_inputs` of tar.bzl, so a path is escaped no more than necessary.
+_VALUE = _NAME + "="
+
+# All other characters, in the order of their numbers. Bazel represents each byte of a file name as one character.
 _FROM_1 = (
     "\001\002\003\004\005\006\007\010\011\012\013\014\015\016\017" +
     "\020\021\022\023\024\025\026\027\030\031\032\033\034\035\036\037\040"
@@ -26,36 +30,44 @@ _FROM_127 = (
 def _octal(number):
     return "\\%d%d%d" % (number // 64, number // 8 % 8, number % 8)
 
-def _escapes():
-    escapes = {"#": "\\043", "=": "\\075", "\\": "\\134"}
+def _escapes(escapes):
     for first, characters in [(1, _FROM_1), (127, _FROM_127)]:
         for i in range(len(characters)):
             escapes[characters[i]] = _octal(first + i)
     return escapes
 
-_ESCAPES = _escapes()
+_NAME_ESCAPES = _escapes({"#": "\\043", "=": "\\075", "\\": "\\134"})
+_VALUE_ESCAPES = _escapes({"#": "\\043", "\\": "\\134"})
 
-def escape(path):
-    """Writes a path as mtree(5) reads it.
+def _escape(path, plain, escapes):
+    if not path.strip(plain):
+        return path
+    return "".join([escapes.get(path[i], path[i]) for i in range(len(path))])
+
+def escape_name(path):
+    """Escapes a path for the first field of a row.
 
     Args:
         path: a path of any bytes.
 
     Returns:
-        the path, with `\\ooo` for every byte that is not printable ASCII, and for space, `\\`, `#` and `=`.
+        the path, with `\\ooo` for each byte that mtree(5) or libarchive misreads there: bytes that are not
+        printable ASCII, space, `\\`, `#` and `=`.
     """
-    if not path.strip(_PLAIN):
-        return path
-    return "".join([_ESCAPES.get(path[i], path[i]) for i in range(len(path))])
+    return _escape(path, _NAME, _NAME_ESCAPES)
 
-# The keywords, their order and their values are those that tar.bzl writes.
+def _escape_value(path):
+    return _escape(path, _VALUE, _VALUE_ESCAPES)
+
+# The keywords, their order and their values are those of tar.bzl.
 _KEYWORDS = " uid=0 gid=0 time=1672560000 mode=0755 type="
 
 def dir_row(path):
-    """The row of a directory.
+    """Formats the row of a directory.
 
     Args:
-        path: its path in the archive, escaped, with `/` at its end: without, mtree(5) would enter the directory.
+        path: its path in the archive, escaped, with `/` at its end. Without the `/`, mtree(5) would take the
+            rows that follow as relative to the directory.
 
     Returns:
         the row.
@@ -63,26 +75,26 @@ def dir_row(path):
     return path + _KEYWORDS + "dir nlink=1"
 
 def file_row(path, content = None, type = "file"):
-    """The row of a file, or of a link that the build declared.
+    """Formats the row of a file, or of a symlink that the build declared.
 
     Args:
         path: its path in the archive, escaped.
-        content: the path of its bytes, not escaped; an empty file has none.
+        content: the path of its source, not escaped. An empty file has none.
         type: `file` or `link`.
 
     Returns:
         the row.
     """
     row = path + _KEYWORDS + type + " nlink=1"
-    return row + " content=" + escape(content) if content else row
+    return row + " content=" + _escape_value(content) if content else row
 
 def parent_rows(path):
-    """The rows of the directories above a path, the outermost first.
+    """Formats the rows of the directories above a path, the outermost first.
 
     Args:
         path: a path in the archive, escaped.
 
     Returns:
-        a list of rows, to be made unique by whoever adds them to others.
+        a list of rows. The caller removes duplicates.
     """
     return [dir_row(path[:i + 1]) for i in range(len(path)) if path[i] == "/"]

@@ -1,4 +1,4 @@
-//! Why arguments cannot be used.
+//! Errors in arguments.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -6,18 +6,18 @@ use std::path::PathBuf;
 use crate::display::Escaped;
 use crate::request::RequestError;
 
-/// How many files of arguments may be read for one command line.
+/// How many files of arguments are read for one command line.
 pub const MOST_FLAGFILES: usize = 100;
 
 /// Arguments that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ArgsError {
-    /// The arguments are not those of any command.
+    /// clap refuses the arguments.
     #[error(transparent)]
     Usage(#[from] UsageError),
-    /// Files of arguments that name each other.
+    /// Files of arguments that include each other.
     #[error(
-        "{}: {MOST_FLAGFILES} files of arguments were read: this one names itself, or there are too many",
+        "{}: more than {MOST_FLAGFILES} files of arguments; does one include itself?",
         Escaped(.0.as_os_str().as_bytes())
     )]
     FlagfileLoop(PathBuf),
@@ -26,13 +26,13 @@ pub enum ArgsError {
     Read(#[from] RequestError),
 }
 
-/// A command line that clap refuses, in clap's words: what is wrong, suggestions, and the usage.
+/// A usage error, as clap words it: what is wrong, suggestions, and the usage line.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(String);
 
 impl UsageError {
-    /// What clap has against the arguments.
+    /// clap's error without its prefix, and with each line safe to show.
     pub(super) fn new(error: &clap::Error) -> Self {
         let rendered = error.render().to_string();
         let rendered = rendered.strip_prefix("error: ").unwrap_or(&rendered);

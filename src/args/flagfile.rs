@@ -1,5 +1,5 @@
-//! Arguments from files: `@FILE` and `--flagfile=FILE` stand for the lines of FILE (docs/design.md,
-//! "The worker").
+//! Arguments from files: `@FILE` and `--flagfile=FILE` are replaced with the lines of FILE
+//! (docs/design.md, "The worker").
 //!
 //! Knows lines and `@@`; must not know what an argument means.
 
@@ -11,15 +11,15 @@ use bytes::Bytes;
 
 use super::error::{ArgsError, MOST_FLAGFILES};
 
-/// The arguments with those from files, which `read` reads, in their places. An argument that begins with
-/// `@@` stands for itself without the first `@`. Lines of files are read in the same way.
+/// Replaces each `@FILE` and `--flagfile=FILE` with the lines of FILE, which `read` reads. Lines may name
+/// further files. An argument that begins with `@@` loses its first `@`.
 pub fn expand(
     arguments: impl IntoIterator<Item = OsString>,
     mut read: impl FnMut(&Path) -> Result<Bytes, ArgsError>,
 ) -> Result<Vec<OsString>, ArgsError> {
     let mut expanded = Vec::new();
     let mut files = 0;
-    // The arguments still to go, the next one last.
+    // The arguments that remain, in reverse.
     let mut rest: Vec<OsString> = arguments.into_iter().collect();
     rest.reverse();
     while let Some(argument) = rest.pop() {

@@ -1,7 +1,6 @@
-//! Arguments: what can be typed, and the plain values that the program uses instead.
+//! Arguments: the command line as clap parses it, and the plain values that it is converted to.
 //!
-//! All of clap is here. Arguments are converted once, at the door; must not know how a command does its
-//! work.
+//! No other module knows clap. Must not know how a command does its work.
 
 mod error;
 pub mod flagfile;
@@ -27,11 +26,11 @@ pub enum Invocation {
     Serve(Startup),
     /// Run a command once.
     Once(Startup, Command),
-    /// Print this: help, or the version.
+    /// Print the help, or the version.
     Print(String),
 }
 
-/// What is to be done once.
+/// A command, with its arguments.
 #[derive(Debug)]
 pub enum Command {
     /// `resolve`
@@ -46,10 +45,10 @@ pub enum Command {
     Report(WriteReport),
 }
 
-/// Turns the copies in image layers back into symlinks.
+/// Turns copies in image layers back into symlinks.
 ///
-/// Arguments are also read from files: @FILE and --flagfile=FILE stand for the lines of FILE, and an
-/// argument that begins with @@ stands for itself without the first @.
+/// Arguments can be read from files: @FILE and --flagfile=FILE are replaced with the lines of FILE. An
+/// argument that begins with @@ loses its first @.
 #[derive(Parser)]
 #[command(name = "mtree-worker", version, max_term_width = 100)]
 struct CommandLine {
@@ -68,7 +67,7 @@ enum CommandArgs {
     Report(tools::ReportArgs),
 }
 
-/// The command line of a request: what a worker may be asked.
+/// The command line of a request to a worker.
 #[derive(Parser)]
 #[command(name = "mtree-worker", arg_required_else_help = false)]
 struct RequestLine {
@@ -81,19 +80,21 @@ enum RequestCommand {
     Resolve(Box<resolve::ResolveArgs>),
 }
 
-/// Reads the arguments of the process, which stand behind its name. Files of arguments are already read.
+/// Parses the arguments of the process, without its name. Files of arguments are already expanded. No
+/// arguments at all print the help.
 pub fn parse(arguments: Vec<OsString>) -> Result<Invocation, UsageError> {
     if arguments.is_empty() {
         let help = CommandLine::command().render_help();
         return Ok(Invocation::Print(help.to_string()));
     }
-    let CommandLine { startup, command } = match CommandLine::try_parse_from(named(arguments)) {
-        Ok(line) => line,
-        Err(error) if !error.use_stderr() => {
-            return Ok(Invocation::Print(error.render().to_string()));
-        }
-        Err(error) => return Err(UsageError::new(&error)),
-    };
+    let CommandLine { startup, command } =
+        match CommandLine::try_parse_from(with_program_name(arguments)) {
+            Ok(line) => line,
+            Err(error) if !error.use_stderr() => {
+                return Ok(Invocation::Print(error.render().to_string()));
+            }
+            Err(error) => return Err(UsageError::new(&error)),
+        };
     let refuse =
         |kind, sentence: &str| UsageError::new(&CommandLine::command().error(kind, sentence));
     match command {
@@ -101,7 +102,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Invocation, UsageError> {
         None => Err(refuse(clap::error::ErrorKind::MissingSubcommand, "a command is required")),
         Some(_) if startup.persistent_worker => Err(refuse(
             clap::error::ErrorKind::ArgumentConflict,
-            "--persistent_worker reads its requests from stdin; give no command with it",
+            "--persistent_worker reads requests from stdin and takes no command",
         )),
         Some(command) => Ok(Invocation::Once(startup.into(), command.into())),
     }
@@ -119,7 +120,7 @@ impl From<CommandArgs> for Command {
     }
 }
 
-/// Reads the arguments of a request, those in files of arguments included, which `host` reads.
+/// Expands and parses the arguments of a request. `host` reads files of arguments.
 pub fn read_request(
     arguments: impl IntoIterator<Item = OsString>,
     host: &mut impl Host,
@@ -128,7 +129,7 @@ pub fn read_request(
     Ok(parse_request(arguments)?)
 }
 
-/// The arguments with those from files of arguments in their places.
+/// Expands the arguments. `host` reads files of arguments.
 pub fn expand(
     arguments: impl IntoIterator<Item = OsString>,
     host: &mut impl Host,
@@ -137,14 +138,14 @@ pub fn expand(
     flagfile::expand(arguments, read)
 }
 
-/// Reads the arguments of a request. Files of arguments are already read.
+/// Parses the arguments of a request. Files of arguments are already expanded.
 pub fn parse_request(arguments: Vec<OsString>) -> Result<ResolveRequest, UsageError> {
-    match RequestLine::try_parse_from(named(arguments)) {
+    match RequestLine::try_parse_from(with_program_name(arguments)) {
         Ok(RequestLine { command: RequestCommand::Resolve(args) }) => Ok((*args).into()),
         Err(error) => Err(UsageError::new(&error)),
     }
 }
 
-fn named(arguments: Vec<OsString>) -> impl Iterator<Item = OsString> {
+fn with_program_name(arguments: Vec<OsString>) -> impl Iterator<Item = OsString> {
     [OsString::from("mtree-worker")].into_iter().chain(arguments)
 }

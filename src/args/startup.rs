@@ -1,4 +1,4 @@
-//! The flags that say how the process runs, whatever it is asked to do.
+//! The flags of the process, whichever command it runs.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -8,53 +8,53 @@ use clap::{Args, ValueEnum};
 use crate::fs::Cache;
 use crate::server::{self, Protocol};
 
-/// The environment variable that stands for `--record`.
+/// The environment variable that is used if there is no `--record`.
 const RECORD: &str = "MTREE_WORKER_RECORD";
 
-/// How the process runs.
+/// The options of the process.
 #[derive(Clone, Debug)]
 pub struct Startup {
     /// Serve requests on stdin.
     pub persistent_worker: bool,
-    /// How to serve them.
+    /// The options of the server.
     pub server: server::ServerOptions,
-    /// The most memory that the cache of directories takes, in bytes.
+    /// The most memory of the cache of directories, in bytes.
     pub cache_limit: usize,
     /// Where to write captures, if anywhere.
     pub record: Option<PathBuf>,
-    /// The most that the captures in that directory take, in bytes.
+    /// The most bytes of all captures in that directory.
     pub record_limit: u64,
 }
 
 #[derive(Args)]
 #[command(next_help_heading = "Worker")]
 pub(super) struct StartupArgs {
-    /// Serve requests of Bazel's worker protocol on stdin, and respond on stdout.
+    /// Run as a Bazel persistent worker: read requests from stdin, write responses to stdout.
     #[arg(long = "persistent_worker")]
     pub(super) persistent_worker: bool,
-    /// How requests and responses are written.
+    /// The encoding of requests and responses.
     #[arg(long, value_enum, default_value_t, value_name = "PROTOCOL")]
     protocol: ProtocolArg,
-    /// How many requests may run at once [default: the number of cores].
+    /// How many requests run at once [default: number of cores].
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// The most memory for remembering directories.
+    /// Limit the memory of the directory cache.
     #[arg(long, value_name = "BYTES", default_value_t = Cache::DEFAULT_LIMIT)]
     cache_limit: usize,
-    /// The longest request to accept.
+    /// Limit the length of a request. A longer one ends the worker.
     #[arg(long, value_name = "BYTES", default_value_t = server::ServerOptions::default().max_request)]
     max_request: u64,
     /// Write a capture of each request to this directory [env: MTREE_WORKER_RECORD].
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
-    /// The most that the captures in that directory may take; the oldest are deleted.
+    /// Limit the size of all captures in that directory. The oldest are deleted.
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
     record_limit: u64,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum ProtocolArg {
-    /// Protobuf messages, each preceded by its length.
+    /// Protobuf messages, each preceded by its length as a varint.
     #[default]
     Proto,
     /// JSON objects.

@@ -8,7 +8,7 @@ use clap::Args;
 use super::resolve::OptionArgs;
 use crate::request::ResolveOptions;
 
-/// What `inspect` is asked.
+/// The arguments of `inspect`.
 #[derive(Clone, Debug)]
 pub struct Inspect {
     /// The directory to inspect.
@@ -17,16 +17,16 @@ pub struct Inspect {
     pub spec: Option<PathBuf>,
 }
 
-/// Shows what a layer of a directory would weigh with copies and with links.
+/// Shows how large a layer of a directory is, with copies and with links.
 ///
-/// The directory is seen as Bazel's glob(["**"]) sees it: linked directories are entered, except in a
-/// symlink loop.
+/// Files are found as by Bazel's glob(["**"]): symlinked directories are followed, except in a symlink
+/// loop.
 #[derive(Args)]
 pub(super) struct InspectArgs {
-    /// The directory: a toolchain, a virtual environment, a node_modules.
+    /// The directory, such as a toolchain, a virtual environment or node_modules.
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// Write the resolved spec, for `bsdtar -cf layer.tar @FILE`.
+    /// Write the resolved spec. `bsdtar -cf layer.tar @FILE` makes the layer.
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
 }
@@ -37,40 +37,44 @@ impl From<InspectArgs> for Inspect {
     }
 }
 
-/// What `replay` is asked.
+/// The arguments of `replay`.
 #[derive(Clone, Debug)]
 pub struct Replay {
     /// A capture, or a `WorkRequest`.
     pub file: PathBuf,
-    /// Ask the file system instead of the capture.
+    /// Read the file system instead of the capture.
     pub live: bool,
-    /// Where the tree is now.
+    /// The working directory, instead of the recorded one.
     pub cwd: Option<PathBuf>,
     /// Where to write the output, if anywhere.
     pub out: Option<PathBuf>,
-    /// Log every question.
+    /// Log every access to the tree.
     pub verbose: bool,
 }
 
-/// Runs a recorded request again, from the capture alone, and compares.
+/// Runs a recorded request again, from the capture alone, and compares the result.
 ///
-/// The status is 0 if output and response are the same, and 1, with the difference, if not. FILE may
-/// also hold a bare WorkRequest, preceded by its length or as JSON: it is run on the file system.
+/// The exit status is 0 if output and response are the same. If not, the differences are printed and the
+/// status is 1. If another version recorded the capture, its warnings and errors may be worded
+/// differently: that is printed as a note, and the status is 0 if output and exit code are the same.
+///
+/// FILE can also be a bare WorkRequest, preceded by its length or in JSON. It runs on the file system,
+/// and nothing is compared: the status is 0 if it succeeds.
 #[derive(Args)]
 pub(super) struct ReplayArgs {
     /// A capture, or a WorkRequest.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Ask the file system instead, and list which facts have changed since.
+    /// Run on the file system, and list which facts have changed since the recording.
     #[arg(long)]
     live: bool,
-    /// Where the tree is now [default: where it was recorded].
+    /// Resolve relative paths against DIR [default: the recorded working directory].
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
-    /// Write the output here. Without this, nothing is written.
+    /// Write the output to FILE. Without this flag, nothing is written.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Log every question and its answer, and list directories with other times.
+    /// Log every access to the tree, and list directories with other times.
     #[arg(long)]
     verbose: bool,
 }
@@ -81,42 +85,42 @@ impl From<ReplayArgs> for Replay {
     }
 }
 
-/// What `explain` is asked.
+/// The arguments of `explain`.
 #[derive(Clone, Debug)]
 pub struct Explain {
-    /// Where the rows come from.
+    /// The request to explain.
     pub subject: Subject,
-    /// The archive paths that are asked for, as globs. Empty: every row that became a link, or stayed
-    /// a file since nothing on its trail is in the archive.
+    /// Globs of the archive paths to explain. If empty: every row that became a link, or that stayed a
+    /// file because nothing on its trail is in the archive.
     pub paths: Vec<OsString>,
-    /// Write JSON.
+    /// Print JSON.
     pub json: bool,
 }
 
-/// What is explained.
+/// A request to explain.
 #[derive(Clone, Debug)]
 pub enum Subject {
     /// The request in this capture.
     Capture(PathBuf),
-    /// This spec, with the tree as it is now.
+    /// This spec with these options, on the tree as it is now.
     Spec(PathBuf, Box<ResolveOptions>),
 }
 
-/// Explains why rows became what they became: source, staging, home, trail, and the rule that decided.
+/// Explains what became of rows, and why: source, staging, home, trail, and the rules that decided.
 ///
-/// Without an ARCHIVE-PATH, every row is explained that became a link, or that stayed a file since
-/// nothing that it leads to is in the archive.
+/// Without ARCHIVE-PATH, explains every row that became a link, and every row that stayed a file because
+/// nothing on its trail is in the archive.
 #[derive(Args)]
 pub(super) struct ExplainArgs {
-    /// A capture (unless --mtree is given), then archive paths: * ? [a-z] {a,b} within a part, ** across.
+    /// A capture, unless --mtree is given; then globs of archive paths: * ? [a-z] {a,b}, ** across slashes.
     #[arg(value_name = "FILE] [ARCHIVE-PATH", required_unless_present = "mtree")]
     paths: Vec<OsString>,
-    /// Explain this spec, with the tree as it is now.
+    /// Explain this spec, on the tree as it is now, instead of a capture.
     #[arg(long, value_name = "SPEC")]
     mtree: Option<PathBuf>,
     #[command(flatten)]
     options: OptionArgs,
-    /// Write JSON.
+    /// Print one JSON object per row.
     #[arg(long)]
     json: bool,
 }
@@ -125,7 +129,7 @@ impl From<ExplainArgs> for Explain {
     fn from(ExplainArgs { mut paths, mtree, options, json }: ExplainArgs) -> Self {
         let subject = match mtree {
             Some(mtree) => Subject::Spec(mtree, Box::new(options.into())),
-            // clap wants a path where --mtree is not given.
+            // clap requires a path if there is no --mtree.
             None => {
                 Subject::Capture(paths.drain(..paths.len().min(1)).map(PathBuf::from).collect())
             }
@@ -134,29 +138,29 @@ impl From<ExplainArgs> for Explain {
     }
 }
 
-/// What `report` is asked.
+/// The arguments of `report`.
 #[derive(Clone, Debug)]
 pub struct WriteReport {
     /// Captures, or files of `resolve --report`.
     pub files: Vec<PathBuf>,
-    /// The page to write.
+    /// The HTML file to write.
     pub html: PathBuf,
-    /// Where the files are now whose sizes are asked for.
+    /// The working directory, instead of the recorded one.
     pub cwd: Option<PathBuf>,
 }
 
-/// Writes a page that shows what layers weigh, what links save, and which rows stayed files.
+/// Writes an HTML page: the sizes of layers, what links save, and which rows stayed files.
 ///
-/// The page is one file that loads nothing else.
+/// The page is one file that loads nothing else. Sizes that a spec does not state are read from the disk.
 #[derive(Args)]
 pub(super) struct ReportArgs {
     /// Captures, or files of `resolve --report`.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// The page.
+    /// The HTML file to write.
     #[arg(long, value_name = "OUT.html")]
     html: PathBuf,
-    /// Where the files are whose sizes are shown [default: where the request was recorded].
+    /// Resolve relative paths against DIR [default: the recorded working directory].
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
 }

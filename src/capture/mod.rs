@@ -1,12 +1,12 @@
-//! Captures: requests as they were met, kept in files (docs/design.md, "Capture and replay").
+//! Captures: files that each record one request (docs/design.md, "Capture and replay").
 //!
-//! Knows what a request asked and was told, the file that it is kept in, and how to answer the same
-//! questions again. Must not know how rows are resolved, nor what a user is shown.
+//! Knows the file format, how a request is recorded, and how a recorded request runs again. Must not
+//! know how rows are resolved, nor what a user is shown.
 
 mod format;
 mod record;
 mod replay;
 
-pub use format::{Capture, CaptureError, Form, RecordedResponse, is_capture, read};
+pub use format::{Capture, CaptureError, Damage, Form, RecordedResponse, is_capture, read};
 pub use record::{CaptureStore, Received, RecordingHost, RequestRecorder};
 pub use replay::{FactChange, FactChanges, LiveHost, ReplayHost, ReplayTree, changes};

@@ -1,4 +1,4 @@
-//! Why a command fails. Each error is one sentence with its causes: what, where, and what to do.
+//! Why a command fails. Each error, with its causes, is one sentence: what failed, where, and what to do.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -14,8 +14,8 @@ use crate::worker::WorkError;
 
 /// A command that failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CommandError {
-    /// The request that is explained or replayed failed.
+pub enum CommandError {
+    /// A request failed.
     #[error(transparent)]
     Request(#[from] RequestError),
     /// The arguments of a recorded request cannot be used.
@@ -24,24 +24,24 @@ pub(crate) enum CommandError {
     /// An output cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
-    /// A file that is to be replayed, explained or shown cannot be read.
-    #[error("{}: cannot be read", shown(.path))]
+    /// A file cannot be read.
+    #[error("{}: cannot be read", escaped(.path))]
     Read {
-        /// As it was given.
+        /// As the user wrote it.
         path: PathBuf,
         /// The system's error.
         source: io::Error,
     },
     /// A directory cannot be inspected.
-    #[error("{}: cannot be inspected", shown(.path))]
+    #[error("{}: cannot be inspected", escaped(.path))]
     Inspect {
-        /// As it was given.
+        /// As the user wrote it.
         path: PathBuf,
         /// The system's error.
         source: io::Error,
     },
-    /// The rows that `inspect` makes of a directory cannot be read.
-    #[error("{}:{}: {}", shown(.path), .error.line, .error.what)]
+    /// A row that `inspect` made cannot be parsed.
+    #[error("{}:{}: {}", escaped(.path), .error.line, .error.what)]
     Spec {
         /// The directory.
         path: PathBuf,
@@ -49,53 +49,69 @@ pub(crate) enum CommandError {
         error: SpecError,
     },
     /// A capture cannot be used.
-    #[error("{}", shown(.path))]
+    #[error("{}", escaped(.path))]
     Capture {
-        /// As it was given.
+        /// As the user wrote it.
         path: PathBuf,
         /// What is wrong with it.
         source: CaptureError,
     },
     /// A file that holds neither a capture nor a request.
-    #[error(
-        "{}: this is neither a capture nor a WorkRequest, preceded by its length or as JSON: {problem}",
-        shown(.path)
-    )]
+    #[error("{}: neither a capture nor a WorkRequest", escaped(.path))]
     NotARequest {
-        /// As it was given.
+        /// As the user wrote it.
         path: PathBuf,
-        /// Why it is no request.
-        problem: String,
+        /// Why it is not a request.
+        source: NotARequest,
     },
-    /// A file that holds neither a capture nor the numbers of a run.
-    #[error("{}: this is neither a capture nor a file of resolve --report", shown(.path))]
+    /// A file that holds neither a capture nor a report.
+    #[error("{}: neither a capture nor a file of resolve --report", escaped(.path))]
     NotAReport {
-        /// As it was given.
+        /// As the user wrote it.
         path: PathBuf,
-        /// Why it is not the numbers of a run.
+        /// Why it is not a report.
         source: serde_json::Error,
     },
-    /// The request in a capture cannot be decoded.
+    /// The request in a capture cannot be decoded. Holds the decoder's message.
     #[error("the request in the capture is damaged: {0}")]
     DamagedRequest(String),
+    /// The command line in a capture is not one of `resolve`.
+    #[error("the command in the capture is not resolve; only resolve is recorded")]
+    NotResolve,
     /// A recorded `--package-dir` that would make gigabytes of rows.
-    #[error("--package-dir is longer than {0} bytes: such a request is not run again")]
+    #[error(
+        "the request in the capture has a --package-dir of more than {0} bytes, and is not replayed"
+    )]
     LongPackageDir(usize),
-    /// A pattern of archive paths.
-    #[error("{}: this pattern is not UTF-8; type it as the path is shown", Escaped(.0))]
-    PatternNotUtf8(Vec<u8>),
-    /// A pattern of archive paths.
-    #[error("a pattern cannot be used; see mtree-worker explain --help")]
-    Pattern(#[from] globset::Error),
-    /// No row is at the archive paths that were asked for.
-    #[error("no row is at {}; ** chooses every row, and app/** those below app", .0.join(", "))]
+    /// A glob of archive paths that is not UTF-8.
+    #[error("{}: the glob is not UTF-8; write other bytes as \\ooo, as explain prints them", Escaped(.0))]
+    GlobNotUtf8(Vec<u8>),
+    /// A glob of archive paths that cannot be parsed.
+    #[error("invalid glob (see mtree-worker explain --help)")]
+    Glob(#[from] globset::Error),
+    /// No archive path matches the globs.
+    #[error("no row matches {}; ** matches every row, and app/** those below app", .0.join(", "))]
     NoRow(Vec<String>),
-    /// The explanation is longer than is shown.
-    #[error("the explanation is longer than {0} bytes; choose fewer rows")]
+    /// The explanation is too long to print.
+    #[error("the explanation is longer than {0} bytes; select fewer rows")]
     LongExplanation(usize),
-    /// The rows of a report that stay files take more room than a page has.
-    #[error("the rows that stay files take more than {0} bytes to explain")]
+    /// The rows that stay files take too much room on the page.
+    #[error("the explanation of rows that stayed files is longer than {0} bytes")]
     LongReport(usize),
+}
+
+/// Why a file is not a request.
+#[derive(Debug, thiserror::Error)]
+pub enum NotARequest {
+    /// It begins like neither form.
+    #[error("it begins neither with its length nor with {{")]
+    Beginning,
+    /// It cannot be decoded. Holds the decoder's message.
+    #[error("{0}")]
+    Undecodable(String),
+    /// It is a cancel request.
+    #[error("it only cancels request {0}")]
+    Cancel(i32),
 }
 
 impl From<ResolveError> for CommandError {
@@ -119,6 +135,6 @@ impl From<WorkError> for CommandError {
     }
 }
 
-fn shown(path: &Path) -> String {
+fn escaped(path: &Path) -> String {
     Escaped(path.as_os_str().as_bytes()).to_string()
 }

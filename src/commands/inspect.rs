@@ -1,9 +1,9 @@
-//! `mtree-worker inspect`: what a layer of a directory would weigh with copies and with links.
+//! `mtree-worker inspect`: how large a layer of a directory is, with copies and with links.
 //!
-//! Knows how `glob` lists a directory and how tar weighs a file. Must not know how rows are resolved: it
-//! asks [`crate::resolve`], as a request does.
+//! Knows how Bazel's `glob` lists a directory. Must not know how rows are resolved ([`crate::resolve`]),
+//! nor how tar stores them ([`crate::layer::sizes`]).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
@@ -18,63 +18,56 @@ use super::error::CommandError;
 use crate::args::Inspect;
 use crate::display::Escaped;
 use crate::fs::{Cache, View};
-use crate::layer::sizes::{self, HEADER};
+use crate::layer::sizes::{self, DiskFile, HEADER, Inode};
 use crate::mtree::{self, RowId, Spec};
 use crate::request::AtomicFile;
 use crate::resolve::{self, Decisions, Options};
 
-/// The time that rows get, as tar.bzl's have it: 2023-01-01.
+/// The time of all rows: 2023-01-01, as in tar.bzl.
 const TIME: u64 = 1_672_560_000;
-/// How many of the largest savings are shown.
-const SHOWN: usize = 10;
-/// After how long a progress bar appears.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How many of the largest savings are printed.
+const PRINTED: usize = 10;
+/// How long it takes until a progress bar appears.
+const BAR_DELAY: Duration = Duration::from_millis(500);
 
-/// What stands below a directory, as rows.
+/// The files below a directory.
 struct Walked {
+    /// A row for each file.
     spec: Vec<u8>,
     /// By row: its file.
-    files: Vec<WalkedFile>,
-    /// What could not be read, and the first of it.
+    files: Vec<DiskFile>,
+    /// How many files and directories cannot be read.
     unreadable: usize,
+    /// The error of the first of these.
     first_unreadable: Option<String>,
 }
 
-/// What a file weighs.
-struct WalkedFile {
-    size: u64,
-    /// Of a file with several hard links: device and inode, and how many there are.
-    shared: Option<((u64, u64), u64)>,
+fn disk_file(metadata: &Metadata) -> DiskFile {
+    let links = metadata.nlink();
+    let identity = (metadata.dev(), metadata.ino());
+    DiskFile { size: metadata.len(), inode: (links > 1).then_some(Inode { identity, links }) }
 }
 
-impl WalkedFile {
-    fn new(metadata: &Metadata) -> Self {
-        let links = metadata.nlink();
-        let shared = (links > 1).then(|| ((metadata.dev(), metadata.ino()), links));
-        Self { size: metadata.len(), shared }
-    }
-}
-
-/// Inspects a directory, and gives what is to be shown. A progress bar is drawn if `terminal`.
+/// Inspects a directory, and returns the text to print. Draws a progress bar on stderr if `terminal`.
 pub(crate) fn inspect(
     args: &Inspect,
     cache: &Cache,
     terminal: bool,
 ) -> Result<String, CommandError> {
     let started = Instant::now();
-    let wrong = |source| CommandError::Inspect { path: args.directory.clone(), source };
-    let dir = args.directory.canonicalize().map_err(wrong)?;
+    let inspect_error = |source| CommandError::Inspect { path: args.directory.clone(), source };
+    let dir = args.directory.canonicalize().map_err(inspect_error)?;
     if !dir.is_dir() {
-        return Err(wrong(std::io::ErrorKind::NotADirectory.into()));
+        return Err(inspect_error(std::io::ErrorKind::NotADirectory.into()));
     }
     let bar = if terminal { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     bar.set_draw_target(ProgressDrawTarget::hidden());
     let walked = walk(&dir, &bar, terminal.then_some(started));
     bar.finish_and_clear();
 
-    let of_spec = |error| CommandError::Spec { path: args.directory.clone(), error };
-    let spec = Spec::parse(walked.spec, false).map_err(of_spec)?;
-    let mut view = View::new(Path::new("/"), false, cache, &|| false).map_err(wrong)?;
+    let spec_error = |error| CommandError::Spec { path: args.directory.clone(), error };
+    let spec = Spec::parse(walked.spec, false).map_err(spec_error)?;
+    let mut view = View::new(Path::new("/"), false, cache, &|| false).map_err(inspect_error)?;
     let decisions = resolve::resolve(&spec, &[], Options::default(), None, &mut view)?;
     if let Some(path) = &args.spec {
         let edits = decisions.edits(&spec);
@@ -82,16 +75,16 @@ pub(crate) fn inspect(
         out.write(|file| edits.write_to(file))?;
         out.commit()?;
     }
-    let mut shown = show(&args.directory, &spec, &walked.files, &decisions);
+    let mut text = summary(&args.directory, &spec, &walked.files, &decisions);
     if let Some(first) = walked.first_unreadable {
-        let _ = writeln!(shown, "not read       {:>12}  the first: {first}", walked.unreadable);
+        let _ = writeln!(text, "not read       {:>12}  the first: {first}", walked.unreadable);
     }
-    let _ = writeln!(shown, "time           {:>12.2} s", started.elapsed().as_secs_f64());
-    Ok(shown)
+    let _ = writeln!(text, "time           {:>12.2} s", started.elapsed().as_secs_f64());
+    Ok(text)
 }
 
 /// The files below `dir`, as Bazel's `glob(["**"])` finds them.
-fn walk(dir: &Path, bar: &ProgressBar, patient_since: Option<Instant>) -> Walked {
+fn walk(dir: &Path, bar: &ProgressBar, bar_since: Option<Instant>) -> Walked {
     let mut walked =
         Walked { spec: Vec::new(), files: Vec::new(), unreadable: 0, first_unreadable: None };
     for entry in WalkDir::new(dir).follow_links(true).sort_by_file_name() {
@@ -99,7 +92,7 @@ fn walk(dir: &Path, bar: &ProgressBar, patient_since: Option<Instant>) -> Walked
         let (metadata, entry) = match file {
             Ok((metadata, entry)) if metadata.is_file() => (metadata, entry),
             Ok(_) => continue,
-            // glob() does not see links that lead nowhere, and does not go round.
+            // glob() skips dangling symlinks and symlink loops.
             Err(error) if error.loop_ancestor().is_some() || is_dangling(&error) => continue,
             Err(error) => {
                 walked.unreadable += 1;
@@ -116,8 +109,8 @@ fn walk(dir: &Path, bar: &ProgressBar, patient_since: Option<Instant>) -> Walked
         walked.spec.extend_from_slice(keywords.as_bytes());
         mtree::escape(path, &mut walked.spec);
         walked.spec.push(b'\n');
-        walked.files.push(WalkedFile::new(&metadata));
-        if patient_since.is_some_and(|since| since.elapsed() > PATIENCE) && bar.is_hidden() {
+        walked.files.push(disk_file(&metadata));
+        if bar_since.is_some_and(|since| since.elapsed() > BAR_DELAY) && bar.is_hidden() {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         if walked.files.len().is_multiple_of(1000) {
@@ -132,52 +125,33 @@ fn is_dangling(error: &walkdir::Error) -> bool {
     error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
-/// Bytes as a person reads them: 1 MB is 1,000,000 bytes.
-fn weight(bytes: u64) -> String {
+/// Bytes in decimal units: 1 MB is 1,000,000 bytes.
+fn human_bytes(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
     }
 }
 
-/// What rows take in a tar archive, in order: a header each, and each file once. A file with hard links
-/// is remembered, as libarchive does it, until as many rows had it as it has links: then it is taken
-/// for another.
-fn weigh<'f>(files: impl Iterator<Item = &'f WalkedFile>) -> Vec<u64> {
-    let mut further: HashMap<(u64, u64), u64> = HashMap::new();
-    let weigh = |file: &WalkedFile| {
-        let Some((identity, links)) = file.shared else {
-            return sizes::file(file.size);
-        };
-        match further.get_mut(&identity) {
-            Some(left @ 1..) => {
-                *left -= 1;
-                HEADER
-            }
-            _ => {
-                further.insert(identity, links - 1);
-                sizes::file(file.size)
-            }
-        }
-    };
-    files.map(weigh).collect()
-}
-
-fn show(dir: &Path, spec: &Spec, files: &[WalkedFile], decisions: &Decisions) -> String {
+/// The numbers, and the largest savings. All are archive bytes.
+fn summary(dir: &Path, spec: &Spec, files: &[DiskFile], decisions: &Decisions) -> String {
     let rows = spec.rows();
-    let weights = weigh(files.iter());
+    let archive_bytes = sizes::with_hard_links(files.iter());
     let replaced: HashSet<_> = decisions.replaced().collect();
     let kept = files.iter().enumerate().filter(|(row, _)| !replaced.contains(&RowId(*row as u32)));
     let links = decisions.links().len() + decisions.directory_links().len();
-    let with_links = weigh(kept.map(|(_, file)| file)).iter().sum::<u64>() + links as u64 * HEADER;
+    let kept = sizes::with_hard_links(kept.map(|(_, file)| file));
+    let with_links = kept.iter().sum::<u64>() + links as u64 * HEADER;
+    let saved = |rows: &[RowId]| {
+        let replaced = rows.iter().map(|row| Some(archive_bytes[row.0 as usize]));
+        sizes::archive_saved(replaced).unwrap_or_default()
+    };
     let mut savings: Vec<(u64, &[u8], &[u8])> = Vec::new();
     for link in decisions.links() {
-        let weight = weights[link.row.0 as usize];
-        savings.push((weight - HEADER, spec.path(spec.row(link.row)), &link.text));
+        savings.push((saved(&[link.row]), spec.path(spec.row(link.row)), &link.text));
     }
     for link in decisions.directory_links() {
-        let bytes: u64 = link.rows.iter().map(|row| weights[row.0 as usize]).sum();
-        savings.push((bytes - HEADER, &link.path, &link.text));
+        savings.push((saved(&link.rows), &link.path, &link.text));
     }
     savings.sort_unstable_by_key(|(bytes, path, _)| (std::cmp::Reverse(*bytes), *path));
 
@@ -188,16 +162,22 @@ fn show(dir: &Path, spec: &Spec, files: &[WalkedFile], decisions: &Decisions) ->
     line("rows", rows.len().to_string());
     line("links", decisions.links().len().to_string());
     line("directory links", decisions.directory_links().len().to_string());
-    line("with copies", weight(weights.iter().sum()));
-    line("with links", weight(with_links));
-    let mut head = format!("{}\n", Escaped(dir.as_os_str().as_bytes()));
-    head.push_str(&text);
+    line("with copies", human_bytes(archive_bytes.iter().sum()));
+    line("with links", human_bytes(with_links));
+    let mut summary = format!("{}\n", Escaped(dir.as_os_str().as_bytes()));
+    summary.push_str(&text);
     savings.retain(|(bytes, ..)| *bytes > 0);
     if !savings.is_empty() {
-        head.push_str("largest savings\n");
+        summary.push_str("largest savings\n");
     }
-    for (bytes, path, target) in savings.iter().take(SHOWN) {
-        let _ = writeln!(head, "{:>27}  {} -> {}", weight(*bytes), Escaped(path), Escaped(target));
+    for (bytes, path, target) in savings.iter().take(PRINTED) {
+        let _ = writeln!(
+            summary,
+            "{:>27}  {} -> {}",
+            human_bytes(*bytes),
+            Escaped(path),
+            Escaped(target)
+        );
     }
-    head
+    summary
 }

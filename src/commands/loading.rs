@@ -1,6 +1,6 @@
-//! Requests that are read from files: from a capture, or bare.
+//! Reads captures and bare requests from files, for `replay`, `explain` and `report`.
 //!
-//! Knows what `replay`, `explain` and `report` have in common. Must not know what they do with a request.
+//! Must not know what these commands do with a request.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::error::CommandError;
+use super::error::{CommandError, NotARequest};
 use crate::args::{self, ArgsError, Command, Invocation};
 use crate::capture::{self, Capture, CaptureError, Form, ReplayHost};
 use crate::request::{Host, ResolveRequest};
@@ -16,7 +16,7 @@ use crate::resolve::Inputs;
 use crate::server::{Incoming, Protocol, Request};
 use crate::worker;
 
-/// What a file holds.
+/// The content of a file.
 pub(super) enum Loaded {
     /// A capture.
     Capture(Box<Capture>),
@@ -31,9 +31,9 @@ impl Loaded {
         if capture::is_capture(&file) {
             return decode(&file, path).map(|capture| Self::Capture(Box::new(capture)));
         }
-        match request(&file) {
+        match decode_request(&file) {
             Ok(request) => Ok(Self::Request(Box::new(request))),
-            Err(problem) => Err(CommandError::NotARequest { path: path.to_owned(), problem }),
+            Err(source) => Err(CommandError::NotARequest { path: path.to_owned(), source }),
         }
     }
 }
@@ -50,20 +50,20 @@ pub(super) fn read_capture(path: &Path) -> Result<Capture, CommandError> {
 
 /// Decodes the capture in `file`, which is at `path`.
 pub(super) fn decode(file: &[u8], path: &Path) -> Result<Capture, CommandError> {
-    capture::read(file).map_err(|source| unusable(path, source))
+    capture::read(file).map_err(|source| capture_error(path, source))
 }
 
 /// The host that the capture at `path` is.
 pub(super) fn host(capture: &Capture, path: &Path) -> Result<ReplayHost, CommandError> {
-    ReplayHost::new(capture).map_err(|source| unusable(path, source))
+    ReplayHost::new(capture).map_err(|source| capture_error(path, source))
 }
 
-fn unusable(path: &Path, source: CaptureError) -> CommandError {
+fn capture_error(path: &Path, source: CaptureError) -> CommandError {
     CommandError::Capture { path: path.to_owned(), source }
 }
 
-/// The one request that a file holds.
-fn request(file: &[u8]) -> Result<Request, String> {
+/// Decodes the one request in `file`.
+fn decode_request(file: &[u8]) -> Result<Request, NotARequest> {
     let mut message = file;
     let length = prost::encoding::decode_varint(&mut message);
     let is_delimited = length.is_ok_and(|length| length == message.len() as u64);
@@ -71,32 +71,32 @@ fn request(file: &[u8]) -> Result<Request, String> {
         true => Incoming::read(Protocol::Proto, Bytes::copy_from_slice(message)),
         false => match file.trim_ascii_start().first() {
             Some(b'{') => Incoming::read(Protocol::Json, Bytes::copy_from_slice(file)),
-            _ => Err("it begins with neither its length nor {".to_owned()),
+            _ => return Err(NotARequest::Beginning),
         },
-    }?;
-    match incoming {
+    };
+    match incoming.map_err(NotARequest::Undecodable)? {
         Incoming::Request(request) => Ok(request),
-        Incoming::Cancel { request_id } => Err(format!("it only cancels the request {request_id}")),
+        Incoming::Cancel { request_id } => Err(NotARequest::Cancel(request_id)),
     }
 }
 
-/// What a recorded request asks for.
-pub(super) struct Recorded {
+/// The request in a capture.
+pub struct RecordedRequest {
     /// The request.
     pub request: ResolveRequest,
-    /// The inputs that it listed, if any.
+    /// The inputs that it lists, if any.
     pub inputs: Option<Inputs>,
 }
 
-impl Recorded {
-    /// Reads the request in a capture. Files of arguments are those of `host`.
-    pub(super) fn new(capture: &Capture, host: &mut impl Host) -> Result<Self, CommandError> {
+impl RecordedRequest {
+    /// Parses the request in a capture. `host` reads files of arguments.
+    pub fn new(capture: &Capture, host: &mut impl Host) -> Result<Self, CommandError> {
         let arguments = capture.arguments.iter().cloned().map(OsString::from_vec);
         let arguments: Vec<_> = arguments.collect();
         let protocol = match capture.form() {
-            // Files of arguments were read before the command was known.
+            // Files of arguments were expanded before the request began.
             Form::CommandLine => {
-                return Ok(Self { request: bounded(once(arguments)?)?, inputs: None });
+                return Ok(Self { request: bounded(resolve_request(arguments)?)?, inputs: None });
             }
             Form::Proto => Protocol::Proto,
             Form::Json => Protocol::Json,
@@ -111,18 +111,18 @@ impl Recorded {
 }
 
 /// The request of a process that ran `resolve` once.
-fn once(arguments: Vec<OsString>) -> Result<ResolveRequest, CommandError> {
+fn resolve_request(arguments: Vec<OsString>) -> Result<ResolveRequest, CommandError> {
     match args::parse(arguments).map_err(ArgsError::from)? {
         Invocation::Once(_, Command::Resolve(request)) => Ok(*request),
-        _ => Err(CommandError::DamagedRequest("its arguments are not those of resolve".to_owned())),
+        _ => Err(CommandError::NotResolve),
     }
 }
 
-/// The longest `--package-dir` of a capture, in bytes: four times what any system takes for a path. Each
-/// of its parts becomes a row that names all parts before it.
+/// The longest `--package-dir` of a capture, in bytes: four times the longest path of any system. Each of
+/// its components becomes a row whose path repeats all components before it.
 const LONGEST_PACKAGE_DIR: usize = 4 * 4096;
 
-/// Refuses a request that would make gigabytes of a small capture.
+/// Refuses a request that would take gigabytes of memory for a small capture.
 fn bounded(request: ResolveRequest) -> Result<ResolveRequest, CommandError> {
     match &request.options.change.package_dir {
         Some(directory) if directory.len() > LONGEST_PACKAGE_DIR => {
@@ -132,8 +132,8 @@ fn bounded(request: ResolveRequest) -> Result<ResolveRequest, CommandError> {
     }
 }
 
-/// The root of a recorded request whose worker runs in `directory`, or where it ran.
+/// The root of a recorded request if its process runs in `directory`, or else where it ran.
 pub(super) fn root(capture: &Capture, directory: Option<&Path>) -> PathBuf {
-    let ran_in = Path::new(OsStr::from_bytes(&capture.working_directory));
-    directory.unwrap_or(ran_in).join(OsStr::from_bytes(&capture.root))
+    let recorded = Path::new(OsStr::from_bytes(&capture.working_directory));
+    directory.unwrap_or(recorded).join(OsStr::from_bytes(&capture.root))
 }

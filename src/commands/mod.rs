@@ -1,4 +1,4 @@
-//! The commands, a file or directory each. Requests themselves run in [`crate::request`].
+//! The commands, each in a file or directory. Requests themselves run in [`crate::request`].
 //!
 //! Must not know clap, nor decide how rows are resolved.
 
@@ -10,4 +10,5 @@ pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod resolve;
 
-pub(crate) use error::CommandError;
+pub use error::CommandError;
+pub use loading::RecordedRequest;

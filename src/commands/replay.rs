@@ -1,7 +1,6 @@
-//! `mtree-worker replay`: a request once more, and what differs.
+//! `mtree-worker replay`: runs a request again, and compares the result with the recorded one.
 //!
-//! Knows how two outputs and two answers are compared, and what is said of that; must not know how
-//! rows are resolved.
+//! Knows how outputs and responses are compared; must not know how rows are resolved.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,32 +12,38 @@ use std::time::Duration;
 use similar::{Algorithm, ChangeTag, TextDiff};
 
 use super::error::CommandError;
-use super::loading::{self, Loaded, Recorded};
+use super::loading::{self, Loaded, RecordedRequest};
 use crate::args::Replay;
-use crate::capture::{self, Capture, FactChange, FactChanges, LiveHost, ReplayTree, changes};
+use crate::capture::{
+    Capture, FactChange, FactChanges, LiveHost, RecordedResponse, ReplayTree, changes,
+};
 use crate::display::Escaped;
 use crate::fs::{Cache, View};
 use crate::request::{self, AtomicFile, Context, Disk, Host, Outcome, RequestError};
 use crate::server::{Request, Response};
 use crate::worker::{self, Decoded, respond};
 
-/// How long looking for a short difference may take; after that, a longer one will do.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How many lines stand around a difference.
-const AROUND: usize = 3;
+/// The version of this program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// How long the search for a short diff may take. After that, a longer one is printed.
+const DIFF_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many lines of context a diff has.
+const CONTEXT_LINES: usize = 3;
 
-/// What a replay came to.
+/// The result of a replay.
 pub(crate) struct Replayed {
-    /// What is to be shown.
-    pub shown: String,
-    /// Output and answer are what they were.
+    /// The text to print.
+    pub text: String,
+    /// Whether output and response are the same as recorded.
     pub is_same: bool,
 }
 
-/// A request that was run again.
+/// The result of running a request again.
 struct Rerun {
+    /// `None` if no output was committed.
     output: Option<Vec<u8>>,
     response: Response,
+    /// `None` if the request failed.
     outcome: Option<Outcome>,
 }
 
@@ -51,22 +56,26 @@ impl Rerun {
     }
 }
 
-/// Runs the request in a file again.
+/// Runs the request in a file again. Writes nothing but `--out`.
 pub(crate) fn replay(args: &Replay) -> Result<Replayed, CommandError> {
-    let mut shown = String::new();
+    let mut text = String::new();
     let (rerun, is_same) = match Loaded::read(&args.file)? {
         Loaded::Request(request) => {
             let rerun = run_bare(args, &request);
-            let _ = writeln!(shown, "{}: {}", name(&args.file), sum(&rerun));
+            let _ = writeln!(text, "{}: {}", escaped(&args.file), summary(&rerun));
             for line in rerun.response.output.lines() {
-                let _ = writeln!(shown, "{}", Escaped(line.as_bytes()));
+                let _ = writeln!(text, "{}", Escaped(line.as_bytes()));
             }
             let is_same = rerun.response.exit_code == 0;
             (rerun, is_same)
         }
         Loaded::Capture(capture) => {
             let host = loading::host(&capture, &args.file)?;
-            let recorded = (host.output.clone(), host.response.clone());
+            let recorded = Recording {
+                output: host.output.clone(),
+                response: host.response.clone(),
+                version: capture.program_version.clone(),
+            };
             let cache = Cache::new(Cache::DEFAULT_LIMIT);
             let root = loading::root(&capture, args.cwd.as_deref());
             let rerun = match args.live {
@@ -80,40 +89,41 @@ pub(crate) fn replay(args: &Replay) -> Result<Replayed, CommandError> {
                     Rerun::new(run_recorded(&capture, &mut host), host.take_output())
                 }
             };
-            let differences = differences(&recorded, &rerun);
+            let ResultComparison { differences, wording } = compare(&recorded, &rerun);
             let is_same = differences.is_empty();
             if is_same {
-                let _ = writeln!(
-                    shown,
-                    "{}: the same output and the same response: {}",
-                    name(&args.file),
-                    sum(&rerun)
-                );
+                let what = match wording {
+                    None => "the same output and the same response",
+                    Some(_) => "the same output and the same exit code",
+                };
+                let _ = writeln!(text, "{}: {what}: {}", escaped(&args.file), summary(&rerun));
             }
-            shown.push_str(&differences);
+            text.push_str(&differences);
+            text.push_str(&wording.unwrap_or_default());
             if args.live {
-                let (files, changes) = (changed_files(&capture, &root), tree(&capture, &root)?);
-                tell_changes(&mut shown, &files, &changes, args.verbose);
+                let files = changed_files(&capture, &root);
+                let changes = changed_facts(&capture, &root)?;
+                list_changes(&mut text, &files, &changes, args.verbose);
             }
             (rerun, is_same)
         }
     };
-    if let (Some(path), Some(text)) = (&args.out, &rerun.output) {
+    if let (Some(path), Some(output)) = (&args.out, &rerun.output) {
         let inputs = std::slice::from_ref(&args.file);
         let mut out = AtomicFile::create("--out", Path::new("."), path, inputs)?;
-        out.write(|file| file.write_all(text))?;
+        out.write(|file| file.write_all(output))?;
         out.commit()?;
     }
-    Ok(Replayed { shown, is_same })
+    Ok(Replayed { text, is_same })
 }
 
 /// Runs the request in a capture.
 fn run_recorded(capture: &Capture, host: &mut impl Host) -> Result<Outcome, CommandError> {
-    let Recorded { request, inputs } = Recorded::new(capture, host)?;
+    let RecordedRequest { request, inputs } = RecordedRequest::new(capture, host)?;
     Ok(request::run(&request, inputs.as_ref(), host)?)
 }
 
-/// Runs a bare request with the files and the tree as they are now.
+/// Runs a bare request on the file system.
 fn run_bare(args: &Replay, request: &Request) -> Rerun {
     let directory = args.cwd.as_deref().unwrap_or(Path::new(""));
     let Decoded { root, arguments, inputs } = Decoded::new(directory, request);
@@ -123,12 +133,12 @@ fn run_bare(args: &Replay, request: &Request) -> Rerun {
     Rerun::new(result, host.take_output())
 }
 
-fn name(path: &Path) -> String {
+fn escaped(path: &Path) -> String {
     Escaped(path.as_os_str().as_bytes()).to_string()
 }
 
-/// What a request came to, in a few words.
-fn sum(rerun: &Rerun) -> String {
+/// The result of a request, in a few words.
+fn summary(rerun: &Rerun) -> String {
     match &rerun.outcome {
         Some(Outcome { report, .. }) => format!(
             "{} rows, {} links, {} directory links",
@@ -138,51 +148,69 @@ fn sum(rerun: &Rerun) -> String {
     }
 }
 
-/// How what a request came to differs from what was recorded. Empty if it does not.
-fn differences(
-    (output, response): &(Option<Vec<u8>>, Option<capture::RecordedResponse>),
-    rerun: &Rerun,
-) -> String {
-    let mut shown = String::new();
-    match response {
+/// The recorded result of a request.
+struct Recording {
+    /// `None` if no output was committed.
+    output: Option<Vec<u8>>,
+    /// `None` if the program panicked.
+    response: Option<RecordedResponse>,
+    /// The version of the program that recorded it.
+    version: String,
+}
+
+/// How a result differs from the recorded one.
+struct ResultComparison {
+    /// Differences in output, exit code or response. Empty if there are none.
+    differences: String,
+    /// A note, if another version recorded a response with the same exit code and other words. Warnings
+    /// and errors may be worded differently in each version.
+    wording: Option<String>,
+}
+
+fn compare(recorded: &Recording, rerun: &Rerun) -> ResultComparison {
+    let mut comparison = ResultComparison { differences: String::new(), wording: None };
+    let text = &mut comparison.differences;
+    match &recorded.response {
         None => {
-            shown.push_str("the program panicked when this was recorded: there is no response\n")
+            text.push_str("the program panicked when this was recorded: there is no response\n")
         }
         Some(response) => {
-            if response.exit_code != rerun.response.exit_code {
-                let _ = writeln!(
-                    shown,
-                    "the exit code was {}, and is {}",
-                    response.exit_code, rerun.response.exit_code
-                );
+            let (was, is) = (response.exit_code, rerun.response.exit_code);
+            if was != is {
+                let _ = writeln!(text, "the exit code was {was}, and is {is}");
             }
-            unified(
-                &mut shown,
-                "response",
-                response.output.as_bytes(),
-                rerun.response.output.as_bytes(),
-            );
+            let mut diff = String::new();
+            let (before, now) = (response.output.as_bytes(), rerun.response.output.as_bytes());
+            push_diff(&mut diff, "response", before, now);
+            if was == is && recorded.version != VERSION && !diff.is_empty() {
+                let version = Escaped(recorded.version.as_bytes());
+                comparison.wording = Some(format!(
+                    "note: the wording of the response differs: recorded by {version}\n{diff}"
+                ));
+            } else {
+                text.push_str(&diff);
+            }
         }
     }
-    match (output, &rerun.output) {
-        (Some(was), Some(is)) => unified(&mut shown, "output", was, is),
-        (None, Some(_)) => shown.push_str("nothing was written, and now something is\n"),
-        (Some(_), None) => shown.push_str("an output was written, and now there is none\n"),
+    match (&recorded.output, &rerun.output) {
+        (Some(was), Some(is)) => push_diff(text, "output", was, is),
+        (None, Some(_)) => text.push_str("no output was written, and now one is\n"),
+        (Some(_), None) => text.push_str("an output was written, and now none is\n"),
         (None, None) => {}
     }
-    shown
+    comparison
 }
 
 /// Appends the unified diff of two texts, if they differ.
-fn unified(shown: &mut String, what: &str, was: &[u8], is: &[u8]) {
+fn push_diff(text: &mut String, what: &str, was: &[u8], is: &[u8]) {
     if was == is {
         return;
     }
     let mut config = TextDiff::configure();
-    let diff = config.algorithm(Algorithm::Myers).timeout(PATIENCE).diff_lines(was, is);
-    let _ = writeln!(shown, "--- recorded {what}\n+++ replayed {what}");
-    for hunk in diff.unified_diff().context_radius(AROUND).iter_hunks() {
-        let _ = writeln!(shown, "{}", hunk.header());
+    let diff = config.algorithm(Algorithm::Myers).timeout(DIFF_TIMEOUT).diff_lines(was, is);
+    let _ = writeln!(text, "--- recorded {what}\n+++ replayed {what}");
+    for hunk in diff.unified_diff().context_radius(CONTEXT_LINES).iter_hunks() {
+        let _ = writeln!(text, "{}", hunk.header());
         for change in hunk.iter_changes() {
             let mark = match change.tag() {
                 ChangeTag::Equal => ' ',
@@ -190,16 +218,16 @@ fn unified(shown: &mut String, what: &str, was: &[u8], is: &[u8]) {
                 ChangeTag::Insert => '+',
             };
             let line = change.value();
-            let _ = writeln!(shown, "{mark}{}", Escaped(line.strip_suffix(b"\n").unwrap_or(line)));
+            let _ = writeln!(text, "{mark}{}", Escaped(line.strip_suffix(b"\n").unwrap_or(line)));
             if !line.ends_with(b"\n") {
-                shown.push_str("\\ No newline at end of file\n");
+                text.push_str("\\ No newline at end of file\n");
             }
         }
     }
 }
 
-/// The facts about the tree that have changed since.
-fn tree(capture: &Capture, root: &Path) -> Result<FactChanges, CommandError> {
+/// The facts about the tree that have changed since the recording.
+fn changed_facts(capture: &Capture, root: &Path) -> Result<FactChanges, CommandError> {
     let cache = Cache::new(Cache::DEFAULT_LIMIT);
     let Some(recorded) = capture.facts.as_ref().and_then(ReplayTree::new) else {
         return Ok(FactChanges::default());
@@ -210,27 +238,27 @@ fn tree(capture: &Capture, root: &Path) -> Result<FactChanges, CommandError> {
     Ok(changes(&recorded, &mut view)?)
 }
 
-/// The specs and files of arguments that are there and hold something else now.
+/// The specs and files of arguments that have changed since the recording.
 fn changed_files(capture: &Capture, root: &Path) -> Vec<FactChange> {
     let files = capture.files.iter().filter_map(|file| {
         let path = root.join(std::ffi::OsStr::from_bytes(&file.path));
-        let what = match holds(&path, &file.text) {
+        let what = match has_content(&path, &file.text) {
             Ok(true) => return None,
-            Ok(false) => "held other text",
+            Ok(false) => "has other content",
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                "was read, and is not there"
+                "was read, and does not exist"
             }
-            Err(_) => "was read, and cannot be",
+            Err(_) => "was read, and cannot be read",
         };
         Some(FactChange { path: file.path.clone(), what: what.to_owned(), was: None, is: None })
     });
     files.collect()
 }
 
-/// Whether the file at `path` holds `text`.
-fn holds(path: &PathBuf, text: &[u8]) -> std::io::Result<bool> {
+/// Whether the file at `path` has the content `text`.
+fn has_content(path: &PathBuf, text: &[u8]) -> std::io::Result<bool> {
     let metadata = fs::metadata(path)?;
-    // A stranger's path may lead to what never ends.
+    // The path is a stranger's, and may lead to a device that never ends.
     if !metadata.is_file() || metadata.len() != text.len() as u64 {
         return Ok(false);
     }
@@ -239,37 +267,38 @@ fn holds(path: &PathBuf, text: &[u8]) -> std::io::Result<bool> {
     Ok(now == text)
 }
 
-fn tell_changes(shown: &mut String, files: &[FactChange], changes: &FactChanges, verbose: bool) {
+/// Appends the changes since the recording.
+fn list_changes(text: &mut String, files: &[FactChange], changes: &FactChanges, verbose: bool) {
     let facts = files.len() + changes.facts.len();
     match facts {
-        0 => shown.push_str("no fact has changed since\n"),
-        1 => shown.push_str("1 fact has changed since:\n"),
+        0 => text.push_str("no fact has changed since\n"),
+        1 => text.push_str("1 fact has changed since:\n"),
         _ => {
-            let _ = writeln!(shown, "{facts} facts have changed since:");
+            let _ = writeln!(text, "{facts} facts have changed since:");
         }
     }
     for change in files.iter().chain(&changes.facts) {
-        tell(shown, change);
+        push_change(text, change);
     }
-    if !changes.touched.is_empty() {
-        let directories = match changes.touched.len() {
+    if !changes.directories.is_empty() {
+        let directories = match changes.directories.len() {
             1 => "1 directory has".to_owned(),
             more => format!("{more} directories have"),
         };
         let end = if verbose { ":" } else { "; --verbose lists them" };
-        let _ = writeln!(shown, "{directories} other times, or another identity{end}");
+        let _ = writeln!(text, "{directories} other times, or another identity{end}");
         if verbose {
-            changes.touched.iter().for_each(|change| tell(shown, change));
+            changes.directories.iter().for_each(|change| push_change(text, change));
         }
     }
 }
 
-fn tell(shown: &mut String, change: &FactChange) {
-    let _ = write!(shown, "  {}: {}", Escaped(&change.path), change.what);
+fn push_change(text: &mut String, change: &FactChange) {
+    let _ = write!(text, "  {}: {}", Escaped(&change.path), change.what);
     let texts = match (&change.was, &change.is) {
         (Some(was), Some(is)) => format!(": {} -> {}", Escaped(was), Escaped(is)),
         (Some(text), None) | (None, Some(text)) => format!(" (to {})", Escaped(text)),
         (None, None) => String::new(),
     };
-    let _ = writeln!(shown, "{texts}");
+    let _ = writeln!(text, "{texts}");
 }

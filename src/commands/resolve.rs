@@ -10,7 +10,7 @@ use crate::request::{self, Context, Disk, ResolveRequest};
 use crate::server::Response;
 use crate::worker::respond;
 
-/// Runs a request that was read from `arguments`, and keeps a capture of it in `store`, if there is one.
+/// Runs a request that was parsed from `arguments`. If there is a store, the request is recorded.
 pub(crate) fn resolve(
     request: &ResolveRequest,
     arguments: &[OsString],

@@ -1,16 +1,19 @@
-//! What is remembered of directories from one request to the next.
+//! The cache of directories, which outlives a request.
 //!
-//! # When a remembered directory may be used
+//! Knows identities, times and sizes in memory; must not know paths, nor how a directory is read.
 //!
-//! A directory's names change only together with its `mtime`; its `mtime` can be set back by hand, but
-//! not its `ctime`. So what was read of a directory still holds if device, inode, `mtime` and `ctime`
-//! are what they were *before* it was read. With one exception, which git calls "racily clean": the
-//! clock that files are stamped by moves in ticks (a jiffy, 1 to 10 ms; 1 s or 2 s on some file
-//! systems). If a directory is changed, read, and changed again within one tick, its times are the same
-//! before and after the second change, and what was read would be believed for ever although it is
-//! wrong: a link turned into a file would still be written as a link. Therefore a reading is
-//! remembered only if both times lie at least `SETTLED` before the moment it began: whatever changes
-//! the directory later then gets another time.
+//! # When a cached directory may be used
+//!
+//! Whenever a name in a directory changes, the kernel sets the directory's `mtime` and `ctime`. A user can
+//! set `mtime` back, but not `ctime`. So a listing is still right if device, inode, `mtime` and `ctime` are
+//! the same as *before* the directory was read.
+//!
+//! There is one exception, which git calls "racily clean". The clock that sets these times moves in ticks (a
+//! jiffy, 1 to 10 ms; 1 s or 2 s on some file systems). If a directory is changed, read, and changed again
+//! within one tick, its times are the same before and after the second change. The wrong listing would stay
+//! in use: a symlink that was replaced by a file would still be written as a link. Therefore a listing is
+//! cached only if both times are at least `SETTLE_SECONDS` before the read began. A later change then sets
+//! another time (docs/design.md, "The cache").
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -24,10 +27,10 @@ use rustix::fs::Stat;
 use super::listing::{Listing, NameHasher};
 use crate::resolve::Entry;
 
-/// How long a directory must have been left alone before it was read, in seconds.
-const SETTLED: i64 = 2;
+/// How long a directory must have been unchanged before it is read, in seconds.
+const SETTLE_SECONDS: i64 = 2;
 
-/// Which directory it is, wherever it is reached from.
+/// The identity of a directory. It does not depend on the path by which the directory is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// `st_dev`.
@@ -36,20 +39,20 @@ pub struct Identity {
     pub inode: u64,
 }
 
-/// A directory's identity and times, as one system call gave them.
+/// A directory's identity and times, from one system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// Which directory it is.
+    /// The identity.
     pub identity: Identity,
-    /// When its names were changed, in seconds since 1970 and nanoseconds.
+    /// `st_mtime`: seconds since 1970, and nanoseconds.
     pub modified: (i64, i64),
-    /// When anything of it was changed.
+    /// `st_ctime`: seconds since 1970, and nanoseconds.
     pub changed: (i64, i64),
 }
 
 impl Stamp {
-    /// The stamp in what `stat` says of a directory.
-    // The types of the fields differ from one system to the next.
+    /// The stamp of a directory with the given `stat`.
+    // The types of the fields differ between operating systems.
     #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
     pub fn new(stat: &Stat) -> Self {
         Self {
@@ -59,96 +62,96 @@ impl Stamp {
         }
     }
 
-    /// Whether what is read from `now` on may be remembered.
+    /// Whether a read that begins at `now` may be cached.
     fn is_settled(&self, now: Moment) -> bool {
-        let before = (now.0 - SETTLED, now.1);
+        let before = (now.0 - SETTLE_SECONDS, now.1);
         self.modified <= before && self.changed <= before
     }
 }
 
-/// A moment by the clock that files are stamped by: seconds since 1970, and nanoseconds.
+/// A time of the clock that sets `mtime` and `ctime`: seconds since 1970, and nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment(i64, i64);
 
 impl Moment {
-    /// This moment. A clock that is set before 1970 lets nothing be remembered.
+    /// The current time. If the clock is before 1970, nothing is cached.
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(since.as_secs() as i64, since.subsec_nanos().into())
     }
 }
 
-/// What is known of a directory that has a certain stamp.
+/// The known names of a directory in the state that its stamp identifies.
 #[derive(Debug)]
 pub struct CachedDirectory {
-    /// Which directory it is, and in which state it was read.
+    /// The identity, and the times at which the names were valid.
     pub stamp: Stamp,
-    /// Its names, if it was read. Of what the cache holds that is all of them.
+    /// Its names, if it was read. A listing in the cache is complete; one of a sandbox may be partial.
     pub listing: Option<Listing>,
-    /// It has more names than this, if it was read no further.
-    more_than: Option<usize>,
-    /// Names that were asked for one by one.
-    looked_up: Mutex<HashMap<Box<[u8]>, LookedUp>>,
-    /// The memory that it takes, in bytes; counted by the cache if the cache has it.
+    /// The directory has more names than this. `None` if the number is not known.
+    more_names_than: Option<usize>,
+    /// The results of single lookups, by name.
+    lookups: Mutex<HashMap<Box<[u8]>, LookupResult>>,
+    /// The memory that this takes, in bytes. Part of `Cache::held` while the cache holds this.
     bytes: AtomicUsize,
 }
 
-/// What was seen at a name that was asked for.
-pub(super) type LookedUp = Entry<Arc<[u8]>>;
+/// What a lookup of one name found.
+pub(super) type LookupResult = Entry<Arc<[u8]>>;
 
 impl CachedDirectory {
-    /// A directory that was read, or of which some names were asked for.
+    /// A directory with a listing of all or some of its names.
     pub fn listed(stamp: Stamp, listing: Listing) -> Self {
         Self::new(stamp, Some(listing), None)
     }
 
-    /// A directory with more names than `most`, which is not read to its end: names are looked up.
-    pub fn too_large(stamp: Stamp, most: usize) -> Self {
-        Self::new(stamp, None, Some(most))
+    /// A directory with more names than `max_names`. It is not read to its end; its names are looked up.
+    pub fn too_large(stamp: Stamp, max_names: usize) -> Self {
+        Self::new(stamp, None, Some(max_names))
     }
 
-    /// A directory whose names are looked up.
-    pub fn by_look_ups(stamp: Stamp) -> Self {
+    /// A directory without a listing. Its names are looked up.
+    pub fn unlisted(stamp: Stamp) -> Self {
         Self::new(stamp, None, None)
     }
 
-    fn new(stamp: Stamp, listing: Option<Listing>, more_than: Option<usize>) -> Self {
+    fn new(stamp: Stamp, listing: Option<Listing>, more_names_than: Option<usize>) -> Self {
         let bytes = size_of::<Self>() + size_of::<Slot>() + size_of::<(Identity, Arc<Slot>)>();
         let bytes = AtomicUsize::new(bytes + listing.as_ref().map_or(0, Listing::bytes));
-        Self { stamp, listing, more_than, looked_up: Mutex::default(), bytes }
+        Self { stamp, listing, more_names_than, lookups: Mutex::default(), bytes }
     }
 
-    /// Whether nothing is gained by reading the directory, up to `most` names: that was done, or would
-    /// be in vain.
-    pub fn will_do(&self, most: usize) -> bool {
-        self.is_whole() || self.more_than.is_some_and(|more| more >= most)
+    /// Whether the directory need not be read up to `max_names` names: its listing is complete, or it is
+    /// known to have more names.
+    pub fn is_listed_up_to(&self, max_names: usize) -> bool {
+        self.is_complete() || self.more_names_than.is_some_and(|more| more >= max_names)
     }
 
     /// Whether all its names are known.
-    pub fn is_whole(&self) -> bool {
-        self.listing.as_ref().is_some_and(Listing::is_whole)
+    pub fn is_complete(&self) -> bool {
+        self.listing.as_ref().is_some_and(Listing::is_complete)
     }
 
-    /// What was seen at `name`, if it was asked for.
-    pub fn looked_up(&self, name: &[u8]) -> Option<LookedUp> {
-        lock(&self.looked_up).get(name).cloned()
+    /// What an earlier lookup of `name` found.
+    pub fn lookup(&self, name: &[u8]) -> Option<LookupResult> {
+        lock(&self.lookups).get(name).cloned()
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // A panic elsewhere leaves whole entries behind: each is put in by one call.
+    // A panic of another thread leaves no partial entry: each is inserted by one call.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where what is known of a directory comes from.
+/// Where the names of a directory come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// It was remembered.
-    Memory,
-    /// The directory was read, since what was remembered of it does not hold any more, or will not do.
-    ReadAgain,
-    /// The directory was read, and nothing was remembered of it.
-    FirstReading,
+    /// The cache.
+    Cached,
+    /// The directory was read: the cached state is outdated, or not sufficient.
+    Reread,
+    /// The directory was read: it was not cached.
+    FirstRead,
 }
 
 /// Directories, by identity. Shared by all requests of a process.
@@ -158,26 +161,26 @@ pub struct Cache {
     /// The most memory to hold, in bytes.
     limit: usize,
     held: AtomicUsize,
-    uses: AtomicU64,
+    use_count: AtomicU64,
 }
 
-/// The place of one directory. Its lock is held while the directory is read, so that it is read once
-/// however many requests want it.
+/// The slot of one directory. Its lock is held while the directory is read, so concurrent requests read it
+/// once.
 #[derive(Debug, Default)]
 struct Slot {
-    place: Mutex<Place>,
-    used: AtomicU64,
+    state: Mutex<SlotState>,
+    last_used: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Place {
-    known: Option<Arc<CachedDirectory>>,
-    /// The cache has let go of this slot: what is put here would neither be found nor counted.
-    retired: bool,
+struct SlotState {
+    directory: Option<Arc<CachedDirectory>>,
+    /// The cache has removed this slot: a directory put here would be neither found nor counted.
+    evicted: bool,
 }
 
 impl Cache {
-    /// The limit where none is given, in bytes.
+    /// The default limit, in bytes.
     pub const DEFAULT_LIMIT: usize = 256 << 20;
 
     /// An empty cache that holds `limit` bytes at most.
@@ -187,16 +190,16 @@ impl Cache {
             names: NameHasher::default(),
             limit,
             held: AtomicUsize::new(0),
-            uses: AtomicU64::new(0),
+            use_count: AtomicU64::new(0),
         }
     }
 
-    /// The hash that listings keep of a name.
+    /// The hash by which listings store `name`.
     pub fn hash(&self, name: &[u8]) -> u64 {
         self.names.hash_one(name)
     }
 
-    /// The hash of names.
+    /// The hash function of names.
     pub fn names(&self) -> &NameHasher {
         &self.names
     }
@@ -206,117 +209,119 @@ impl Cache {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Whether nothing at all is remembered.
+    /// Whether the cache holds no directory.
     pub fn is_empty(&self) -> bool {
         self.held() == 0
     }
 
-    /// What is remembered of the directory with `stamp`, if `enough` says that it will do.
+    /// The cached directory with `stamp`, if it is sufficient.
     pub fn get(
         &self,
         stamp: &Stamp,
-        enough: impl Fn(&CachedDirectory) -> bool,
+        is_sufficient: impl Fn(&CachedDirectory) -> bool,
     ) -> Option<Arc<CachedDirectory>> {
         let slot = self.directories.get(&stamp.identity)?.clone();
-        let known = lock(&slot.place).known.clone();
-        let Some(known) = known else {
-            self.leave(stamp.identity, slot);
+        let directory = lock(&slot.state).directory.clone();
+        let Some(directory) = directory else {
+            self.remove_if_empty(stamp.identity, slot);
             return None;
         };
-        if known.stamp != *stamp || !enough(&known) {
+        if directory.stamp != *stamp || !is_sufficient(&directory) {
             return None;
         }
-        self.touch(&slot);
-        Some(known)
+        self.mark_used(&slot);
+        Some(directory)
     }
 
-    /// What is known of the directory with `stamp`: what is remembered, if `enough` says that it will
-    /// do, else what `read` finds, which began at `now`.
+    /// The cached directory with `stamp`, if it is sufficient; else the result of `read`, which begins no
+    /// earlier than `now`.
     pub fn get_or_read<E>(
         &self,
         stamp: Stamp,
         now: Moment,
-        enough: impl Fn(&CachedDirectory) -> bool,
+        is_sufficient: impl Fn(&CachedDirectory) -> bool,
         read: impl FnOnce() -> Result<CachedDirectory, E>,
     ) -> Result<(Arc<CachedDirectory>, Origin), E> {
         let slot = self.directories.entry(stamp.identity).or_default().clone();
-        let mut place = lock(&slot.place);
-        self.touch(&slot);
-        if let Some(known) =
-            place.known.as_ref().filter(|known| known.stamp == stamp && enough(known))
+        let mut state = lock(&slot.state);
+        self.mark_used(&slot);
+        if let Some(directory) = state
+            .directory
+            .as_ref()
+            .filter(|directory| directory.stamp == stamp && is_sufficient(directory))
         {
-            return Ok((known.clone(), Origin::Memory));
+            return Ok((directory.clone(), Origin::Cached));
         }
-        let origin = if place.known.is_some() { Origin::ReadAgain } else { Origin::FirstReading };
+        let origin = if state.directory.is_some() { Origin::Reread } else { Origin::FirstRead };
         let read = read().map(Arc::new);
-        let worth = stamp.is_settled(now) && !place.retired;
-        let remembered = read.as_ref().ok().filter(|_| worth).cloned();
-        self.count(place.known.as_deref(), remembered.as_deref());
-        place.known = remembered;
-        let is_empty = place.known.is_none();
-        drop(place);
+        let may_be_cached = stamp.is_settled(now) && !state.evicted;
+        let new = read.as_ref().ok().filter(|_| may_be_cached).cloned();
+        self.adjust_held(state.directory.as_deref(), new.as_deref());
+        state.directory = new;
+        let is_empty = state.directory.is_none();
+        drop(state);
         if is_empty {
-            self.leave(stamp.identity, slot);
+            self.remove_if_empty(stamp.identity, slot);
         }
-        self.keep_to_the_limit();
+        self.evict_to_limit();
         Ok((read?, origin))
     }
 
-    /// Adds what was seen at `name` to what is known of a directory.
-    pub fn add(&self, known: &CachedDirectory, name: &[u8], seen: LookedUp) {
-        let link = if let Entry::Symlink(text) = &seen { text.len() } else { 0 };
-        let bytes = size_of::<(Box<[u8]>, LookedUp)>() + name.len() + link;
-        if lock(&known.looked_up).insert(name.into(), seen).is_some() {
+    /// Adds the result of a lookup of `name` to `directory`.
+    pub fn add_lookup(&self, directory: &CachedDirectory, name: &[u8], result: LookupResult) {
+        let link = if let Entry::Symlink(text) = &result { text.len() } else { 0 };
+        let bytes = size_of::<(Box<[u8]>, LookupResult)>() + name.len() + link;
+        if lock(&directory.lookups).insert(name.into(), result).is_some() {
             return;
         }
-        let Some(slot) = self.directories.get(&known.stamp.identity).map(|slot| slot.clone())
+        let Some(slot) = self.directories.get(&directory.stamp.identity).map(|slot| slot.clone())
         else {
             return;
         };
-        let place = lock(&slot.place);
-        // What the cache has let go of, or never had, must not be counted: the count of a directory
-        // and that of all change together, while its place is locked.
-        if place.known.as_deref().is_some_and(|has| std::ptr::eq(has, known)) {
-            known.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let state = lock(&slot.state);
+        // A directory that the cache does not hold must not be counted. Its own count and the total change
+        // together, under the lock of its slot.
+        if state.directory.as_deref().is_some_and(|cached| std::ptr::eq(cached, directory)) {
+            directory.bytes.fetch_add(bytes, Ordering::Relaxed);
             self.held.fetch_add(bytes, Ordering::Relaxed);
         }
-        let is_empty = place.known.is_none();
-        drop(place);
+        let is_empty = state.directory.is_none();
+        drop(state);
         if is_empty {
-            self.leave(known.stamp.identity, slot);
+            self.remove_if_empty(directory.stamp.identity, slot);
         }
-        self.keep_to_the_limit();
+        self.evict_to_limit();
     }
 
-    /// Gives a slot back in which nothing is remembered. The last one to do so takes it away, so
-    /// that directories which are never remembered leave nothing behind.
-    fn leave(&self, identity: Identity, slot: Arc<Slot>) {
+    /// Removes an empty slot once no other thread uses it, so that directories which are never cached take
+    /// no memory.
+    fn remove_if_empty(&self, identity: Identity, slot: Arc<Slot>) {
         drop(slot);
         self.directories.remove_if(&identity, |_, slot| {
-            // Nobody gets at a slot that the map alone has while the map is locked.
-            Arc::strong_count(slot) == 1 && lock(&slot.place).known.is_none()
+            // The map is locked: no thread can obtain a slot that only the map refers to.
+            Arc::strong_count(slot) == 1 && lock(&slot.state).directory.is_none()
         });
     }
 
-    fn touch(&self, slot: &Slot) {
-        slot.used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+    fn mark_used(&self, slot: &Slot) {
+        slot.last_used.store(self.use_count.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    fn count(&self, gone: Option<&CachedDirectory>, come: Option<&CachedDirectory>) {
-        let bytes = |known: &CachedDirectory| known.bytes.load(Ordering::Relaxed);
-        self.held.fetch_add(come.map_or(0, bytes), Ordering::Relaxed);
-        self.held.fetch_sub(gone.map_or(0, bytes), Ordering::Relaxed);
+    fn adjust_held(&self, removed: Option<&CachedDirectory>, added: Option<&CachedDirectory>) {
+        let bytes = |directory: &CachedDirectory| directory.bytes.load(Ordering::Relaxed);
+        self.held.fetch_add(added.map_or(0, bytes), Ordering::Relaxed);
+        self.held.fetch_sub(removed.map_or(0, bytes), Ordering::Relaxed);
     }
 
-    /// Forgets the directories longest unused, until there is some room below the limit.
-    fn keep_to_the_limit(&self) {
+    /// Evicts the least recently used directories until at most three quarters of the limit are held.
+    fn evict_to_limit(&self) {
         if self.held() <= self.limit {
             return;
         }
         let mut directories: Vec<_> = self
             .directories
             .iter()
-            .map(|entry| (entry.value().used.load(Ordering::Relaxed), *entry.key()))
+            .map(|entry| (entry.value().last_used.load(Ordering::Relaxed), *entry.key()))
             .collect();
         directories.sort_unstable_by_key(|(used, _)| *used);
         for (_, identity) in directories {
@@ -324,17 +329,17 @@ impl Cache {
                 break;
             }
             if let Some((_, slot)) = self.directories.remove(&identity) {
-                let mut place = lock(&slot.place);
-                place.retired = true;
-                self.count(place.known.take().as_deref(), None);
+                let mut state = lock(&slot.state);
+                state.evicted = true;
+                self.adjust_held(state.directory.take().as_deref(), None);
             }
         }
     }
 }
 
-/// The entry that was seen, with its text in `text`.
-pub(super) fn entry(seen: LookedUp, text: &mut Vec<u8>) -> Entry<&[u8]> {
-    seen.map_text(|target| {
+/// The entry that a lookup found. The text of a symlink is copied into `text`.
+pub(super) fn borrow_entry(result: LookupResult, text: &mut Vec<u8>) -> Entry<&[u8]> {
+    result.map_text(|target| {
         text.clear();
         text.extend_from_slice(&target);
         &text[..]

@@ -1,8 +1,7 @@
-//! What one reading of a directory tells: which names it has, which are symlinks, and to what. Or, of
-//! some of its names alone, the same.
+//! The names of one directory, or some of them: which are symlinks, and their targets.
 //!
-//! Knows one directory, by the descriptor or the path that it is given; must not know where that lies
-//! in the tree, nor how long the directory is remembered.
+//! Knows one directory, by a descriptor or a path; must not know its position in the tree, nor how long it
+//! is cached.
 
 use std::ffi::CStr;
 use std::hash::BuildHasher;
@@ -15,45 +14,45 @@ use rustix::io::Errno;
 
 use crate::resolve::Entry;
 
-/// The names of a directory, or some of them. Of names that are no links only a hash is kept, since a
-/// tree has many: two names with one hash would at worst make a name that is not there, or was not
-/// asked for, look like a file, whose row is left alone.
+/// The names of a directory, or some of them. Of a name that is not a symlink only the hash is stored, since
+/// a tree has many of them. If two names have one hash, an absent or unlisted name may appear as a file, and
+/// its row is left unchanged.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// The hashes of the names that are no links, in order.
+    /// The hashes of the names that are not symlinks, in ascending order.
     plain: Box<[u64]>,
-    links: Option<Box<Links>>,
-    /// Whether all names are here, so that one that is not is not in the directory either.
-    is_whole: bool,
+    symlinks: Option<Box<Symlinks>>,
+    /// Whether all names of the directory are listed.
+    is_complete: bool,
 }
 
-/// The links of a directory.
+/// The symlinks of a directory.
 #[derive(Debug)]
-struct Links {
-    /// In the order of their hashes.
-    table: Box<[ListedLink]>,
-    /// Names and targets, one behind the other.
+struct Symlinks {
+    /// In ascending order of the hashes.
+    table: Box<[ListedSymlink]>,
+    /// Names and targets, concatenated.
     text: Box<[u8]>,
 }
 
 #[derive(Debug)]
-struct ListedLink {
+struct ListedSymlink {
     hash: u64,
     at: u32,
     name: u16,
     target: u16,
 }
 
-/// The hash of names, with a seed of its own in each process.
+/// The hash function of names. Each process has its own seed.
 pub(super) type NameHasher = foldhash::quality::RandomState;
 
-/// Room to read directories in, used again and again.
+/// Buffers to read directories, reused from one to the next.
 pub struct Scratch {
     entries: Vec<u8>,
     path: Vec<u8>,
     target: Vec<u8>,
     plain: Vec<u64>,
-    table: Vec<ListedLink>,
+    table: Vec<ListedSymlink>,
     text: Vec<u8>,
 }
 
@@ -71,20 +70,20 @@ impl Default for Scratch {
 }
 
 impl Listing {
-    /// Reads the directory `descriptor`. `None` if it has more than `most` names.
+    /// Reads the directory that `descriptor` refers to. `None` if it has more than `max_names` names.
     pub fn read(
         descriptor: impl AsFd,
-        most: usize,
+        max_names: usize,
         hasher: &NameHasher,
         scratch: &mut Scratch,
     ) -> Result<Option<Self>, Errno> {
         scratch.clear();
         let Scratch { entries, target, plain, table, text, .. } = scratch;
-        let mut too_many = false;
-        each_name(&descriptor, entries, |name, kind| {
+        let mut is_too_large = false;
+        for_each_name(&descriptor, entries, |name, kind| {
             let bytes = name.to_bytes();
-            too_many = plain.len() + table.len() >= most;
-            if too_many {
+            is_too_large = plain.len() + table.len() >= max_names;
+            if is_too_large {
                 return Ok(ControlFlow::Break(()));
             }
             let hash = hasher.hash_one(bytes);
@@ -97,17 +96,16 @@ impl Listing {
             match link {
                 None => {}
                 Some([]) => plain.push(hash),
-                Some(target) => push_link(table, text, hash, bytes, target),
+                Some(target) => push_symlink(table, text, hash, bytes, target),
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok((!too_many).then(|| scratch.listing(true)))
+        Ok((!is_too_large).then(|| scratch.listing(true)))
     }
 
-    /// Asks for `names` of the directory at `path`, which is relative to `root`, one by one, and reads
-    /// no others. The path may lead elsewhere meanwhile. `None` if one of them is not there, or does
-    /// not let itself be asked.
-    pub fn of_names(
+    /// Looks up only `names`, one by one, in the directory at `path`, which is relative to `root`. The path
+    /// may be moved meanwhile, and lead to another directory. `None` if a name is absent, or a lookup fails.
+    pub fn look_up_names(
         root: impl AsFd,
         path: &CStr,
         names: &[&[u8]],
@@ -124,34 +122,34 @@ impl Listing {
             at.truncate(directory);
             at.extend_from_slice(name);
             at.push(0);
-            // A name with a NUL is no file's.
+            // No file has a name with a NUL.
             let path = CStr::from_bytes_with_nul(at).ok()?;
             match read_link(&root, path, target.spare_capacity_mut()).ok()?? {
                 [] => plain.push(hasher.hash_one(name)),
-                target => push_link(table, text, hasher.hash_one(name), name, target),
+                target => push_symlink(table, text, hasher.hash_one(name), name, target),
             }
         }
         Some(scratch.listing(false))
     }
 
-    /// Whether all names are here.
-    pub fn is_whole(&self) -> bool {
-        self.is_whole
+    /// Whether all names of the directory are listed.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
-    /// Whether it tells what stands at `name`, which has the hash `hash`: that of some names alone
-    /// tells nothing of others.
-    pub fn tells(&self, name: &[u8], hash: u64) -> bool {
-        self.is_whole || self.entry(name, hash) != Entry::Absent
+    /// Whether [`entry`](Self::entry) is right for `name`, which has the hash `hash`. A partial listing says
+    /// nothing about names that are not in it.
+    pub fn covers(&self, name: &[u8], hash: u64) -> bool {
+        self.is_complete || self.entry(name, hash) != Entry::Absent
     }
 
-    /// What stands at `name`, which has the hash `hash`.
+    /// What is at `name`, which has the hash `hash`.
     pub fn entry(&self, name: &[u8], hash: u64) -> Entry<&[u8]> {
-        if let Some(links) = &self.links {
-            let from = links.table.partition_point(|link| link.hash < hash);
-            for link in links.table[from..].iter().take_while(|link| link.hash == hash) {
-                let (known, target) = links.text(link);
-                if known == name {
+        if let Some(symlinks) = &self.symlinks {
+            let from = symlinks.table.partition_point(|link| link.hash < hash);
+            for link in symlinks.table[from..].iter().take_while(|link| link.hash == hash) {
+                let (listed, target) = symlinks.text(link);
+                if listed == name {
                     return Entry::Symlink(target);
                 }
             }
@@ -164,10 +162,12 @@ impl Listing {
 
     /// The memory that the names take, in bytes.
     pub fn bytes(&self) -> usize {
-        let links = self.links.as_ref().map_or(0, |links| {
-            size_of::<Links>() + links.text.len() + links.table.len() * size_of::<ListedLink>()
+        let symlinks = self.symlinks.as_ref().map_or(0, |symlinks| {
+            size_of::<Symlinks>()
+                + symlinks.text.len()
+                + symlinks.table.len() * size_of::<ListedSymlink>()
         });
-        self.plain.len() * size_of::<u64>() + links
+        self.plain.len() * size_of::<u64>() + symlinks
     }
 }
 
@@ -178,66 +178,66 @@ impl Scratch {
         self.text.clear();
     }
 
-    /// What was put in.
-    fn listing(&mut self, is_whole: bool) -> Listing {
+    /// A listing of the names collected so far.
+    fn listing(&mut self, is_complete: bool) -> Listing {
         let Self { plain, table, text, .. } = self;
         plain.sort_unstable();
         table.sort_unstable_by_key(|link| link.hash);
-        let links = (!table.is_empty()).then(|| {
-            Box::new(Links { table: table.drain(..).collect(), text: text.as_slice().into() })
+        let symlinks = (!table.is_empty()).then(|| {
+            Box::new(Symlinks { table: table.drain(..).collect(), text: text.as_slice().into() })
         });
-        Listing { plain: plain.as_slice().into(), links, is_whole }
+        Listing { plain: plain.as_slice().into(), symlinks, is_complete }
     }
 }
 
-fn push_link(
-    table: &mut Vec<ListedLink>,
+fn push_symlink(
+    table: &mut Vec<ListedSymlink>,
     text: &mut Vec<u8>,
     hash: u64,
     name: &[u8],
     target: &[u8],
 ) {
     let at = text.len() as u32;
-    table.push(ListedLink { hash, at, name: name.len() as u16, target: target.len() as u16 });
+    table.push(ListedSymlink { hash, at, name: name.len() as u16, target: target.len() as u16 });
     text.extend_from_slice(name);
     text.extend_from_slice(target);
 }
 
-impl Links {
-    /// The name and the target of a link.
-    fn text(&self, link: &ListedLink) -> (&[u8], &[u8]) {
+impl Symlinks {
+    /// The name and the target of a symlink.
+    fn text(&self, link: &ListedSymlink) -> (&[u8], &[u8]) {
         let (name, rest) = self.text[link.at as usize..].split_at(link.name as usize);
         (name, &rest[..link.target as usize])
     }
 }
 
-/// Calls `tell` with each name of a directory and what it is, but for `.` and `..`, until it breaks.
+/// Calls `visit` with each name of a directory and its type, except `.` and `..`, until `visit` breaks.
 #[cfg(target_os = "linux")]
-fn each_name(
+fn for_each_name(
     descriptor: impl AsFd,
     entries: &mut Vec<u8>,
-    mut tell: impl FnMut(&CStr, FileType) -> Result<ControlFlow<()>, Errno>,
+    mut visit: impl FnMut(&CStr, FileType) -> Result<ControlFlow<()>, Errno>,
 ) -> Result<(), Errno> {
-    // The system call itself, with room that is used again: there are thousands of small directories.
+    // The system call itself with a reused buffer: there are thousands of small directories.
     let mut directory = rustix::fs::RawDir::new(descriptor, entries.spare_capacity_mut());
     while let Some(entry) = directory.next() {
         let entry = entry?;
-        if !is_dot(entry.file_name()) && tell(entry.file_name(), entry.file_type())?.is_break() {
+        if !is_dot(entry.file_name()) && visit(entry.file_name(), entry.file_type())?.is_break() {
             break;
         }
     }
     Ok(())
 }
 
-/// The same where the system call is not to be had.
+/// The same, where the system call does not exist.
 #[cfg(any(test, not(target_os = "linux")))]
-fn each_name_of_dir(
+fn for_each_name_of_dir(
     descriptor: impl AsFd,
-    mut tell: impl FnMut(&CStr, FileType) -> Result<ControlFlow<()>, Errno>,
+    mut visit: impl FnMut(&CStr, FileType) -> Result<ControlFlow<()>, Errno>,
 ) -> Result<(), Errno> {
     for entry in rustix::fs::Dir::read_from(descriptor)? {
         let entry = entry?;
-        if !is_dot(entry.file_name()) && tell(entry.file_name(), entry.file_type())?.is_break() {
+        if !is_dot(entry.file_name()) && visit(entry.file_name(), entry.file_type())?.is_break() {
             break;
         }
     }
@@ -245,19 +245,19 @@ fn each_name_of_dir(
 }
 
 #[cfg(not(target_os = "linux"))]
-fn each_name(
+fn for_each_name(
     descriptor: impl AsFd,
     _entries: &mut Vec<u8>,
-    tell: impl FnMut(&CStr, FileType) -> Result<ControlFlow<()>, Errno>,
+    visit: impl FnMut(&CStr, FileType) -> Result<ControlFlow<()>, Errno>,
 ) -> Result<(), Errno> {
-    each_name_of_dir(descriptor, tell)
+    for_each_name_of_dir(descriptor, visit)
 }
 
 fn is_dot(name: &CStr) -> bool {
     matches!(name.to_bytes(), b"." | b"..")
 }
 
-/// The target of the link `name` in a directory: empty if it is no link, `None` if it is gone.
+/// The target of the symlink `name` in a directory. Empty if it is not a symlink, `None` if it is absent.
 fn read_link<'b>(
     descriptor: impl AsFd,
     name: &CStr,
@@ -277,13 +277,14 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn a_listing_tells_links_from_other_names() {
+    fn a_listing_distinguishes_symlinks_files_and_absent_names() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("file"), "").unwrap();
         symlink("some/where", directory.path().join("link")).unwrap();
         let descriptor = std::fs::File::open(directory.path()).unwrap();
         let hasher = NameHasher::default();
-        let read = |most| Listing::read(&descriptor, most, &hasher, &mut Scratch::default());
+        let read =
+            |max_names| Listing::read(&descriptor, max_names, &hasher, &mut Scratch::default());
         let listing = read(2).unwrap().unwrap();
         let entry = |name: &[u8]| listing.entry(name, hasher.hash_one(name));
         assert_eq!(entry(b"file"), Entry::Plain(()));
@@ -303,20 +304,20 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_of_listing_tell_the_same() {
+    fn both_ways_of_reading_a_directory_give_the_same_names() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("directory")).unwrap();
         std::fs::write(directory.path().join("file"), "").unwrap();
         symlink("file", directory.path().join("link")).unwrap();
         let descriptor = std::fs::File::open(directory.path()).unwrap();
         let (mut one, mut other) = (Vec::new(), Vec::new());
-        each_name_of_dir(&descriptor, |name, kind| {
+        for_each_name_of_dir(&descriptor, |name, kind| {
             one.push((name.to_owned(), kind));
             Ok(ControlFlow::Continue(()))
         })
         .unwrap();
         let descriptor = std::fs::File::open(directory.path()).unwrap();
-        each_name(&descriptor, &mut Vec::with_capacity(32 << 10), |name, kind| {
+        for_each_name(&descriptor, &mut Vec::with_capacity(32 << 10), |name, kind| {
             other.push((name.to_owned(), kind));
             Ok(ControlFlow::Continue(()))
         })

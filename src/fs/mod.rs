@@ -1,6 +1,6 @@
-//! Trees on a file system: directories, their links, and what is remembered of them.
+//! Trees on a file system: directories, their symlinks, and the cache of both.
 //!
-//! Knows system calls and the rule for when a remembered directory may be used. Knows nothing of specs.
+//! Knows system calls, and the rule for when a cached directory may be used. Must not know specs.
 
 mod cache;
 mod listing;

@@ -1,6 +1,6 @@
-//! By which path each directory of a view was reached.
+//! The path by which a view reached each of its directories.
 //!
-//! Knows directories by numbers, and the names between them; must not know what stands there.
+//! Knows directories by number, and the names between them; must not know what is in a directory.
 
 use std::ffi::CStr;
 use std::hash::BuildHasher;
@@ -10,119 +10,120 @@ use hashbrown::HashTable;
 
 use crate::resolve::Directory;
 
-/// The first directory of every view.
+/// The root of a view, which is its first directory.
 pub(super) const ROOT: Directory = Directory(0);
 
 /// How a directory was reached.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reached {
     Root,
+    /// As `/`.
     Top,
-    /// The directory that another is in, where its name is not known.
+    /// As `..` of a directory.
     Above(Directory),
+    /// By its name in a directory.
     In(Directory, Name),
 }
 
-/// A name that was kept.
+/// A name in `Paths::names`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Name {
     at: u32,
     len: u32,
 }
 
-/// How all directories were reached, the root first.
+/// How each directory was reached, by number.
 pub(super) struct Paths {
-    places: Vec<Reached>,
+    reached: Vec<Reached>,
     names: Vec<u8>,
-    /// Directories that were entered, by the directory that they are in and their name there.
-    by_place: HashTable<Directory>,
+    /// Directories that were reached by a name, by their parent and that name.
+    by_name: HashTable<Directory>,
     hasher: RandomState,
 }
 
 impl Paths {
-    /// The root alone.
+    /// Paths with only the root.
     pub(super) fn new() -> Self {
         Self {
-            places: vec![Reached::Root],
+            reached: vec![Reached::Root],
             names: Vec::new(),
-            by_place: HashTable::new(),
+            by_name: HashTable::new(),
             hasher: RandomState::default(),
         }
     }
 
     /// How `directory` was reached.
-    pub(super) fn place(&self, directory: Directory) -> Reached {
-        self.places[directory.0 as usize]
+    pub(super) fn reached(&self, directory: Directory) -> Reached {
+        self.reached[directory.0 as usize]
     }
 
-    /// The directory that was entered as `name` in `parent`.
-    pub(super) fn at(&self, parent: Directory, name: &[u8]) -> Option<Directory> {
-        let same = |directory: &Directory| match self.place(*directory) {
-            Reached::In(known, at) => known == parent && self.text(at) == name,
+    /// The directory that was reached as `name` in `parent`.
+    pub(super) fn child(&self, parent: Directory, name: &[u8]) -> Option<Directory> {
+        let same = |directory: &Directory| match self.reached(*directory) {
+            Reached::In(above, at) => above == parent && self.text(at) == name,
             _ => false,
         };
-        self.by_place.find(hash(&self.hasher, parent, name), same).copied()
+        self.by_name.find(hash(&self.hasher, parent, name), same).copied()
     }
 
-    /// The directory that `/` is, if it was entered.
+    /// The directory that was reached as `/`.
     pub(super) fn top(&self) -> Option<Directory> {
-        let at = self.places.iter().position(|place| *place == Reached::Top)?;
+        let at = self.reached.iter().position(|how| *how == Reached::Top)?;
         Some(Directory(at as u32))
     }
 
-    /// Keeps a name.
-    pub(super) fn keep(&mut self, name: &[u8]) -> Name {
+    /// Stores a name.
+    pub(super) fn add_name(&mut self, name: &[u8]) -> Name {
         let at = self.names.len() as u32;
         self.names.extend_from_slice(name);
         Name { at, len: name.len() as u32 }
     }
 
-    /// The text of a name that was kept.
+    /// The text of a stored name.
     pub(super) fn text(&self, name: Name) -> &[u8] {
         text(&self.names, name)
     }
 
-    /// Makes room for so many more directories.
+    /// Reserves memory for `directories` more directories.
     pub(super) fn reserve(&mut self, directories: usize) {
-        let Self { places, names, by_place, hasher } = self;
-        places.reserve(directories);
-        by_place.reserve(directories, |directory| {
-            hash_place(hasher, names, places[directory.0 as usize])
+        let Self { reached, names, by_name, hasher } = self;
+        reached.reserve(directories);
+        by_name.reserve(directories, |directory| {
+            hash_reached(hasher, names, reached[directory.0 as usize])
         });
     }
 
-    /// A directory that was reached for the first time.
-    pub(super) fn add(&mut self, place: Reached) -> Directory {
-        let directory = Directory(self.places.len() as u32);
-        self.places.push(place);
-        if let Reached::In(..) = place {
-            let Self { places, names, by_place, hasher } = self;
-            by_place.insert_unique(hash_place(hasher, names, place), directory, |directory| {
-                hash_place(hasher, names, places[directory.0 as usize])
+    /// Adds a directory that was reached for the first time.
+    pub(super) fn add(&mut self, how: Reached) -> Directory {
+        let directory = Directory(self.reached.len() as u32);
+        self.reached.push(how);
+        if let Reached::In(..) = how {
+            let Self { reached, names, by_name, hasher } = self;
+            by_name.insert_unique(hash_reached(hasher, names, how), directory, |directory| {
+                hash_reached(hasher, names, reached[directory.0 as usize])
             });
         }
         directory
     }
 
-    /// Puts the path of a directory into `path`, with a NUL behind it: relative to the root, or
-    /// absolute.
-    pub(super) fn put(&self, place: Reached, path: &mut Vec<u8>) {
-        match place {
-            Reached::Root => self.put_name(ROOT, b"", path),
+    /// Writes the path of a directory and a NUL to `path`. The path is relative to the root, or absolute.
+    pub(super) fn write_path(&self, how: Reached, path: &mut Vec<u8>) {
+        match how {
+            Reached::Root => self.write_entry_path(ROOT, b"", path),
             Reached::Top => {
                 path.clear();
                 path.extend_from_slice(b"/\0");
             }
-            Reached::Above(directory) => self.put_name(directory, b"..", path),
-            Reached::In(directory, name) => self.put_name(directory, self.text(name), path),
+            Reached::Above(directory) => self.write_entry_path(directory, b"..", path),
+            Reached::In(directory, name) => self.write_entry_path(directory, self.text(name), path),
         }
     }
 
-    /// Puts the path of `name` in `directory` into `path`, with a NUL behind it: relative to the root,
-    /// or absolute. An empty name stands for the directory itself.
-    pub(super) fn put_name(&self, directory: Directory, name: &[u8], path: &mut Vec<u8>) {
+    /// Writes the path of `name` in `directory` and a NUL to `path`. The path is relative to the root, or
+    /// absolute. With an empty name it is the path of the directory itself.
+    pub(super) fn write_entry_path(&self, directory: Directory, name: &[u8], path: &mut Vec<u8>) {
         path.clear();
-        self.put_directory(directory, path);
+        self.write_directory(directory, path);
         if !name.is_empty() {
             push(path, name);
         }
@@ -132,16 +133,16 @@ impl Paths {
         path.push(0);
     }
 
-    fn put_directory(&self, directory: Directory, path: &mut Vec<u8>) {
-        match self.place(directory) {
+    fn write_directory(&self, directory: Directory, path: &mut Vec<u8>) {
+        match self.reached(directory) {
             Reached::Root => {}
             Reached::Top => path.push(b'/'),
             Reached::Above(inner) => {
-                self.put_directory(inner, path);
+                self.write_directory(inner, path);
                 push(path, b"..");
             }
             Reached::In(parent, name) => {
-                self.put_directory(parent, path);
+                self.write_directory(parent, path);
                 push(path, self.text(name));
             }
         }
@@ -159,9 +160,9 @@ fn text(names: &[u8], name: Name) -> &[u8] {
     &names[name.at as usize..(name.at + name.len) as usize]
 }
 
-/// The hash of a place below another directory: there are no others among `Paths::by_place`.
-fn hash_place(hasher: &RandomState, names: &[u8], place: Reached) -> u64 {
-    match place {
+/// The hash of a directory that was reached by a name. `Paths::by_name` has no others.
+fn hash_reached(hasher: &RandomState, names: &[u8], how: Reached) -> u64 {
+    match how {
         Reached::In(parent, name) => hash(hasher, parent, text(names, name)),
         Reached::Root | Reached::Top | Reached::Above(_) => 0,
     }
@@ -171,26 +172,26 @@ fn hash(hasher: &RandomState, parent: Directory, name: &[u8]) -> u64 {
     hasher.hash_one((parent, name))
 }
 
-/// A path that `Paths` put: it has a NUL at its end, and none before, since no name has one.
+/// A path that `Paths` wrote. Its only NUL is at its end, since no name has one.
 pub(super) fn c_str(path: &[u8]) -> &CStr {
     CStr::from_bytes_until_nul(path).unwrap_or_default()
 }
 
-/// The path of the name that was asked for last.
+/// A buffer for the path of an entry. Consecutive entries of one directory share the directory's path.
 #[derive(Default)]
-pub(super) struct LastPath {
+pub(super) struct EntryPath {
     text: Vec<u8>,
-    /// The directory whose path stands at the head of `text`, and how long it is.
+    /// The directory whose path is at the head of `text`, and the length of that path.
     parent: Option<(Directory, usize)>,
 }
 
-impl LastPath {
-    /// The path of `name` in `parent`. Those of one directory mostly stand together.
+impl EntryPath {
+    /// The path of `name` in `parent`.
     pub(super) fn of(&mut self, paths: &Paths, parent: Directory, name: &[u8]) -> &CStr {
         let length = match self.parent {
             Some((last, length)) if last == parent => length,
             _ => {
-                paths.put_name(parent, b"", &mut self.text);
+                paths.write_entry_path(parent, b"", &mut self.text);
                 self.text.len() - 1
             }
         };

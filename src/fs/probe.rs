@@ -1,7 +1,7 @@
-//! The system calls: one directory or one name at a time, from any thread.
+//! The system calls, for one directory or one name at a time, from any thread.
 //!
-//! Knows what the kernel says, and what may be remembered of it; must not know what a request has
-//! asked before.
+//! Knows the kernel's answers, and what of them may be cached; must not know the earlier questions of a
+//! request.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,92 +10,91 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 
-use super::cache::{Cache, CachedDirectory, Identity, LookedUp, Moment, Origin, Stamp};
+use super::cache::{Cache, CachedDirectory, Identity, LookupResult, Moment, Origin, Stamp};
 use super::listing::{Listing, Scratch};
 use crate::resolve::{Entry, Wanted};
 
-/// How directories are opened.
+/// The flags to open a directory for reading.
 pub(super) const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// How directories are opened that are asked for names: that takes no right to read them.
+/// The flags to open a directory for lookups of names, which need no read permission.
 #[cfg(target_os = "linux")]
-const BESIDE: OFlags = DIRECTORY.union(OFlags::PATH);
+const SEARCH_ONLY: OFlags = DIRECTORY.union(OFlags::PATH);
 #[cfg(not(target_os = "linux"))]
-const BESIDE: OFlags = DIRECTORY;
+const SEARCH_ONLY: OFlags = DIRECTORY;
 
-/// A look-up costs about as much as listing this many names: where more stand beside each name that
-/// is asked for, the names are looked up.
-const NAMES_PER_LOOK_UP: usize = 8;
-/// A listing of this many names is always worth it.
-const SMALL: usize = 1024;
-/// In a sandbox every name is a link, mostly, so that a listing takes four system calls more than
-/// looking up the names that are asked for. Beyond this many names that is not worth the risk that
-/// they are files after all.
-const FEW: usize = 32;
-/// How much of what `stat` gives as the size of a directory one name takes at most, in bytes.
-const NAME_BYTES: usize = 40;
+/// A lookup costs about as much as listing this many names. If a directory has more names for each wanted
+/// name, the names are looked up.
+const NAMES_PER_LOOKUP: usize = 8;
+/// A directory with at most this many names is always listed.
+const ALWAYS_LISTED: usize = 1024;
+/// In a sandbox, names of a directory up to this many are looked up instead of listed. Most names of a sandbox
+/// are symlinks, and then a listing takes four system calls more than the lookups. With more names this gain
+/// is not worth the cost if they are files after all.
+const MAX_SANDBOX_LOOKUPS: usize = 32;
+/// The most bytes that one name adds to the `st_size` of a directory.
+const MAX_BYTES_PER_NAME: usize = 40;
 
-/// The most that a link holds, in bytes, and one more: PATH_MAX where it is largest.
+/// The longest target of a symlink in bytes, and one more: the largest PATH_MAX of any system.
 const LONGEST_TARGET: usize = 4096;
 
-/// Asks the file system, by paths relative to a root.
+/// Asks the file system about paths relative to a root.
 pub(super) struct Probe<'c> {
     pub cache: &'c Cache,
     cancelled: &'c (dyn Fn() -> bool + Sync),
     root: OwnedFd,
-    /// When the request began: what is read is read later than this.
+    /// When the request began. Every read begins later.
     started: Moment,
-    /// Nothing was remembered when the request began: asking the cache first would be in vain.
+    /// The cache was empty when the request began: a lookup in it would find nothing.
     cold: bool,
 }
 
-/// What is to be expected of a directory that is asked for.
+/// What to expect of a directory before it is probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// Nothing.
+    /// It may be cached.
     Unknown,
-    /// Nobody has asked for it before: nothing is lost by opening it to find out.
+    /// It is probably not cached, so it is opened without a `stat` first.
     New,
-    /// It lies in a sandbox: it was made for this request, most likely, and nobody will ask for it
-    /// again.
+    /// It is in a sandbox: it was probably made for this request alone.
     Sandboxed,
 }
 
-/// What stands at a location.
+/// What `stat` found at a location.
 pub(super) enum StatResult {
     /// A directory.
-    Directory(FoundDirectory),
-    /// Anything else, or nothing.
-    Other(LookedUp),
-    /// The directory that it is in does not let itself be asked.
-    Unknown(Errno),
+    Directory(ProbedDirectory),
+    /// Not a directory, or nothing.
+    Other(LookupResult),
+    /// Permission denied: the parent directory cannot be searched.
+    Unsearchable(Errno),
 }
 
-/// What asking for a directory gave.
-pub(super) struct FoundDirectory {
-    /// Which directory it is.
+/// A directory that was probed.
+pub(super) struct ProbedDirectory {
+    /// Its identity.
     pub identity: Identity,
-    /// What is known of it.
-    pub known: Arc<CachedDirectory>,
-    /// Where that comes from.
+    /// Its known names.
+    pub cached: Arc<CachedDirectory>,
+    /// Where these come from.
     pub origin: Origin,
 }
 
-/// Why there is no answer.
-pub(super) enum Trouble {
+/// Why a probe failed.
+pub(super) enum ProbeError {
     /// The request was cancelled.
     Cancelled,
-    /// The system said so.
+    /// A system call failed.
     Errno(Errno),
 }
 
-impl From<Errno> for Trouble {
+impl From<Errno> for ProbeError {
     fn from(errno: Errno) -> Self {
         Self::Errno(errno)
     }
 }
 
-/// What the system said, in its words.
+/// Errno's phrase.
 pub(super) fn reason(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();
     match text.split_once(" (os error") {
@@ -104,18 +103,18 @@ pub(super) fn reason(errno: Errno) -> String {
     }
 }
 
-/// A directory is listed up to this many names, if `asked` of them will be asked for.
-fn most(asked: u32) -> usize {
-    SMALL + asked as usize * NAMES_PER_LOOK_UP
+/// A directory of which `asked` names are wanted is listed if it has at most this many names.
+fn max_names(asked: u32) -> usize {
+    ALWAYS_LISTED + asked as usize * NAMES_PER_LOOKUP
 }
 
-/// Whether a directory has more names than that by the size that `stat` gives.
+/// Whether a directory has more names than that, by its `st_size`.
 fn is_large(stat: &Stat, asked: u32) -> bool {
-    stat.st_size as usize / NAME_BYTES > most(asked)
+    stat.st_size as usize / MAX_BYTES_PER_NAME > max_names(asked)
 }
 
 impl<'c> Probe<'c> {
-    /// Asks below the directory `root`.
+    /// A probe of the tree below the directory `root`.
     pub(super) fn new(
         root: OwnedFd,
         cache: &'c Cache,
@@ -124,92 +123,96 @@ impl<'c> Probe<'c> {
         Self { cache, cancelled, root, started: Moment::now(), cold: cache.is_empty() }
     }
 
-    /// The directory at `path`, of which `asked` names will be asked for: as it is remembered, or read.
+    /// The directory at `path`, of which `asked` names are wanted, from the cache or read.
     pub(super) fn read_dir_cached(
         &self,
         path: &CStr,
         asked: u32,
         expected: Expected,
         scratch: &mut Scratch,
-    ) -> Result<FoundDirectory, Trouble> {
+    ) -> Result<ProbedDirectory, ProbeError> {
         if (self.cancelled)() {
-            return Err(Trouble::Cancelled);
+            return Err(ProbeError::Cancelled);
         }
         if !self.cold && expected != Expected::New {
             let stat = statat(&self.root, path, AtFlags::empty())?;
-            if let Some(found) = self.remembered(&stat, asked) {
+            if let Some(found) = self.cached(&stat, asked) {
                 return Ok(found);
             }
         }
-        self.read(path, asked, scratch)
+        self.read_dir(path, asked, scratch)
     }
 
-    /// What stands at the location `path` in a sandbox.
+    /// What is at the location `path` in a sandbox.
     pub(super) fn stat_entry(
         &self,
         path: &CStr,
         wanted: &Wanted<'_>,
         scratch: &mut Scratch,
-    ) -> Result<StatResult, Trouble> {
+    ) -> Result<StatResult, ProbeError> {
         if (self.cancelled)() {
-            return Err(Trouble::Cancelled);
+            return Err(ProbeError::Cancelled);
         }
         let stat = match statat(&self.root, path, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => {
                 return Ok(StatResult::Other(Entry::Absent));
             }
-            Err(errno @ (Errno::ACCESS | Errno::PERM)) => return Ok(StatResult::Unknown(errno)),
+            Err(errno @ (Errno::ACCESS | Errno::PERM)) => {
+                return Ok(StatResult::Unsearchable(errno));
+            }
             Err(other) => return Err(other.into()),
         };
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {}
             FileType::Symlink => {
-                let seen = self.look_up(self.root(), path, &mut Vec::new())?;
-                return Ok(StatResult::Other(seen));
+                let result = self.lookup(self.root(), path, &mut Vec::new())?;
+                return Ok(StatResult::Other(result));
             }
             _ => return Ok(StatResult::Other(Entry::Plain(()))),
         }
-        if let Some(found) = self.remembered(&stat, wanted.asked) {
+        if let Some(found) = self.cached(&stat, wanted.asked) {
             return Ok(StatResult::Directory(found));
         }
         let stamp = Stamp::new(&stat);
-        // A directory that was met before is here to stay, and worth reading.
-        if wanted.names.len() > FEW || self.by_look_ups(stamp).1 == Origin::Memory {
-            return self.read(path, wanted.asked, scratch).map(StatResult::Directory);
+        // A directory that an earlier request visited is likely to stay, and worth reading.
+        if wanted.names.len() > MAX_SANDBOX_LOOKUPS || self.unlisted(stamp).1 == Origin::Cached {
+            return self.read_dir(path, wanted.asked, scratch).map(StatResult::Directory);
         }
-        let names = Listing::of_names(&self.root, path, wanted.names, self.cache.names(), scratch);
+        let names =
+            Listing::look_up_names(&self.root, path, wanted.names, self.cache.names(), scratch);
         let Some(names) = names else {
-            return self.read(path, wanted.asked, scratch).map(StatResult::Directory);
+            return self.read_dir(path, wanted.asked, scratch).map(StatResult::Directory);
         };
-        // The path may have led elsewhere: only this request may believe what was seen there.
-        let known = Arc::new(CachedDirectory::listed(stamp, names));
-        let found =
-            FoundDirectory { identity: stamp.identity, known, origin: Origin::FirstReading };
+        // The path may have led to another directory meanwhile: only this request may use the result.
+        let cached = Arc::new(CachedDirectory::listed(stamp, names));
+        let found = ProbedDirectory { identity: stamp.identity, cached, origin: Origin::FirstRead };
         Ok(StatResult::Directory(found))
     }
 
-    /// What is remembered of a directory of which `asked` names will be asked for, if it will do.
-    fn remembered(&self, stat: &Stat, asked: u32) -> Option<FoundDirectory> {
+    /// The cached directory, if it is sufficient for lookups of `asked` names.
+    fn cached(&self, stat: &Stat, asked: u32) -> Option<ProbedDirectory> {
         if self.cold {
             return None;
         }
         let stamp = Stamp::new(stat);
-        let enough = |known: &CachedDirectory| known.will_do(most(asked)) || is_large(stat, asked);
-        let known = self.cache.get(&stamp, enough)?;
-        Some(FoundDirectory { identity: stamp.identity, known, origin: Origin::Memory })
+        let is_sufficient = |cached: &CachedDirectory| {
+            cached.is_listed_up_to(max_names(asked)) || is_large(stat, asked)
+        };
+        let cached = self.cache.get(&stamp, is_sufficient)?;
+        Some(ProbedDirectory { identity: stamp.identity, cached, origin: Origin::Cached })
     }
 
-    /// The directory at `path`, read unless somebody else does.
-    fn read(
+    /// Reads the directory at `path`, unless another request does so at the same time or has done so.
+    fn read_dir(
         &self,
         path: &CStr,
         asked: u32,
         scratch: &mut Scratch,
-    ) -> Result<FoundDirectory, Trouble> {
+    ) -> Result<ProbedDirectory, ProbeError> {
         let directory = match openat(&self.root, path, DIRECTORY, Mode::empty()) {
             Ok(directory) => directory,
-            // It may still let its names be looked up, which takes no descriptor either.
+            // Lookups may still work: they need neither read permission nor a descriptor.
             Err(Errno::ACCESS | Errno::PERM | Errno::MFILE | Errno::NFILE) => {
                 return self.stat_dir(path);
             }
@@ -217,50 +220,51 @@ impl<'c> Probe<'c> {
         };
         let stat = fstat(&directory)?;
         let stamp = Stamp::new(&stat);
-        let (most, is_large) = (most(asked), is_large(&stat, asked));
-        let enough = |known: &CachedDirectory| known.will_do(most) || is_large;
+        let (max_names, is_large) = (max_names(asked), is_large(&stat, asked));
+        let is_sufficient =
+            |cached: &CachedDirectory| cached.is_listed_up_to(max_names) || is_large;
         let read = || -> Result<CachedDirectory, Errno> {
             if is_large {
-                return Ok(CachedDirectory::by_look_ups(stamp));
+                return Ok(CachedDirectory::unlisted(stamp));
             }
-            Ok(match Listing::read(&directory, most, self.cache.names(), scratch)? {
+            Ok(match Listing::read(&directory, max_names, self.cache.names(), scratch)? {
                 Some(listing) => CachedDirectory::listed(stamp, listing),
-                None => CachedDirectory::too_large(stamp, most),
+                None => CachedDirectory::too_large(stamp, max_names),
             })
         };
-        let (known, origin) = self.cache.get_or_read(stamp, self.started, enough, read)?;
-        Ok(FoundDirectory { identity: stamp.identity, known, origin })
+        let (cached, origin) = self.cache.get_or_read(stamp, self.started, is_sufficient, read)?;
+        Ok(ProbedDirectory { identity: stamp.identity, cached, origin })
     }
 
     /// The directory at `path` by one `stat`, without reading it.
-    pub(super) fn stat_dir(&self, path: &CStr) -> Result<FoundDirectory, Trouble> {
+    pub(super) fn stat_dir(&self, path: &CStr) -> Result<ProbedDirectory, ProbeError> {
         if (self.cancelled)() {
-            return Err(Trouble::Cancelled);
+            return Err(ProbeError::Cancelled);
         }
         let stat = statat(&self.root, path, AtFlags::empty())?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
             return Err(Errno::NOTDIR.into());
         }
         let stamp = Stamp::new(&stat);
-        let (known, origin) = self.by_look_ups(stamp);
-        Ok(FoundDirectory { identity: stamp.identity, known, origin })
+        let (cached, origin) = self.unlisted(stamp);
+        Ok(ProbedDirectory { identity: stamp.identity, cached, origin })
     }
 
-    /// What is known of the directory with `stamp`, which is asked for a few names only.
-    pub(super) fn by_look_ups(&self, stamp: Stamp) -> (Arc<CachedDirectory>, Origin) {
-        let read = || Ok::<_, std::convert::Infallible>(CachedDirectory::by_look_ups(stamp));
+    /// The directory with `stamp`, from the cache or without a listing.
+    pub(super) fn unlisted(&self, stamp: Stamp) -> (Arc<CachedDirectory>, Origin) {
+        let read = || Ok::<_, std::convert::Infallible>(CachedDirectory::unlisted(stamp));
         match self.cache.get_or_read(stamp, self.started, |_| true, read) {
-            Ok(known) => known,
+            Ok(cached) => cached,
             Err(never) => match never {},
         }
     }
 
-    /// Opens the directory at `path` to look names up in it, if it is still the one that `known` tells
-    /// of. The path may lead elsewhere by now: what is seen there must not be remembered of it.
-    pub(super) fn open(&self, path: &CStr, known: &CachedDirectory) -> Option<OwnedFd> {
-        let directory = openat(&self.root, path, BESIDE, Mode::empty()).ok()?;
+    /// Opens the directory at `path` for lookups, if its stamp is still that of `cached`. If the path leads to
+    /// another directory by now, lookups there must not be added to `cached`.
+    pub(super) fn open_unchanged(&self, path: &CStr, cached: &CachedDirectory) -> Option<OwnedFd> {
+        let directory = openat(&self.root, path, SEARCH_ONLY, Mode::empty()).ok()?;
         let stat = fstat(&directory).ok()?;
-        (Stamp::new(&stat) == known.stamp).then_some(directory)
+        (Stamp::new(&stat) == cached.stamp).then_some(directory)
     }
 
     /// The directory that all paths are relative to.
@@ -268,13 +272,13 @@ impl<'c> Probe<'c> {
         self.root.as_fd()
     }
 
-    /// What stands at `path`, relative to the directory `from`.
-    pub(super) fn look_up(
+    /// What is at `path`, relative to the directory `from`.
+    pub(super) fn lookup(
         &self,
         from: BorrowedFd<'_>,
         path: &CStr,
         text: &mut Vec<u8>,
-    ) -> Result<LookedUp, Trouble> {
+    ) -> Result<LookupResult, ProbeError> {
         text.clear();
         text.reserve(LONGEST_TARGET);
         match readlinkat_raw(from, path, text.spare_capacity_mut()) {

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::{Cache, View};
 use crate::resolve::{Directory, Entered, Entry, Tree, Wanted};
 
-/// A tree that `plant` made, left alone long enough for it to be remembered.
+/// A tree made by `plant`, unchanged for long enough to be cached.
 fn settled(plant: impl Fn(&Path)) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     plant(root.path());
@@ -21,17 +21,17 @@ fn settled(plant: impl Fn(&Path)) -> TempDir {
     root
 }
 
-/// The tree as a request sees it that begins now.
+/// The view of a request that begins now.
 fn request<'c>(root: &TempDir, cache: &'c Cache) -> View<'c> {
     View::new(root.path(), false, cache, &|| false).unwrap()
 }
 
-/// The same, for a request whose sandbox it is.
+/// The view of a request that has the tree as its sandbox.
 fn sandboxed<'c>(root: &TempDir, cache: &'c Cache) -> View<'c> {
     View::new(root.path(), true, cache, &|| false).unwrap()
 }
 
-/// Enters the directory `name`, of which `names` will be asked for.
+/// Enters the directory `name`, of which `names` are wanted.
 fn enter_for(view: &mut View<'_>, name: &str, names: &[&[u8]]) -> Directory {
     let wanted =
         Wanted { parent: view.root(), name: name.as_bytes(), asked: names.len() as u32, names };
@@ -52,7 +52,7 @@ fn enter(view: &mut View<'_>, path: &str) -> Directory {
 }
 
 #[test]
-fn a_name_looked_up_while_its_directory_is_moved_is_not_taken_for_one_of_the_directory_later() {
+fn a_lookup_while_directories_are_moved_is_not_cached_for_the_wrong_directory() {
     let root = settled(|root| {
         for (directory, target) in [("one/in", "first"), ("two/in", "second")] {
             fs::create_dir_all(root.join(directory)).unwrap();
@@ -66,7 +66,7 @@ fn a_name_looked_up_while_its_directory_is_moved_is_not_taken_for_one_of_the_dir
     for (from, to) in [("one", "aside"), ("two", "one"), ("aside", "two")] {
         fs::rename(at(from), at(to)).unwrap();
     }
-    // This request may see it either way.
+    // Both results are right for this request.
     during.entry(directory, b"link").unwrap();
 
     let mut after = request(&root, &cache);
@@ -81,7 +81,7 @@ fn a_name_looked_up_while_its_directory_is_moved_is_not_taken_for_one_of_the_dir
 }
 
 #[test]
-fn a_directory_of_which_few_names_are_asked_for_is_not_read_again_to_find_that_it_is_large() {
+fn a_directory_that_is_known_to_be_too_large_to_list_is_not_read_again() {
     let root = settled(|root| {
         fs::create_dir(root.join("large")).unwrap();
         for name in 0..1_500 {
@@ -99,18 +99,18 @@ fn a_directory_of_which_few_names_are_asked_for_is_not_read_again_to_find_that_i
 }
 
 #[test]
-fn a_sandbox_tells_of_every_name_what_another_tree_tells() {
+fn a_sandbox_gives_the_same_entries_as_another_tree() {
     let root = settled(|root| {
         fs::create_dir_all(root.join("directory/inner")).unwrap();
         fs::write(root.join("directory/file"), "").unwrap();
         symlink("target", root.join("directory/link")).unwrap();
     });
-    // Whatever was asked for beforehand.
+    // The result does not depend on the names that were wanted before.
     let more = [vec!["link", "none"], vec!["file", "a\0b", ""], vec!["file"; 33]];
     for names in [vec![], vec!["file"], vec!["link", "link"]].into_iter().chain(more) {
         let names: Vec<_> = names.into_iter().map(str::as_bytes).collect();
         let cache = Cache::new(Cache::DEFAULT_LIMIT);
-        // In a sandbox that is kept, the second request reads what the first looked up.
+        // If the sandbox persists, the second request reads the directory in which the first looked names up.
         for begin in [sandboxed, sandboxed, sandboxed, request] {
             let mut view = begin(&root, &cache);
             let directory = enter_for(&mut view, "directory", &names);
@@ -127,7 +127,7 @@ fn a_sandbox_tells_of_every_name_what_another_tree_tells() {
 }
 
 #[test]
-fn a_sandbox_tells_what_stands_where_directories_are_wanted() {
+fn a_sandbox_gives_what_is_at_the_locations_of_wanted_directories() {
     let root = settled(|root| {
         fs::create_dir_all(root.join("directory/inner")).unwrap();
         fs::write(root.join("directory/file"), "").unwrap();
@@ -144,16 +144,16 @@ fn a_sandbox_tells_what_stands_where_directories_are_wanted() {
                 asked: 0,
                 names: &[],
             });
-            // Asked once more, it says the same.
+            // The second result is the same.
             for _ in 0..2 {
-                let met = view.enter_all(&wanted).unwrap();
-                assert!(matches!(met[0], Entry::Plain(Entered::Directory(_))), "{met:?}");
+                let entries = view.enter_all(&wanted).unwrap();
+                assert!(matches!(entries[0], Entry::Plain(Entered::Directory(_))), "{entries:?}");
                 let others = [
                     Entry::Plain(Entered::NotADirectory),
                     Entry::Symlink(b"inner".into()),
                     Entry::Absent,
                 ];
-                assert_eq!(met[1..], others);
+                assert_eq!(entries[1..], others);
             }
             assert_eq!(view.entry(parent, b"inner").unwrap(), Entry::Plain(()));
             assert_eq!(view.entry(parent, b"file").unwrap(), Entry::Plain(()));
@@ -164,7 +164,7 @@ fn a_sandbox_tells_what_stands_where_directories_are_wanted() {
 }
 
 #[test]
-fn a_directory_of_a_sandbox_that_is_kept_is_read_the_second_time_and_known_the_third() {
+fn a_directory_of_a_persistent_sandbox_is_read_by_the_second_request_and_cached_for_the_third() {
     let root = settled(|root| {
         fs::create_dir(root.join("directory")).unwrap();
         symlink("target", root.join("directory/link")).unwrap();
@@ -178,8 +178,8 @@ fn a_directory_of_a_sandbox_that_is_kept_is_read_the_second_time_and_known_the_t
     }
 }
 
-/// Has requests ask for what `ask` finds below the directory `one` of a sandbox, while that directory and
-/// the directory `two` take each other's place, time and again. Then asks for both.
+/// Calls `ask` for the directory `one` of a sandbox in many requests, while another thread exchanges the
+/// directories `one` and `two` again and again. Then checks what `ask` gives for both.
 fn while_directories_are_swapped<A: PartialEq + std::fmt::Debug>(
     root: &TempDir,
     ask: impl Fn(&mut View<'_>, Directory) -> Option<A>,
@@ -198,7 +198,7 @@ fn while_directories_are_swapped<A: PartialEq + std::fmt::Debug>(
     let is_done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            // They come back to where they were, and what is in them has the times that it had.
+            // Both directories return to their paths, and the directories in them keep their times.
             while !is_done.load(Ordering::Relaxed) {
                 (0..2).for_each(|_| swap());
             }
@@ -214,7 +214,7 @@ fn while_directories_are_swapped<A: PartialEq + std::fmt::Debug>(
     }
 }
 
-/// Enters `in` in `parent`, of which `names` will be asked for.
+/// Enters `in` in `parent`, of which `names` are wanted.
 fn enter_in(view: &mut View<'_>, parent: Directory, names: &[&[u8]]) -> Option<Directory> {
     let wanted = Wanted { parent, name: b"in", asked: names.len() as u32, names };
     match view.enter_all(&[wanted]).unwrap()[..] {
@@ -224,7 +224,7 @@ fn enter_in(view: &mut View<'_>, parent: Directory, names: &[&[u8]]) -> Option<D
 }
 
 #[test]
-fn names_looked_up_in_a_sandbox_while_it_is_moved_are_not_taken_for_others_later() {
+fn lookups_in_a_sandbox_while_directories_are_moved_are_not_cached_for_the_wrong_directory() {
     let root = settled(|root| {
         for (directory, target) in [("one/in", "first"), ("two/in", "second")] {
             fs::create_dir_all(root.join(directory)).unwrap();
@@ -244,7 +244,7 @@ fn names_looked_up_in_a_sandbox_while_it_is_moved_are_not_taken_for_others_later
 }
 
 #[test]
-fn a_directory_met_in_a_large_one_of_a_sandbox_is_not_taken_for_another_later() {
+fn a_probe_in_a_large_directory_while_it_is_moved_is_not_cached_for_the_wrong_directory() {
     let root = settled(|root| {
         for directory in ["one/in", "two/in"] {
             fs::create_dir_all(root.join(directory)).unwrap();
@@ -259,8 +259,8 @@ fn a_directory_met_in_a_large_one_of_a_sandbox_is_not_taken_for_another_later() 
     let is_link = |view: &mut View<'_>, parent| {
         let directory = enter_in(view, parent, &names)?;
         let wanted = Wanted { parent: directory, name: b"x", asked: 0, names: &[] };
-        let met = view.enter_all(&[wanted]).unwrap().remove(0);
-        Some(match met {
+        let entries = view.enter_all(&[wanted]).unwrap().remove(0);
+        Some(match entries {
             Entry::Plain(_) => "a directory",
             Entry::Symlink(_) => "a link",
             Entry::Absent | Entry::Unreadable => "nothing",

@@ -1,7 +1,7 @@
-//! The tree as one request sees it: each directory is asked for its identity and times once, afresh.
+//! The tree during one request: `stat` is called once for each directory.
 //!
-//! Knows the directories that the request has met, and by which path each is reached; must not know what
-//! is looked for in them.
+//! Knows the directories that the request has visited, and by which path each is reached; must not know what
+//! is searched for in them.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -15,34 +15,34 @@ use rustix::io::Errno;
 
 use super::cache::{self, Cache, CachedDirectory, Identity, Origin, Stamp};
 use super::listing::Scratch;
-use super::paths::{LastPath, Paths, ROOT, Reached, c_str};
-use super::probe::{DIRECTORY, Expected, FoundDirectory, Probe, StatResult, Trouble, reason};
+use super::paths::{EntryPath, Paths, ROOT, Reached, c_str};
+use super::probe::{DIRECTORY, Expected, Probe, ProbeError, ProbedDirectory, StatResult, reason};
 use crate::resolve::{Directory, Entered, EnteredEntry, Entry, Stopped, Tree, Wanted};
 
-/// How many directories were listed for a request, and how many were known already.
+/// How many directories a request listed, and how many it took from the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Directories that were read, or asked name by name since they lie in a sandbox.
+    /// Directories that were read, or of which wanted names were looked up since they are in a sandbox.
     pub listed: usize,
-    /// Directories that were known from an earlier request.
+    /// Directories from the cache.
     pub reused: usize,
 }
 
-/// A directory that did not let itself be asked.
+/// A directory that cannot be searched: permission denied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
     /// Its path: relative to the root, or absolute.
     pub path: Vec<u8>,
-    /// What the system said.
+    /// Errno's phrase.
     pub reason: String,
 }
 
-/// What came up during one request that no single answer tells.
+/// What a view observed beside its answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observations {
     /// How many directories were listed and reused.
     pub counts: Counts,
-    /// The first directory that did not let itself be asked.
+    /// The first directory that cannot be searched.
     pub unreadable: Option<Unreadable>,
 }
 
@@ -50,29 +50,29 @@ pub struct Observations {
 pub struct View<'c> {
     probe: Probe<'c>,
     paths: Paths,
-    /// By directory.
-    nodes: Vec<Node>,
+    /// By the number of the directory.
+    directories: Vec<VisitedDirectory>,
     by_identity: HashMap<Identity, Directory, RandomState>,
     counts: Counts,
     unreadable: Option<Unreadable>,
     scratch: Option<Scratch>,
     /// The directory in which names were looked up last.
     opened: Option<(Directory, OwnedFd)>,
-    /// Room for the path that is asked for, and for a link's text.
+    /// Buffers for a path, and for the text of a symlink.
     path: Vec<u8>,
     text: Vec<u8>,
 }
 
-struct Node {
-    known: Arc<CachedDirectory>,
-    /// What is to be expected of the directories in it.
-    below: Expected,
+/// A directory that the request has visited.
+struct VisitedDirectory {
+    cached: Arc<CachedDirectory>,
+    /// What to expect of the directories in it.
+    expected_below: Expected,
 }
 
 impl<'c> View<'c> {
-    /// The tree below the directory `root` as it is from now on. `is_sandbox` says that it was made for
-    /// this request, most likely; what its links lead to was not. `cancelled` is asked before each directory
-    /// that is read.
+    /// The tree below the directory `root`, from now on. With `is_sandbox` the tree was probably made for this
+    /// request; the targets of its symlinks were not. `cancelled` is called before each directory is probed.
     pub fn new(
         root: &Path,
         is_sandbox: bool,
@@ -82,13 +82,13 @@ impl<'c> View<'c> {
         let root = openat(CWD, root, DIRECTORY, Mode::empty())?;
         let stamp = Stamp::new(&fstat(&root)?);
         let probe = Probe::new(root, cache, cancelled);
-        let (known, _) = probe.by_look_ups(stamp);
-        let below = if is_sandbox { Expected::Sandboxed } else { Expected::Unknown };
+        let (cached, _) = probe.unlisted(stamp);
+        let expected_below = if is_sandbox { Expected::Sandboxed } else { Expected::Unknown };
         Ok(Self {
             probe,
             by_identity: HashMap::from_iter([(stamp.identity, ROOT)]),
             paths: Paths::new(),
-            nodes: vec![Node { known, below }],
+            directories: vec![VisitedDirectory { cached, expected_below }],
             counts: Counts::default(),
             unreadable: None,
             scratch: None,
@@ -98,103 +98,107 @@ impl<'c> View<'c> {
         })
     }
 
-    /// What came up so far.
+    /// The observations so far.
     pub fn observations(&self) -> Observations {
         Observations { counts: self.counts, unreadable: self.unreadable.clone() }
     }
 
-    /// By directory: which it is, and when it was changed.
+    /// The stamp of each directory, by its number.
     pub fn stamps(&self) -> impl Iterator<Item = Stamp> {
-        self.nodes.iter().map(|node| node.known.stamp)
+        self.directories.iter().map(|visited| visited.cached.stamp)
     }
 
     /// The path of `name` in `directory`: relative to the root, or absolute.
     pub fn path(&self, directory: Directory, name: &[u8]) -> Vec<u8> {
         let mut path = Vec::new();
-        self.paths.put_name(directory, name, &mut path);
+        self.paths.write_entry_path(directory, name, &mut path);
         path.pop();
         path
     }
 
-    fn node(&self, directory: Directory) -> &Node {
-        &self.nodes[directory.0 as usize]
+    fn visited(&self, directory: Directory) -> &VisitedDirectory {
+        &self.directories[directory.0 as usize]
     }
 
-    /// The directory at `place`, which was found.
-    fn add(&mut self, place: Reached, found: FoundDirectory) -> Directory {
+    /// Adds the directory that was reached as `reached`.
+    fn add(&mut self, reached: Reached, found: ProbedDirectory) -> Directory {
         if let Some(&directory) = self.by_identity.get(&found.identity) {
-            let node = &mut self.nodes[directory.0 as usize];
-            if node.known.listing.is_none() || found.known.is_whole() && !node.known.is_whole() {
-                node.known = found.known;
+            let visited = &mut self.directories[directory.0 as usize];
+            if visited.cached.listing.is_none()
+                || found.cached.is_complete() && !visited.cached.is_complete()
+            {
+                visited.cached = found.cached;
             }
             return directory;
         }
-        let below = match place {
-            Reached::In(parent, _) if self.node(parent).below == Expected::Sandboxed => {
+        let expected_below = match reached {
+            Reached::In(parent, _)
+                if self.visited(parent).expected_below == Expected::Sandboxed =>
+            {
                 Expected::Sandboxed
             }
-            _ if found.known.listing.is_some() => after(found.origin),
+            _ if found.cached.listing.is_some() => expected_below(found.origin),
             _ => Expected::Unknown,
         };
-        let directory = self.paths.add(place);
-        self.nodes.push(Node { known: found.known, below });
+        let directory = self.paths.add(reached);
+        self.directories.push(VisitedDirectory { cached: found.cached, expected_below });
         self.by_identity.insert(found.identity, directory);
         directory
     }
 
-    /// The directory at `place` by one `stat`, without reading it.
-    fn stat_dir(&mut self, place: Reached) -> Result<Entered, Stopped> {
+    /// Enters the directory at `reached` by one `stat`, without reading it.
+    fn stat_dir(&mut self, reached: Reached) -> Result<Entered, Stopped> {
         let mut path = std::mem::take(&mut self.path);
-        self.paths.put(place, &mut path);
+        self.paths.write_path(reached, &mut path);
         let found = self.probe.stat_dir(c_str(&path));
         let entered = match found {
-            Ok(found) => Ok(Entered::Directory(self.add(place, found))),
-            Err(trouble) => self.excuse(&path, trouble),
+            Ok(found) => Ok(Entered::Directory(self.add(reached, found))),
+            Err(error) => self.classify_error(&path, error),
         };
         self.path = path;
         entered
     }
 
-    /// What becomes of a directory at `path` that could not be had.
-    fn excuse(&mut self, path: &[u8], trouble: Trouble) -> Result<Entered, Stopped> {
+    /// The result of entering the directory at `path`, where a probe failed with `error`.
+    fn classify_error(&mut self, path: &[u8], error: ProbeError) -> Result<Entered, Stopped> {
         let path = path.strip_suffix(b"\0").unwrap_or(path);
-        match trouble {
-            Trouble::Cancelled => Err(Stopped::Cancelled),
-            Trouble::Errno(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => {
+        match error {
+            ProbeError::Cancelled => Err(Stopped::Cancelled),
+            ProbeError::Errno(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => {
                 Ok(Entered::NotADirectory)
             }
-            Trouble::Errno(errno @ (Errno::ACCESS | Errno::PERM)) => {
+            ProbeError::Errno(errno @ (Errno::ACCESS | Errno::PERM)) => {
                 let path = crate::path::split(path).0;
                 self.note_unreadable(if path.is_empty() { b"." } else { path }, errno);
                 Ok(Entered::Unknown)
             }
-            Trouble::Errno(errno) => {
+            ProbeError::Errno(errno) => {
                 Err(Stopped::Failed { path: path.to_vec(), reason: reason(errno) })
             }
         }
     }
 
-    /// What stands at `name` in `directory`, of which no listing tells it.
-    fn look_up(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<&[u8]>, Stopped> {
-        if let Some(seen) = self.node(directory).known.looked_up(name) {
-            return Ok(cache::entry(seen, &mut self.text));
+    /// Looks up `name` in `directory`, whose listing does not cover it.
+    fn lookup(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<&[u8]>, Stopped> {
+        if let Some(result) = self.visited(directory).cached.lookup(name) {
+            return Ok(cache::borrow_entry(result, &mut self.text));
         }
-        self.open(directory);
-        self.paths.put_name(directory, name, &mut self.path);
+        self.open_for_lookup(directory);
+        self.paths.write_entry_path(directory, name, &mut self.path);
         let (from, path) = match &self.opened {
             Some((opened, descriptor)) if *opened == directory => {
                 (descriptor.as_fd(), &self.path[self.path.len() - name.len() - 1..])
             }
             _ => (self.probe.root(), &self.path[..]),
         };
-        match self.probe.look_up(from, c_str(path), &mut self.text) {
-            Ok(seen) => {
-                self.probe.cache.add(&self.node(directory).known, name, seen.clone());
-                Ok(cache::entry(seen, &mut self.text))
+        match self.probe.lookup(from, c_str(path), &mut self.text) {
+            Ok(result) => {
+                self.probe.cache.add_lookup(&self.visited(directory).cached, name, result.clone());
+                Ok(cache::borrow_entry(result, &mut self.text))
             }
-            Err(trouble) => {
+            Err(error) => {
                 let path = std::mem::take(&mut self.path);
-                let entered = self.excuse(&path, trouble);
+                let entered = self.classify_error(&path, error);
                 self.path = path;
                 entered.map(|entered| match entered {
                     Entered::Unknown => Entry::Unreadable,
@@ -204,20 +208,20 @@ impl<'c> View<'c> {
         }
     }
 
-    /// Opens a directory in which names are to be looked up. If it is not to be had any more, the names
-    /// are looked up by its path, and nobody else is told of them.
-    fn open(&mut self, directory: Directory) {
-        // The root is open, and `/` is where it was.
+    /// Opens a directory for lookups. If its path leads to another directory by now, the names are looked up
+    /// by path, and the results are not shared with other requests.
+    fn open_for_lookup(&mut self, directory: Directory) {
+        // The root is always open, and the path `/` cannot change.
         let is_open = self.opened.as_ref().is_some_and(|(opened, _)| *opened == directory);
-        if is_open || matches!(self.paths.place(directory), Reached::Root | Reached::Top) {
+        if is_open || matches!(self.paths.reached(directory), Reached::Root | Reached::Top) {
             return;
         }
-        self.paths.put_name(directory, b"", &mut self.path);
-        let node = &mut self.nodes[directory.0 as usize];
-        match self.probe.open(c_str(&self.path), &node.known) {
+        self.paths.write_entry_path(directory, b"", &mut self.path);
+        let visited = &mut self.directories[directory.0 as usize];
+        match self.probe.open_unchanged(c_str(&self.path), &visited.cached) {
             Some(descriptor) => self.opened = Some((directory, descriptor)),
-            None if Arc::strong_count(&node.known) > 1 => {
-                node.known = Arc::new(CachedDirectory::by_look_ups(node.known.stamp));
+            None if Arc::strong_count(&visited.cached) > 1 => {
+                visited.cached = Arc::new(CachedDirectory::unlisted(visited.cached.stamp));
             }
             None => {}
         }
@@ -228,19 +232,19 @@ impl<'c> View<'c> {
         self.unreadable.get_or_insert_with(|| Unreadable { path, reason: reason(errno) });
     }
 
-    /// What was told before of what stands where a directory is wanted, unless that has to be asked for.
-    fn met(&mut self, wanted: &Wanted<'_>) -> Result<Option<EnteredEntry>, Stopped> {
+    /// What is at the location of a wanted directory, if that is known without a probe.
+    fn known_entry(&mut self, wanted: &Wanted<'_>) -> Result<Option<EnteredEntry>, Stopped> {
         let &Wanted { parent, name, .. } = wanted;
-        if let Some(directory) = self.paths.at(parent, name) {
-            let is_read = self.node(directory).known.is_whole();
+        if let Some(directory) = self.paths.child(parent, name) {
+            let is_read = self.visited(directory).cached.is_complete();
             return Ok(is_read.then_some(Entry::Plain(Entered::Directory(directory))));
         }
-        // What a listing tells, or nobody was asked, is found out where many are asked at once.
-        let known = &self.node(parent).known;
-        if known.is_whole() || known.listing.is_some() && known.looked_up(name).is_none() {
+        // These are probed in parallel: `probe_entry` consults the listing.
+        let cached = &self.visited(parent).cached;
+        if cached.is_complete() || cached.listing.is_some() && cached.lookup(name).is_none() {
             return Ok(None);
         }
-        Ok(match self.look_up(parent, name)? {
+        Ok(match self.lookup(parent, name)? {
             Entry::Plain(()) => None,
             Entry::Absent => Some(Entry::Absent),
             Entry::Unreadable => Some(Entry::Unreadable),
@@ -248,97 +252,109 @@ impl<'c> View<'c> {
         })
     }
 
-    /// What stands where a directory is wanted: as its parent tells, or as the system does.
-    fn sight(&self, wanted: &Wanted<'_>, room: &mut Room) -> Result<StatResult, Trouble> {
+    /// What is at the location of a wanted directory, from the listing of its parent or by a probe.
+    fn probe_entry(
+        &self,
+        wanted: &Wanted<'_>,
+        scratch: &mut ProbeScratch,
+    ) -> Result<StatResult, ProbeError> {
         let &Wanted { parent, name, asked, .. } = wanted;
-        match self.told(parent, name) {
+        match self.listed_entry(parent, name) {
             Some(Entry::Absent) => return Ok(StatResult::Other(Entry::Absent)),
             Some(Entry::Symlink(text)) => {
                 return Ok(StatResult::Other(Entry::Symlink(text.into())));
             }
             Some(Entry::Plain(()) | Entry::Unreadable) | None => {}
         }
-        let path = room.path.of(&self.paths, parent, name);
-        let expected = self.node(parent).below;
-        // What is wanted again is read, whatever was asked for in it before.
-        if expected == Expected::Sandboxed && self.paths.at(parent, name).is_none() {
-            return self.probe.stat_entry(path, wanted, &mut room.scratch);
+        let path = scratch.path.of(&self.paths, parent, name);
+        let expected = self.visited(parent).expected_below;
+        // A directory that is wanted again is read, since its listing may be partial.
+        if expected == Expected::Sandboxed && self.paths.child(parent, name).is_none() {
+            return self.probe.stat_entry(path, wanted, &mut scratch.listing);
         }
         Ok(StatResult::Directory(self.probe.read_dir_cached(
             path,
             asked,
             expected,
-            &mut room.scratch,
+            &mut scratch.listing,
         )?))
     }
 
-    /// Keeps what is where a directory is wanted.
-    fn keep_entry(
+    /// Adds the result of a probe to the view.
+    fn add_entry(
         &mut self,
         wanted: &Wanted<'_>,
-        sighted: Result<StatResult, Trouble>,
+        probed: Result<StatResult, ProbeError>,
     ) -> Result<EnteredEntry, Stopped> {
         let &Wanted { parent, name, asked, .. } = wanted;
         let mut path = Vec::new();
-        Ok(match sighted {
+        Ok(match probed {
             Ok(StatResult::Directory(found)) => {
-                self.count(&found);
-                let place = Reached::In(parent, self.paths.keep(name));
-                let known = found.known.clone();
-                let directory = self.add(place, found);
-                if !Arc::ptr_eq(&known, &self.node(directory).known) {
-                    // It was met at another place, and asked for other names there.
+                self.count_origin(&found);
+                let reached = Reached::In(parent, self.paths.add_name(name));
+                let cached = found.cached.clone();
+                let directory = self.add(reached, found);
+                if !Arc::ptr_eq(&cached, &self.visited(directory).cached) {
+                    // It was reached by another path before, with other wanted names.
                     self.read_all(&[(directory, asked)])?;
                 }
                 Entry::Plain(Entered::Directory(directory))
             }
-            Ok(StatResult::Other(seen)) => {
-                if self.is_open(parent, name) {
-                    self.probe.cache.add(&self.node(parent).known, name, seen.clone());
-                } else if self.told(parent, name).is_none_or(|entry| entry == Entry::Plain(())) {
-                    // It is none any more, since that was told.
+            Ok(StatResult::Other(result)) => {
+                if self.is_unlisted(parent, name) {
+                    self.probe.cache.add_lookup(&self.visited(parent).cached, name, result.clone());
+                } else if self
+                    .listed_entry(parent, name)
+                    .is_none_or(|entry| entry == Entry::Plain(()))
+                {
+                    // The listing or a lookup found no symlink here, and this request keeps to that,
+                    // whatever is here now.
                     return Ok(Entry::Plain(Entered::NotADirectory));
                 }
-                match seen {
+                match result {
                     Entry::Absent => Entry::Absent,
                     Entry::Plain(()) => Entry::Plain(Entered::NotADirectory),
                     Entry::Symlink(text) => Entry::Symlink(text.to_vec()),
                     Entry::Unreadable => Entry::Unreadable,
                 }
             }
-            Ok(StatResult::Unknown(errno)) => {
-                self.paths.put_name(parent, name, &mut path);
-                let entered = self.excuse(&path, errno.into())?;
-                if self.is_open(parent, name) { Entry::Unreadable } else { Entry::Plain(entered) }
+            Ok(StatResult::Unsearchable(errno)) => {
+                self.paths.write_entry_path(parent, name, &mut path);
+                let entered = self.classify_error(&path, errno.into())?;
+                if self.is_unlisted(parent, name) {
+                    Entry::Unreadable
+                } else {
+                    Entry::Plain(entered)
+                }
             }
-            Err(trouble) => {
-                self.paths.put_name(parent, name, &mut path);
-                Entry::Plain(self.excuse(&path, trouble)?)
+            Err(error) => {
+                self.paths.write_entry_path(parent, name, &mut path);
+                Entry::Plain(self.classify_error(&path, error)?)
             }
         })
     }
 
-    /// Whether some names of `directory` were asked for, and `name` is none of them. Nobody but this
-    /// request has what is known of such a directory.
-    fn is_open(&self, directory: Directory, name: &[u8]) -> bool {
-        let known = &self.node(directory).known;
-        known.listing.is_some()
-            && self.told(directory, name).is_none()
-            && known.looked_up(name).is_none()
+    /// Whether `directory` has a partial listing, and `name` is neither in it nor looked up. Only this request
+    /// uses a partial listing.
+    fn is_unlisted(&self, directory: Directory, name: &[u8]) -> bool {
+        let cached = &self.visited(directory).cached;
+        cached.listing.is_some()
+            && self.listed_entry(directory, name).is_none()
+            && cached.lookup(name).is_none()
     }
 
-    /// What the listing of `directory` tells of `name`, if anything.
-    fn told(&self, directory: Directory, name: &[u8]) -> Option<Entry<&[u8]>> {
-        let listing = self.node(directory).known.listing.as_ref()?;
+    /// What is at `name` in `directory`, if the listing covers it.
+    fn listed_entry(&self, directory: Directory, name: &[u8]) -> Option<Entry<&[u8]>> {
+        let listing = self.visited(directory).cached.listing.as_ref()?;
         let hash = self.probe.cache.hash(name);
-        listing.tells(name, hash).then(|| listing.entry(name, hash))
+        listing.covers(name, hash).then(|| listing.entry(name, hash))
     }
 
-    /// Counts a directory that was wanted to be read.
-    fn count(&mut self, found: &FoundDirectory) {
-        if found.origin == Origin::Memory {
+    /// Counts a directory as listed or reused.
+    fn count_origin(&mut self, found: &ProbedDirectory) {
+        if found.origin == Origin::Cached {
             self.counts.reused += 1;
-        } else if found.known.listing.is_some() {
+        } else if found.cached.listing.is_some() {
             self.counts.listed += 1;
         }
     }
@@ -350,18 +366,18 @@ impl Tree for View<'_> {
     }
 
     fn takes_names(&self) -> bool {
-        self.node(ROOT).below == Expected::Sandboxed
+        self.visited(ROOT).expected_below == Expected::Sandboxed
     }
 
     fn top(&mut self) -> Result<Entered, Stopped> {
         match self.paths.top() {
-            Some(known) => Ok(Entered::Directory(known)),
+            Some(entered) => Ok(Entered::Directory(entered)),
             None => self.stat_dir(Reached::Top),
         }
     }
 
     fn above(&mut self, directory: Directory) -> Result<Entered, Stopped> {
-        match self.paths.place(directory) {
+        match self.paths.reached(directory) {
             Reached::In(parent, _) => Ok(Entered::Directory(parent)),
             Reached::Top => Ok(Entered::Directory(directory)),
             Reached::Root | Reached::Above(_) => self.stat_dir(Reached::Above(directory)),
@@ -369,7 +385,7 @@ impl Tree for View<'_> {
     }
 
     fn place(&self, directory: Directory) -> Option<(Directory, &[u8])> {
-        match self.paths.place(directory) {
+        match self.paths.reached(directory) {
             Reached::In(parent, name) => Some((parent, self.paths.text(name))),
             _ => None,
         }
@@ -380,22 +396,22 @@ impl Tree for View<'_> {
             return Ok(Entry::Plain(()));
         }
         let hash = self.probe.cache.hash(name);
-        let listing = self.node(directory).known.listing.as_ref();
-        if !listing.is_some_and(|listing| listing.tells(name, hash)) {
-            return match self.paths.at(directory, name) {
+        let listing = self.visited(directory).cached.listing.as_ref();
+        if !listing.is_some_and(|listing| listing.covers(name, hash)) {
+            return match self.paths.child(directory, name) {
                 Some(_) => Ok(Entry::Plain(())),
-                None => self.look_up(directory, name),
+                None => self.lookup(directory, name),
             };
         }
-        let listing = self.node(directory).known.listing.as_ref();
+        let listing = self.visited(directory).cached.listing.as_ref();
         Ok(listing.map_or(Entry::Absent, |listing| listing.entry(name, hash)))
     }
 
     fn enter(&mut self, directory: Directory, name: &[u8]) -> Result<Entered, Stopped> {
-        match self.paths.at(directory, name) {
-            Some(known) => Ok(Entered::Directory(known)),
+        match self.paths.child(directory, name) {
+            Some(entered) => Ok(Entered::Directory(entered)),
             None => {
-                let name = self.paths.keep(name);
+                let name = self.paths.add_name(name);
                 self.stat_dir(Reached::In(directory, name))
             }
         }
@@ -404,53 +420,54 @@ impl Tree for View<'_> {
     fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<EnteredEntry>, Stopped> {
         let mut before = Vec::with_capacity(wanted.len());
         for wanted in wanted {
-            before.push(self.met(wanted)?);
+            before.push(self.known_entry(wanted)?);
         }
         let scratch = self.scratch.take().unwrap_or_default();
-        let sight = |room: &mut Room, (wanted, before): (&Wanted<'_>, &Option<EnteredEntry>)| {
-            before.is_none().then(|| self.sight(wanted, room))
+        let probe = |scratch: &mut ProbeScratch,
+                     (wanted, before): (&Wanted<'_>, &Option<EnteredEntry>)| {
+            before.is_none().then(|| self.probe_entry(wanted, scratch))
         };
-        let mut room = Room { scratch, ..Room::default() };
-        let sighted: Vec<_> = if wanted.len() < WORTH_SHARING {
-            wanted.iter().zip(&before).map(|one| sight(&mut room, one)).collect()
+        let mut scratch = ProbeScratch { listing: scratch, ..ProbeScratch::default() };
+        let probed: Vec<_> = if wanted.len() < MIN_PARALLEL {
+            wanted.iter().zip(&before).map(|one| probe(&mut scratch, one)).collect()
         } else {
-            let each = wanted.par_iter().zip(&before).with_min_len(WORTH_SHARING / 2);
-            each.map_init(Room::default, sight).collect()
+            let each = wanted.par_iter().zip(&before).with_min_len(MIN_PARALLEL / 2);
+            each.map_init(ProbeScratch::default, probe).collect()
         };
-        self.scratch = Some(room.scratch);
+        self.scratch = Some(scratch.listing);
         self.by_identity.reserve(wanted.len());
         self.paths.reserve(wanted.len());
-        let mut all_met = Vec::with_capacity(wanted.len());
-        for ((wanted, before), sighted) in wanted.iter().zip(before).zip(sighted) {
-            all_met.push(match (before, sighted) {
-                (Some(met), _) => met,
-                (None, Some(sighted)) => self.keep_entry(wanted, sighted)?,
+        let mut entries = Vec::with_capacity(wanted.len());
+        for ((wanted, before), probed) in wanted.iter().zip(before).zip(probed) {
+            entries.push(match (before, probed) {
+                (Some(entry), _) => entry,
+                (None, Some(probed)) => self.add_entry(wanted, probed)?,
                 (None, None) => Entry::Absent,
             });
         }
-        Ok(all_met)
+        Ok(entries)
     }
 
     fn read_all(&mut self, directories: &[(Directory, u32)]) -> Result<(), Stopped> {
         let mut scratch = self.scratch.take().unwrap_or_default();
         for &(directory, asked) in directories {
-            if self.node(directory).known.is_whole() {
+            if self.visited(directory).cached.is_complete() {
                 continue;
             }
-            self.paths.put_name(directory, b"", &mut self.path);
-            // One that is gone by now, or does not let itself be read, is asked name by name.
+            self.paths.write_entry_path(directory, b"", &mut self.path);
+            // If the directory cannot be read, its names are looked up.
             let path = c_str(&self.path);
             match self.probe.read_dir_cached(path, asked, Expected::Unknown, &mut scratch) {
                 Ok(found) => {
-                    self.count(&found);
-                    let node = &mut self.nodes[directory.0 as usize];
-                    if node.below != Expected::Sandboxed {
-                        node.below = after(found.origin);
+                    self.count_origin(&found);
+                    let visited = &mut self.directories[directory.0 as usize];
+                    if visited.expected_below != Expected::Sandboxed {
+                        visited.expected_below = expected_below(found.origin);
                     }
-                    node.known = found.known;
+                    visited.cached = found.cached;
                 }
-                Err(Trouble::Cancelled) => return Err(Stopped::Cancelled),
-                Err(Trouble::Errno(_)) => {}
+                Err(ProbeError::Cancelled) => return Err(Stopped::Cancelled),
+                Err(ProbeError::Errno(_)) => {}
             }
         }
         self.scratch = Some(scratch);
@@ -458,21 +475,21 @@ impl Tree for View<'_> {
     }
 }
 
-/// Fewer directories than this are not worth waking another thread for.
-const WORTH_SHARING: usize = 32;
+/// From this many directories on they are probed in parallel: fewer are not worth waking another thread.
+const MIN_PARALLEL: usize = 32;
 
-/// What one thread needs to ask for directories.
+/// The buffers of one thread that probes directories.
 #[derive(Default)]
-struct Room {
-    scratch: Scratch,
-    path: LastPath,
+struct ProbeScratch {
+    listing: Scratch,
+    path: EntryPath,
 }
 
-/// What is to be expected of the directories in one that was read.
-fn after(origin: Origin) -> Expected {
+/// What to expect of the directories in one that was read.
+fn expected_below(origin: Origin) -> Expected {
     match origin {
-        // A whole tree mostly comes at once.
-        Origin::FirstReading => Expected::New,
-        Origin::Memory | Origin::ReadAgain => Expected::Unknown,
+        // A tree is mostly cached as a whole, or not at all.
+        Origin::FirstRead => Expected::New,
+        Origin::Cached | Origin::Reread => Expected::Unknown,
     }
 }

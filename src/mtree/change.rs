@@ -7,7 +7,7 @@ use super::field::{self, Kind};
 use super::parse;
 use super::pattern::Pattern;
 use super::selection::Selection;
-use super::{Closing, Row, Spec};
+use super::{DotDot, Row, Spec};
 use crate::path;
 
 /// What is to change. `Default` changes nothing.
@@ -139,7 +139,7 @@ struct Changer<'a> {
 impl Changer<'_> {
     fn run(&mut self) {
         let text = &self.spec.text;
-        let mut closings = self.spec.closings.iter().peekable();
+        let mut closings = self.spec.dotdots.iter().peekable();
         let mut made_parents = false;
         let mut written = 0;
         for (number, row) in self.spec.rows.iter().enumerate() {
@@ -174,7 +174,7 @@ impl Changer<'_> {
     /// The new name of a row, or `None` if it goes.
     fn moved(&self, row: &Row) -> Option<Vec<u8>> {
         let line = self.spec.line(row);
-        let name = field::fields(line).next().unwrap_or_default();
+        let name = field::fields(line).next().map_or(&[][..], |name| name.text);
         if !self.change.moves() {
             return Some(name.to_vec());
         }
@@ -213,18 +213,16 @@ impl Changer<'_> {
 
     fn row(&mut self, row: &Row, name: &[u8]) {
         let line = self.spec.line(row);
-        let old = field::fields(line).next().unwrap_or(&line[..0]);
-        let start = old.as_ptr().addr() - line.as_ptr().addr();
+        let old = field::fields(line).next().map_or(0..0, |name| name.start..name.end());
         let from = self.out.len();
-        self.out.extend_from_slice(&line[..start]);
+        self.out.extend_from_slice(&line[..old.start]);
         self.out.extend_from_slice(name);
-        let rest = &line[start + old.len()..];
+        let rest = &line[old.end..];
         let mode = self.change.mode_at(self.spec.path(row));
         match mode.filter(|mode| self.is_said_anew(row, line, mode)) {
             None => self.values(rest, mode),
             Some(mode) => {
-                let last = field::fields(rest).last().unwrap_or(&rest[..0]);
-                let end = last.as_ptr().addr() + last.len() - rest.as_ptr().addr();
+                let end = field::fields(rest).last().map_or(0, |last| last.end());
                 self.values(&rest[..end], None);
                 self.out.extend_from_slice(b" mode=");
                 escape(mode, &mut self.out);
@@ -237,7 +235,7 @@ impl Changer<'_> {
     /// Whether a row that has its mode from `/set` has to say `mode` itself.
     fn is_said_anew(&self, row: &Row, line: &[u8], mode: &[u8]) -> bool {
         let says_own = || {
-            let mut keywords = field::fields(line).skip(1).map(|item| field::keyword(item).0);
+            let mut keywords = field::fields(line).skip(1).map(|item| field::keyword(item.text).0);
             keywords.any(|keyword| keyword == b"mode")
         };
         let set = self.spec.defaults.value(b"mode", row.defaults);
@@ -245,10 +243,10 @@ impl Changer<'_> {
     }
 
     /// A `..` line: where rows move, they all have full paths and no directory is left.
-    fn closing(&mut self, closing: &Closing) {
+    fn closing(&mut self, closing: &DotDot) {
         let stays = closing.directory.is_none_or(|row| self.stays(row as usize));
         if !self.change.moves() && stays {
-            let Closing { start, end, .. } = *closing;
+            let DotDot { start, end, .. } = *closing;
             self.out.extend_from_slice(&self.spec.text[start as usize..end as usize]);
         }
     }
@@ -259,7 +257,7 @@ impl Changer<'_> {
         while !rest.is_empty() {
             let (line, behind) = rest.split_at(parse::line_end(rest, 0));
             rest = behind;
-            match field::fields(line).next() {
+            match field::fields(line).next().map(|first| first.text) {
                 Some(b"/set") => {
                     let from = self.out.len();
                     self.values(line, self.change.mode_of_set());
@@ -273,16 +271,15 @@ impl Changer<'_> {
     /// Writes a stretch of fields as it is, but for the values that are new.
     fn values(&mut self, text: &[u8], mode: Option<&[u8]>) {
         let mut written = 0;
-        for item in field::fields(text) {
-            let (keyword, Some(_)) = field::keyword(item) else {
+        for field in field::fields(text) {
+            let (keyword, Some(_)) = field::keyword(field.text) else {
                 continue;
             };
             let value = if keyword == b"mode" { mode } else { self.change.value(keyword) };
             if let Some(value) = value {
-                let at = item.as_ptr().addr() - text.as_ptr().addr();
-                self.out.extend_from_slice(&text[written..at + keyword.len() + 1]);
+                self.out.extend_from_slice(&text[written..field.start + keyword.len() + 1]);
                 escape(value, &mut self.out);
-                written = at + item.len();
+                written = field.end();
             }
         }
         self.out.extend_from_slice(&text[written..]);

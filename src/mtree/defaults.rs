@@ -1,22 +1,23 @@
-//! What `/set` and `/unset` say of the rows below them.
+//! The keywords that `/set` and `/unset` give to the rows after them.
 //!
-//! Knows keywords and where they hold; must not know rows.
+//! Knows keywords and the rows in which they are in force; must not know rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 use super::field::{self, Kind};
 
-/// The keywords in force, by the number that a row keeps. Number 0: none.
+/// The keywords in force, by version. Each `/set` and `/unset` line begins a version, and a row stores its version.
+/// In version 0 no keyword is in force.
 ///
-/// What is said is kept once, with the number from which on it holds: thousands of `/set` lines, each
-/// with a keyword more, take no more memory than their text.
+/// Each value is stored once, with the version from which on it is in force. So thousands of `/set` lines, each
+/// with one more keyword, take no more memory than their text.
 pub(super) struct Defaults {
-    /// By keyword, what was said of it, in order.
-    said: BTreeMap<Vec<u8>, Vec<Said>>,
-    /// The numbers from which on nothing said before holds: `/unset all`.
+    /// By keyword, its assignments in order.
+    assignments: BTreeMap<Vec<u8>, Vec<Assignment>>,
+    /// The versions that begin with `/unset all`: no earlier assignment is in force from there on.
     cleared: Vec<u32>,
-    /// By number.
+    /// By version, the kind that `/set type=` gives.
     kinds: Vec<Option<Kind>>,
     /// The sources that are given, each with the number from which on they are.
     sources: Vec<(u32, SetSources)>,
@@ -25,16 +26,16 @@ pub(super) struct Defaults {
 /// The sources that `/set` lines give: for each spelling its value, what was set last at the end.
 pub(super) type SetSources = Vec<(&'static [u8], Vec<u8>)>;
 
-/// What was said of a keyword.
-struct Said {
-    /// The number from which on it holds.
+/// An assignment to a keyword.
+struct Assignment {
+    /// The version from which on it is in force.
     since: u32,
-    /// `None` where the keyword is no longer given.
-    value: Option<Value>,
+    /// `None` if `/unset` removed the keyword.
+    value: Option<SetValue>,
 }
 
-/// The value of a keyword: `None` for one that stands alone.
-type Value = Option<Vec<u8>>;
+/// The value of a keyword. `None` for a keyword without one, such as `optional`.
+type SetValue = Option<Vec<u8>>;
 
 /// Keywords with their values.
 type Keywords<'a> = BTreeMap<&'a [u8], Option<&'a [u8]>>;
@@ -42,29 +43,29 @@ type Keywords<'a> = BTreeMap<&'a [u8], Option<&'a [u8]>>;
 impl Default for Defaults {
     fn default() -> Self {
         let sources = Vec::new();
-        Self { said: BTreeMap::new(), cleared: Vec::new(), kinds: vec![None], sources }
+        Self { assignments: BTreeMap::new(), cleared: Vec::new(), kinds: vec![None], sources }
     }
 }
 
 impl Defaults {
-    /// The number of the keywords in force at the end of what was read.
+    /// The version at the end of the lines read so far.
     pub(super) fn now(&self) -> u32 {
         (self.kinds.len() - 1) as u32
     }
 
-    /// The kind that `/set type=` gives to rows without one.
-    pub(super) fn kind(&self, number: u32) -> Option<Kind> {
-        self.kinds[number as usize]
+    /// The kind that `/set type=` gives to rows of a version that have none.
+    pub(super) fn kind(&self, version: u32) -> Option<Kind> {
+        self.kinds[version as usize]
     }
 
-    /// Begins a `/set` or `/unset` line: what it says holds from here on.
+    /// Begins the version of a `/set` or `/unset` line.
     pub(super) fn begin(&mut self) {
         self.kinds.push(self.kind(self.now()));
     }
 
-    /// `/set`: `keyword` gets `value`; `kind` where the keyword is `type`.
+    /// `/set`: `keyword` gets `value`. `kind` is that of the value if the keyword is `type`.
     pub(super) fn set(&mut self, keyword: &[u8], value: Option<&[u8]>, kind: Option<Kind>) {
-        self.say(keyword, Some(value.map(<[u8]>::to_vec)));
+        self.assign(keyword, Some(value.map(<[u8]>::to_vec)));
         if let (Some(spelling), Some(value)) = (field::source_spelling(keyword), value) {
             self.change_sources(|sources| {
                 sources.retain(|(known, _)| *known != spelling);
@@ -76,7 +77,7 @@ impl Defaults {
         }
     }
 
-    /// `/unset`: `keyword` is no longer given; `all` stands for every one.
+    /// `/unset`: removes `keyword`, or all of them if it is `all`.
     pub(super) fn unset(&mut self, keyword: &[u8]) {
         if keyword == b"all" || field::is_source(keyword) {
             self.change_sources(|sources| {
@@ -86,8 +87,8 @@ impl Defaults {
         if keyword == b"all" {
             self.cleared.push(self.now());
             self.set_kind(None);
-        } else if self.said.contains_key(keyword) {
-            self.say(keyword, None);
+        } else if self.assignments.contains_key(keyword) {
+            self.assign(keyword, None);
             if keyword == b"type" {
                 self.set_kind(None);
             }
@@ -111,15 +112,17 @@ impl Defaults {
         }
     }
 
-    fn say(&mut self, keyword: &[u8], value: Option<Value>) {
+    fn assign(&mut self, keyword: &[u8], value: Option<SetValue>) {
         let since = self.now();
-        // Of one line, what it says last holds.
-        match self.said.get_mut(keyword) {
-            Some(said) => match said.last_mut() {
+        // The last assignment of a line counts.
+        match self.assignments.get_mut(keyword) {
+            Some(assignments) => match assignments.last_mut() {
                 Some(last) if last.since == since => last.value = value,
-                _ => said.push(Said { since, value }),
+                _ => assignments.push(Assignment { since, value }),
             },
-            None => drop(self.said.insert(keyword.to_vec(), vec![Said { since, value }])),
+            None => {
+                drop(self.assignments.insert(keyword.to_vec(), vec![Assignment { since, value }]))
+            }
         }
     }
 
@@ -128,13 +131,14 @@ impl Defaults {
         self.kinds[now] = kind;
     }
 
-    /// What `/set` gives where the number is `number`.
-    fn given(&self, number: u32) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        let until = |numbers: &[u32]| numbers.partition_point(|&since| since <= number);
+    /// The keywords that `/set` gives in `version`.
+    fn given(&self, version: u32) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let until = |versions: &[u32]| versions.partition_point(|&since| since <= version);
         let cleared = self.cleared[..until(&self.cleared)].last().copied().unwrap_or_default();
-        self.said.iter().filter_map(move |(keyword, said)| {
-            let until = said.partition_point(|said| said.since <= number);
-            let last = said[..until].last().filter(|said| said.since >= cleared)?;
+        self.assignments.iter().filter_map(move |(keyword, assignments)| {
+            let until = assignments.partition_point(|assignment| assignment.since <= version);
+            let last =
+                assignments[..until].last().filter(|assignment| assignment.since >= cleared)?;
             Some((&keyword[..], last.value.as_ref()?.as_deref()))
         })
     }
@@ -145,7 +149,7 @@ impl Defaults {
         line: &[u8],
         number: u32,
     ) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
-        let said = field::fields(line).skip(1).map(|item| field::keyword(item).0);
+        let said = field::fields(line).skip(1).map(|item| field::keyword(item.text).0);
         let said: BTreeSet<&[u8]> = said.collect();
         self.given(number).filter(move |(keyword, _)| !said.contains(keyword))
     }
@@ -155,23 +159,23 @@ impl Defaults {
         self.given(number).find(|(known, _)| *known == keyword)?.1
     }
 
-    /// The keywords of a row with `line` under the defaults `number`, but for type and source.
-    fn effective<'a>(&'a self, line: &'a [u8], number: u32) -> Keywords<'a> {
-        let mut keywords: Keywords<'a> = self.given(number).collect();
-        keywords.extend(field::fields(line).skip(1).map(field::keyword));
+    /// The keywords of a row with `line` in `version`, except type and source.
+    fn effective<'a>(&'a self, line: &'a [u8], version: u32) -> Keywords<'a> {
+        let mut keywords: Keywords<'a> = self.given(version).collect();
+        keywords.extend(field::fields(line).skip(1).map(|field| field::keyword(field.text)));
         keywords.retain(|keyword, _| {
             *keyword != b"type" && *keyword != b"link" && !field::is_source(keyword)
         });
         keywords
     }
 
-    /// Hashes those keywords: rows of which `same_keywords` is true have one hash.
-    pub(super) fn hash_keywords(&self, line: &[u8], number: u32, hasher: &mut impl Hasher) {
-        self.effective(line, number).hash(hasher);
+    /// Hashes these keywords. Rows with the same keywords have the same hash.
+    pub(super) fn hash_keywords(&self, line: &[u8], version: u32, hasher: &mut impl Hasher) {
+        self.effective(line, version).hash(hasher);
     }
 
-    /// Fields to add to a row with `line` that moves from the defaults `from` to the defaults `to`,
-    /// so that it still asks for the same.
+    /// The fields to add to a row with `line` that moves from version `from` to version `to`, so that its keywords
+    /// stay the same.
     pub(super) fn difference(&self, line: &[u8], from: u32, to: u32) -> Vec<Vec<u8>> {
         if from == to {
             return Vec::new();
@@ -188,7 +192,7 @@ impl Defaults {
     }
 }
 
-/// Whether two rows, each a line with the defaults in force there, ask for the same keywords.
+/// Whether two rows have the same keywords. Each row is a line with its defaults and their version.
 pub(super) fn same_keywords(one: (&[u8], &Defaults, u32), other: (&[u8], &Defaults, u32)) -> bool {
     let same_defaults = std::ptr::eq(one.1, other.1) && one.2 == other.2;
     if same_defaults && other_keywords(one.0).eq(other_keywords(other.0)) {
@@ -197,9 +201,9 @@ pub(super) fn same_keywords(one: (&[u8], &Defaults, u32), other: (&[u8], &Defaul
     one.1.effective(one.0, one.2) == other.1.effective(other.0, other.2)
 }
 
-/// The fields of a line that tell more than its name, type and source.
+/// The fields of a line except its name, type and source.
 fn other_keywords(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    field::fields(line).skip(1).filter(|item| {
+    field::fields(line).skip(1).map(|field| field.text).filter(|item| {
         let keyword = field::keyword(item).0;
         keyword != b"type" && keyword != b"link" && !field::is_source(keyword)
     })

@@ -1,6 +1,6 @@
-//! Writing a spec with some of its rows turned into links, and the rest as it came.
+//! Writes a spec with some of its rows changed to links. Every other line stays verbatim.
 //!
-//! Knows how a turned row is spelled (DESIGN rules 6 and 7); must not know why it is turned.
+//! Knows the text of a link row (design rules 6 and 7); must not know why a row becomes a link.
 
 use std::io::{self, IoSlice, Write};
 use std::ops::Range;
@@ -9,28 +9,29 @@ use super::escape::escape;
 use super::field::{self, Kind};
 use super::{Row, RowId, Spec};
 
-/// What is to change in a spec. Every line that no edit names is written back byte for byte.
+/// The edits of a spec. Every line without an edit is written verbatim.
 pub struct Edits<'s> {
     spec: &'s Spec,
     edits: Vec<Edit>,
-    /// The text of all edits, one behind the other.
+    /// The text of all edits, concatenated.
     text: Vec<u8>,
-    /// By row: whether it goes. Empty while none does.
-    gone: Vec<bool>,
-    turned: Option<Turned>,
+    /// By row: whether it is removed. Empty if no row is.
+    removed: Vec<bool>,
+    /// The last row that became a link, as a template for the next one.
+    last: Option<LinkTemplate>,
 }
 
-/// What became of what stood between the name and the source of a row, if nothing stood behind them.
-/// The next row mostly says the same there, and need not be read field by field.
-struct Turned {
+/// The text between the name and the source of a row that became a link, if the source was its last field. The next
+/// row mostly has the same text there, and need not be read field by field.
+struct LinkTemplate {
     kind: Kind,
-    /// The stretch of the spec from behind the name up to the source.
+    /// The range of the spec from the end of the name to the source.
     between: Range<usize>,
-    /// The stretch of `Edits::text` that took its place: from behind the name up to the link's text.
+    /// The range of `Edits::text` that replaced it: from the end of the name to the link's text.
     text: Range<usize>,
 }
 
-/// A stretch of the spec that is replaced by a stretch of `Edits::text`.
+/// A range of the spec that is replaced by a range of `Edits::text`.
 struct Edit {
     start: u32,
     end: u32,
@@ -40,33 +41,33 @@ struct Edit {
 impl<'s> Edits<'s> {
     /// No edits to `spec`.
     pub fn new(spec: &'s Spec) -> Self {
-        Self { spec, edits: Vec::new(), text: Vec::new(), gone: Vec::new(), turned: None }
+        Self { spec, edits: Vec::new(), text: Vec::new(), removed: Vec::new(), last: None }
     }
 
-    /// Turns `row` into a link with the text `link` (DESIGN rule 7).
+    /// Changes `row` to a link with the text `link` (design rule 7).
     pub fn link(&mut self, row: RowId, link: &[u8]) {
         let row = self.spec.row(row);
         let line = self.spec.line(row);
         let from = self.text.len();
-        if !self.push_like_the_last(row, line, link) {
+        if !self.push_from_template(row, line, link) {
             self.push_link_row(row, line, link);
         }
         self.text.extend_from_slice(ending(line));
         self.edits.push(Edit { start: row.start, end: row.end, text: from..self.text.len() });
     }
 
-    /// Writes a row as a link, if the last one was like it but for name and source.
-    fn push_like_the_last(&mut self, row: &Row, line: &[u8], link: &[u8]) -> bool {
+    /// Writes a row as a link, if it differs from the last one only in name and source.
+    fn push_from_template(&mut self, row: &Row, line: &[u8], link: &[u8]) -> bool {
         let mut fields = field::fields(line);
-        let (Some(name), Some(rest), Some(last)) = (fields.next(), fields.rest(), &self.turned)
+        let (Some(name), Some(rest), Some(last)) = (fields.next(), fields.rest(), &self.last)
         else {
             return false;
         };
-        let source = rest.strip_prefix(&self.spec.text[last.between.clone()]);
+        let source = rest.text.strip_prefix(&self.spec.text[last.between.clone()]);
         if last.kind != row.kind || !source.is_some_and(field::is_one) {
             return false;
         }
-        self.text.extend_from_slice(name);
+        self.text.extend_from_slice(name.text);
         self.text.extend_from_within(last.text.clone());
         escape(link, &mut self.text);
         true
@@ -74,52 +75,53 @@ impl<'s> Edits<'s> {
 
     fn push_link_row(&mut self, row: &Row, line: &[u8], link: &[u8]) {
         let mut fields = field::fields(line);
-        self.text.extend_from_slice(fields.next().unwrap_or_default());
-        let behind_name = self.text.len();
+        self.text.extend_from_slice(fields.next().map_or(&[][..], |name| name.text));
+        let name_end = self.text.len();
         let rest = fields.rest();
-        let typed = field::fields(line).skip(1).any(|item| field::keyword(item).0 == b"type");
-        let mut written_type = typed || row.kind == Kind::Link;
-        let mut written_link = false;
-        let mut said_type = false;
-        self.turned = None;
-        for item in fields {
-            let (keyword, value) = field::keyword(item);
+        let has_type =
+            field::fields(line).skip(1).any(|field| field::keyword(field.text).0 == b"type");
+        let mut has_written_type = has_type || row.kind == Kind::Link;
+        let mut has_written_link = false;
+        let mut has_seen_type = false;
+        self.last = None;
+        for field in fields {
+            let (keyword, value) = field::keyword(field.text);
             if keyword == b"type" {
-                if !std::mem::replace(&mut said_type, true) {
+                if !std::mem::replace(&mut has_seen_type, true) {
                     self.text.extend_from_slice(b" type=link");
                 }
             } else if field::is_source(keyword) || keyword == b"link" {
-                if std::mem::replace(&mut written_link, true) {
+                if std::mem::replace(&mut has_written_link, true) {
                     continue;
                 }
-                if !std::mem::replace(&mut written_type, true) {
+                if !std::mem::replace(&mut has_written_type, true) {
                     self.text.extend_from_slice(b" type=link");
                 }
                 self.text.extend_from_slice(b" link=");
-                if let (Some(rest), Some(source)) = (rest, value)
-                    && rest.as_ptr_range().end == source.as_ptr_range().end
+                if let (Some(rest), Some(source)) = (rest, value.map(|value| field.suffix(value)))
+                    && rest.end() == source.end()
                 {
-                    let start = rest.as_ptr().addr() - self.spec.text.as_ptr().addr();
-                    self.turned = Some(Turned {
+                    let line = row.start as usize;
+                    self.last = Some(LinkTemplate {
                         kind: row.kind,
-                        between: start..start + rest.len() - source.len(),
-                        text: behind_name..self.text.len(),
+                        between: line + rest.start..line + source.start,
+                        text: name_end..self.text.len(),
                     });
                 }
                 escape(link, &mut self.text);
             } else if !field::describes_bytes(keyword) {
                 self.text.push(b' ');
-                self.text.extend_from_slice(item);
+                self.text.extend_from_slice(field.text);
             }
         }
-        // A blank stood between this and the newline, or the next line would have been joined.
+        // A backslash before the newline would join the next line. In the spec a blank separated them.
         if self.text.ends_with(b"\\") {
             self.text.push(b' ');
         }
     }
 
-    /// Puts one link at the archive path `path` for the rows `rows`, which all go, in the place of
-    /// the first of them, with the keywords of `keywords`, one of them (DESIGN rule 6).
+    /// Replaces the rows `rows` by one link at the archive path `path` (design rule 6). It takes the place of the
+    /// first of them, and the keywords of the row `keywords`, which is one of them.
     pub fn directory_link(&mut self, rows: &[RowId], keywords: RowId, path: &[u8], link: &[u8]) {
         let Some(&first) = rows.iter().min() else {
             return;
@@ -131,8 +133,8 @@ impl<'s> Edits<'s> {
                 self.push_directory_link(first, keywords, path, link);
             }
             self.edits.push(Edit { start, end, text: from..self.text.len() });
-            self.gone.resize(self.spec.rows.len(), false);
-            self.gone[row.0 as usize] = true;
+            self.removed.resize(self.spec.rows.len(), false);
+            self.removed[row.0 as usize] = true;
         }
     }
 
@@ -140,20 +142,20 @@ impl<'s> Edits<'s> {
         let (first, model) = (self.spec.row(first), self.spec.row(keywords));
         let line = self.spec.line(model);
         let mut fields = field::fields(line);
-        let name = fields.next().unwrap_or_default();
+        let name = fields.next().map_or(&[][..], |name| name.text);
         self.text.extend_from_slice(match name {
             _ if name.starts_with(b"./") => b"./",
-            // `/set` and `/unset` would be no rows.
+            // `/set` and `/unset` are not rows.
             _ if name.starts_with(b"/") && !matches!(path, b"set" | b"unset") => b"/",
             _ if !path.contains(&b'/') => b"./",
             _ => b"",
         });
         escape(path, &mut self.text);
-        let mut written_type = false;
-        for item in fields {
-            let keyword = field::keyword(item).0;
+        let mut has_written_type = false;
+        for field in fields {
+            let keyword = field::keyword(field.text).0;
             if keyword == b"type" {
-                if !std::mem::replace(&mut written_type, true) {
+                if !std::mem::replace(&mut has_written_type, true) {
                     self.text.extend_from_slice(b" type=link");
                 }
             } else if !field::is_source(keyword)
@@ -161,14 +163,14 @@ impl<'s> Edits<'s> {
                 && !field::describes_bytes(keyword)
             {
                 self.text.push(b' ');
-                self.text.extend_from_slice(item);
+                self.text.extend_from_slice(field.text);
             }
         }
         for field in self.spec.defaults.difference(line, model.defaults, first.defaults) {
             self.text.push(b' ');
             self.text.extend_from_slice(&field);
         }
-        if !written_type {
+        if !has_written_type {
             self.text.extend_from_slice(b" type=link");
         }
         self.text.extend_from_slice(b" link=");
@@ -176,19 +178,19 @@ impl<'s> Edits<'s> {
         self.text.extend_from_slice(ending(self.spec.line(first)));
     }
 
-    /// Writes the spec with the edits.
+    /// Writes the edited spec.
     pub fn write_to(self, out: &mut dyn Write) -> io::Result<()> {
         let spec = self.spec;
         self.into_patch().write_to(&spec.text, out)
     }
 
-    /// What is to be written, as what differs from the spec's text.
+    /// The edited spec, as its differences from the spec's text.
     pub fn into_patch(mut self) -> Patch {
-        for closing in &self.spec.closings {
-            let gone =
-                closing.directory.is_some_and(|row| self.gone.get(row as usize) == Some(&true));
-            if gone {
-                self.edits.push(Edit { start: closing.start, end: closing.end, text: 0..0 });
+        for dotdot in &self.spec.dotdots {
+            let is_removed =
+                dotdot.directory.is_some_and(|row| self.removed.get(row as usize) == Some(&true));
+            if is_removed {
+                self.edits.push(Edit { start: dotdot.start, end: dotdot.end, text: 0..0 });
             }
         }
         self.edits.sort_by_key(|edit| edit.start);
@@ -196,31 +198,31 @@ impl<'s> Edits<'s> {
     }
 }
 
-/// How an output differs from the text that it was made of.
+/// The differences of an output from its base.
 #[derive(Default)]
 pub struct Patch {
-    /// In the order of the text; none overlap.
+    /// In the order of the text, without overlaps.
     edits: Vec<Edit>,
     text: Vec<u8>,
 }
 
 impl Patch {
-    /// Writes `base`, which is the text that the patch was made for, with what differs.
+    /// Writes `base` with the patch applied. `base` is the text that the patch was made for.
     pub fn write_to(&self, base: &[u8], out: &mut dyn Write) -> io::Result<()> {
         let mut written = 0;
         let mut slices = Vec::with_capacity(SLICES_AT_ONCE.min(2 * self.edits.len() + 1));
-        for (stretch, text) in self.stretches() {
-            slices.extend([&base[written..stretch.start], text].map(IoSlice::new));
+        for (range, text) in self.stretches() {
+            slices.extend([&base[written..range.start], text].map(IoSlice::new));
             if slices.len() + 1 >= SLICES_AT_ONCE {
                 write_all(&mut slices, out)?;
             }
-            written = stretch.end;
+            written = range.end;
         }
         slices.push(IoSlice::new(&base[written..]));
         write_all(&mut slices, out)
     }
 
-    /// The stretches of the base that are replaced, in order, each with what stands there instead.
+    /// The replaced ranges of the base, in order, each with its new text.
     pub fn stretches(&self) -> impl Iterator<Item = (Range<usize>, &[u8])> {
         self.edits
             .iter()
@@ -228,14 +230,13 @@ impl Patch {
     }
 }
 
-/// How many slices one system call takes (`IOV_MAX` of Linux).
+/// The most slices that one system call takes (`IOV_MAX` of Linux).
 const SLICES_AT_ONCE: usize = 1024;
 
-/// Writes what stands in `slices`, one behind the other and copied by nobody but the system, and
-/// empties them.
+/// Writes all `slices` without a copy in user space, and clears the vector.
 fn write_all(slices: &mut Vec<IoSlice<'_>>, out: &mut dyn Write) -> io::Result<()> {
     let mut rest = &mut slices[..];
-    // Empty slices at the head go.
+    // Removes empty slices at the head.
     IoSlice::advance_slices(&mut rest, 0);
     while !rest.is_empty() {
         match out.write_vectored(rest) {
@@ -249,7 +250,7 @@ fn write_all(slices: &mut Vec<IoSlice<'_>>, out: &mut dyn Write) -> io::Result<(
     Ok(())
 }
 
-/// The end of the line `line`: its newline, if it has one, as it was written.
+/// The newline of `line`, verbatim. Empty if it has none.
 fn ending(line: &[u8]) -> &[u8] {
     if line.ends_with(b"\r\n") {
         b"\r\n"
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turned_row_keeps_its_fields_in_order() {
+    fn a_row_that_becomes_a_link_keeps_its_fields_in_order() {
         assert_eq!(
             linked(b"  x/y size=3\tuid=0  type=file contents=s optional\n"),
             "x/y uid=0 type=link link=a\\040b optional\n"
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_like_the_one_before_is_turned_as_if_it_stood_alone() {
+    fn a_row_like_the_one_before_becomes_the_same_link_as_without_it() {
         let rows = [
             "x/y size=3  uid=0 type=file content=s\n",
             "x/z size=3  uid=0 type=file content=s/t\n",
@@ -308,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_that_comes_from_set_is_written_with_the_link() {
+    fn a_type_from_set_is_written_with_the_link() {
         assert_eq!(
             linked(b"/set type=file\nx/y uid=0 content=s mode=0644"),
             "/set type=file\nx/y uid=0 type=link link=a\\040b mode=0644"

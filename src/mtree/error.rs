@@ -1,32 +1,32 @@
-//! What is wrong with a spec that cannot be read.
+//! The errors of a spec that cannot be parsed.
 
 use std::fmt;
 
 use super::escape::Stray;
 
-/// A spec that cannot be read: the line, counted from 1, and what is wrong with it.
+/// Why a spec cannot be parsed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SpecError {
     /// The first line of the row, counted from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// What is wrong with the row.
     pub what: What,
 }
 
 /// What is wrong with a row.
 #[derive(Debug, PartialEq, Eq)]
 pub enum What {
-    /// A `type` that mtree(5) does not have.
+    /// A `type` that mtree(5) does not define.
     UnknownType(Vec<u8>),
-    /// A keyword that wants a value and has none.
+    /// A keyword that needs a value and has none.
     MissingEquals(Vec<u8>),
     /// A backslash that begins no escape.
     StrayEscape(Vec<u8>),
     /// A name or source with a NUL byte.
     Nul,
-    /// A slash-less row so deep in directories that its path has more than `DEEPEST` bytes.
+    /// A row without slashes whose full path has more than `DEEPEST` bytes.
     TooDeep,
-    /// 2 GiB or more of text.
+    /// The spec has 2 GiB or more.
     TooLarge,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for What {
             Self::Nul => write!(f, "a path with a NUL byte (\\000): no file has such a name"),
             Self::TooDeep => write!(
                 f,
-                "a path of more than {DEEPEST} bytes below the directories entered: leave them with \"..\""
+                "a path of more than {DEEPEST} bytes, with the directories that it is in: leave a directory with \"..\""
             ),
             Self::TooLarge => write!(f, "the spec is 2 GiB or larger: split it"),
         }
@@ -65,6 +65,6 @@ impl From<Stray> for What {
     }
 }
 
-/// The longest path of a slash-less row, in bytes, as `PATH_MAX` has it: each is spelled out, so that
-/// a short spec of directories in directories would become a long one.
+/// The longest path of a row without slashes, in bytes, as `PATH_MAX`. Each path is stored in full, so without
+/// this limit a short spec of nested directories could take unbounded memory.
 pub(super) const DEEPEST: usize = 4096;

@@ -4,11 +4,11 @@
 
 use memchr::memchr;
 
-/// A backslash that begins no escape which mtree(5) knows. Holds the escape as it stands.
+/// A backslash that does not begin an escape of mtree(5). Holds up to four bytes from the backslash on.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stray(pub Vec<u8>);
 
-/// Appends what `text` stands for to `out`.
+/// Appends `text`, unescaped, to `out`.
 pub fn unescape(text: &[u8], out: &mut Vec<u8>) -> Result<(), Stray> {
     let mut rest = text;
     while let Some(backslash) = memchr(b'\\', rest) {
@@ -22,7 +22,7 @@ pub fn unescape(text: &[u8], out: &mut Vec<u8>) -> Result<(), Stray> {
     Ok(())
 }
 
-/// The byte that the escape at the head of `text` stands for, and the escape's length.
+/// The byte that the escape at the head of `text` encodes, and the length of the escape.
 fn one(text: &[u8]) -> Option<(u8, usize)> {
     let octal = |at: usize| {
         let digit = text.get(at)?.wrapping_sub(b'0');
@@ -44,8 +44,8 @@ fn one(text: &[u8]) -> Option<(u8, usize)> {
     Some((letter, 2))
 }
 
-/// Appends `bytes` to `out` as DESIGN rule 7 writes them: what is not printable ASCII, and space
-/// `\` `#` `=`, as a backslash and three octal digits.
+/// Appends `bytes` to `out`, escaped as design rule 7 requires: a byte that is not printable ASCII, and space `\` `#`
+/// `=`, becomes a backslash and three octal digits.
 pub fn escape(bytes: &[u8], out: &mut Vec<u8>) {
     for &byte in bytes {
         if byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'#' | b'=') {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_comes_back() {
+    fn every_byte_survives_escape_and_unescape() {
         let all: Vec<u8> = (0..=255).collect();
         let mut text = Vec::new();
         escape(&all, &mut text);
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_and_octal_digits_are_read() {
+    fn letters_and_octal_digits_are_unescaped() {
         assert_eq!(unescaped(br"a\sb\\c\#\303\251\n").unwrap(), b"a b\\c#\xc3\xa9\n");
     }
 

@@ -1,17 +1,42 @@
 //! The fields of a line, and the keywords in them.
 //!
-//! Knows one line; must not know those around it.
+//! Knows one line; must not know the lines around it.
 
 use memchr::{memchr, memchr3};
 
-/// The fields of a row: what stands between blanks. A `\` at the end of a physical line is no field.
+/// A part of a line, with its offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span<'l> {
+    pub text: &'l [u8],
+    /// The offset of `text` in the line, in bytes.
+    pub start: usize,
+}
+
+impl<'l> Span<'l> {
+    /// The offset of the first byte after the text.
+    #[inline]
+    pub(super) fn end(self) -> usize {
+        self.start + self.text.len()
+    }
+
+    /// `text`, which is the end of this part.
+    #[inline]
+    pub(super) fn suffix(self, text: &'l [u8]) -> Self {
+        Self { text, start: self.end() - text.len() }
+    }
+}
+
+/// The fields of a row, which are separated by blanks. A `\` at the end of a physical line is no field.
 pub(super) struct Fields<'l> {
+    /// The text after the last field that was read.
     rest: &'l [u8],
-    /// Several physical lines, joined by `\`.
+    /// The offset of the end of `rest` in the line.
+    end: usize,
+    /// The row has several physical lines, joined by `\`.
     joined: bool,
 }
 
-/// What mtree(5) separates fields with; the ends of lines count where `\` continues a row.
+/// Whether mtree(5) separates fields by `byte`. A newline is a blank where `\` continues a row.
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
@@ -19,25 +44,27 @@ fn is_blank(byte: u8) -> bool {
 /// The fields of one row.
 pub(super) fn fields(line: &[u8]) -> Fields<'_> {
     let rest = line.strip_suffix(b"\n").unwrap_or(line);
-    Fields { rest, joined: memchr(b'\n', rest).is_some() }
+    Fields { rest, end: rest.len(), joined: memchr(b'\n', rest).is_some() }
 }
 
 impl<'l> Fields<'l> {
-    /// What stands behind the fields read so far. `None` where lines are joined: there a newline is
-    /// a blank.
-    pub(super) fn rest(&self) -> Option<&'l [u8]> {
-        (!self.joined).then_some(self.rest)
+    /// The text after the fields read so far. `None` if the row has several physical lines, in which a
+    /// newline is a blank.
+    pub(super) fn rest(&self) -> Option<Span<'l>> {
+        let start = self.end - self.rest.len();
+        (!self.joined).then_some(Span { text: self.rest, start })
     }
 }
 
 impl<'l> Iterator for Fields<'l> {
-    type Item = &'l [u8];
+    type Item = Span<'l>;
 
     #[inline]
-    fn next(&mut self) -> Option<&'l [u8]> {
+    fn next(&mut self) -> Option<Span<'l>> {
         loop {
-            let start = self.rest.iter().position(|&byte| !is_blank(byte))?;
-            let rest = &self.rest[start..];
+            let blanks = self.rest.iter().position(|&byte| !is_blank(byte))?;
+            let rest = &self.rest[blanks..];
+            let start = self.end - rest.len();
             let mut end = memchr3(b' ', b'\t', b'\r', rest).unwrap_or(rest.len());
             if self.joined {
                 end = memchr(b'\n', &rest[..end]).unwrap_or(end);
@@ -48,18 +75,18 @@ impl<'l> Iterator for Fields<'l> {
                 field = field.strip_suffix(b"\\").unwrap_or(field);
             }
             if !field.is_empty() {
-                return Some(field);
+                return Some(Span { text: field, start });
             }
         }
     }
 }
 
-/// Whether `text`, which has no newline, is one field to its end.
+/// Whether `text`, which has no newline, is exactly one field.
 pub(super) fn is_one(text: &[u8]) -> bool {
     !text.is_empty() && memchr3(b' ', b'\t', b'\r', text).is_none()
 }
 
-/// A keyword and its value: `None` for one that stands alone, such as `optional`.
+/// A keyword and its value. The value is `None` for a keyword without one, such as `optional`.
 pub(super) fn keyword(field: &[u8]) -> (&[u8], Option<&[u8]>) {
     match field.iter().position(|&byte| byte == b'=') {
         Some(equals) => (&field[..equals], Some(&field[equals + 1..])),
@@ -67,12 +94,12 @@ pub(super) fn keyword(field: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// Whether mtree(5) lets `keyword` stand without a value.
-pub(super) fn stands_alone(keyword: &[u8]) -> bool {
+/// Whether mtree(5) allows `keyword` without a value.
+pub(super) fn may_lack_value(keyword: &[u8]) -> bool {
     matches!(keyword, b"optional" | b"nochange" | b"ignore")
 }
 
-/// Whether `keyword` names the file whose bytes a row takes.
+/// Whether `keyword` holds the source of a row.
 pub(super) fn is_source(keyword: &[u8]) -> bool {
     matches!(keyword, b"content" | b"contents")
 }
@@ -86,7 +113,7 @@ pub(super) fn source_spelling(keyword: &[u8]) -> Option<&'static [u8]> {
     }
 }
 
-/// Whether `keyword` describes the bytes of a file, which a link does not have (DESIGN rule 7).
+/// Whether `keyword` describes the bytes of a file, which a link does not have (design rule 7).
 pub(super) fn describes_bytes(keyword: &[u8]) -> bool {
     matches!(
         keyword,
@@ -108,7 +135,7 @@ pub(super) fn describes_bytes(keyword: &[u8]) -> bool {
     )
 }
 
-/// What kind of entry a row is, by its `type`.
+/// The kind of entry that the `type` of a row names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `type=file`.
@@ -117,7 +144,7 @@ pub enum Kind {
     Link,
     /// `type=dir`.
     Directory,
-    /// A device, a pipe, a socket, or no type at all.
+    /// A device, a fifo, a socket, or no type at all.
     Other,
 }
 
@@ -141,8 +168,21 @@ mod tests {
     #[test]
     fn a_continued_line_is_one_row() {
         let line = b"  name\ttype=file \\\n uid=0\\\n\tgid=0  \n";
-        let found: Vec<_> = fields(line).collect();
-        assert_eq!(found, [&b"name"[..], b"type=file", b"uid=0", b"gid=0"]);
+        let texts: Vec<_> = fields(line).map(|field| field.text).collect();
+        assert_eq!(texts, [&b"name"[..], b"type=file", b"uid=0", b"gid=0"]);
+    }
+
+    #[test]
+    fn each_field_has_its_offset_in_the_line() {
+        for line in [&b"  name\ttype=file \\\n uid=0\\\n\tgid=0  \n"[..], b"name  uid=0\r\n", b" x"]
+        {
+            for field in fields(line) {
+                assert_eq!(&line[field.start..field.end()], field.text);
+            }
+        }
+        let mut of_one_line = fields(b" name  uid=0\n");
+        of_one_line.next();
+        assert_eq!(of_one_line.rest(), Some(Span { text: b"  uid=0", start: 5 }));
     }
 
     #[test]

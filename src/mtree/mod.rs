@@ -1,6 +1,6 @@
-//! Specs: mtree(5) files, read into rows and written back.
+//! Reads specs, which are mtree(5) files, into rows, and writes them back.
 //!
-//! Knows the text of a spec and the rules of mtree(5). Knows nothing of the files that rows name.
+//! Knows the text of a spec and the rules of mtree(5); must not know the files that rows name.
 
 mod change;
 mod defaults;
@@ -27,22 +27,22 @@ use std::hash::Hasher;
 use bytes::Bytes;
 use defaults::Defaults;
 
-/// A spec that was read: its text as it came, and where its rows stand in it.
+/// A parsed spec: its text verbatim, and the offsets of its rows.
 #[derive(Default)]
 pub struct Spec {
     text: Bytes,
-    /// Paths that differ from the text: escapes resolved, directories entered put before.
+    /// Paths that differ from the text: unescaped, or prefixed by the entered directories.
     unescaped: Vec<u8>,
     rows: Vec<Row>,
-    closings: Vec<Closing>,
+    dotdots: Vec<DotDot>,
     defaults: Defaults,
 }
 
-/// The number of a row, counted from 0 in the order of the text.
+/// The index of a row, counted from 0 in the order of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RowId(pub u32);
 
-/// One entry of a spec: a line, with those that `\` joins to it.
+/// One entry of a spec: a line, and the lines that `\` joins to it.
 #[derive(Clone, Debug)]
 pub struct Row {
     start: u32,
@@ -51,18 +51,19 @@ pub struct Row {
     source: Text,
     defaults: u32,
     kind: Kind,
+    /// The archive path has a `..`, or is empty.
     outside: bool,
     below_set_source: bool,
 }
 
-/// A `..` line, and the slash-less directory row that it leaves, if there is one.
-struct Closing {
+/// A `..` line, and the directory row without slashes that it leaves, if there is one.
+struct DotDot {
     directory: Option<u32>,
     start: u32,
     end: u32,
 }
 
-/// A stretch of a spec's text, or of what was unescaped from it.
+/// A range of `Spec::text` or `Spec::unescaped`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Text {
     at: u32,
@@ -70,14 +71,14 @@ struct Text {
 }
 
 impl Text {
-    /// No text at all, as opposed to an empty one.
+    /// No text, as opposed to an empty one.
     const NONE: Self = Self { at: 0, len: u32::MAX };
-    /// Set in `at` where the text is in `Spec::unescaped`.
+    /// This bit of `at` is set if the range is one of `Spec::unescaped`.
     const UNESCAPED: u32 = 1 << 31;
 }
 
 impl Row {
-    /// What its `type` says, here or in `/set`.
+    /// The kind that its `type` names, in the row or in `/set`.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -88,8 +89,8 @@ impl Row {
         self.below_set_source
     }
 
-    /// Whether it is resolved at all: it has a source and its `type` is `file` or `link`, and its
-    /// archive path is one that a link can stand at.
+    /// Whether the row takes part in resolving: it has a source, its `type` is `file` or `link`, and a link is
+    /// possible at its archive path.
     pub fn takes_part(&self) -> bool {
         self.source != Text::NONE && !self.outside
     }
@@ -101,17 +102,17 @@ impl Spec {
         &self.rows
     }
 
-    /// The row with a number that this spec gave.
+    /// The row with an id of this spec.
     pub fn row(&self, id: RowId) -> &Row {
         &self.rows[id.0 as usize]
     }
 
-    /// The numbers of all rows.
+    /// The ids of all rows.
     pub fn row_ids(&self) -> impl DoubleEndedIterator<Item = RowId> + use<> {
         (0..self.rows.len() as u32).map(RowId)
     }
 
-    /// The text, as it came. A clone of it copies nothing.
+    /// The text, verbatim. A clone of it copies nothing.
     pub fn text(&self) -> &Bytes {
         &self.text
     }
@@ -121,8 +122,8 @@ impl Spec {
         self.text_of(row.path)
     }
 
-    /// The source of `row`: unescaped, without empty parts and `.`; one that is absolute keeps its
-    /// slash. Empty for a row without one.
+    /// The source of `row`: unescaped, without `.` and empty components. An absolute one keeps its slash. Empty
+    /// for a row without a source.
     pub fn source(&self, row: &Row) -> &[u8] {
         if row.source == Text::NONE {
             return &[];
@@ -130,7 +131,7 @@ impl Spec {
         self.text_of(row.source)
     }
 
-    /// Whether two rows ask for the same keywords, `/set` applied, whatever their type and source.
+    /// Whether two rows have the same keywords, including those of `/set`, except type and source.
     pub fn same_keywords(&self, row: &Row, other: &Spec, other_row: &Row) -> bool {
         defaults::same_keywords(
             (self.line(row), &self.defaults, row.defaults),
@@ -138,21 +139,23 @@ impl Spec {
         )
     }
 
-    /// Hashes what `same_keywords` compares.
+    /// Hashes the keywords that `same_keywords` compares.
     pub fn hash_keywords(&self, row: &Row, hasher: &mut impl Hasher) {
         self.defaults.hash_keywords(self.line(row), row.defaults, hasher);
     }
 
-    /// What `size=` of `row` says, in bytes.
+    /// The value of `size=` of `row`, in bytes.
     pub fn size(&self, row: &Row) -> Option<u64> {
-        let mut fields = field::fields(self.line(row)).skip(1).map(field::keyword);
+        let mut fields =
+            field::fields(self.line(row)).skip(1).map(|field| field::keyword(field.text));
         let (_, size) = fields.find(|(keyword, _)| *keyword == b"size")?;
         std::str::from_utf8(size?).ok()?.parse().ok()
     }
 
     /// What `link=` of `row` says, here or in `/set`, unescaped.
     pub fn link(&self, row: &Row) -> Option<Vec<u8>> {
-        let mut fields = field::fields(self.line(row)).skip(1).map(field::keyword);
+        let fields = field::fields(self.line(row)).skip(1);
+        let mut fields = fields.map(|field| field::keyword(field.text));
         let own = fields.by_ref().filter(|(keyword, _)| *keyword == b"link").last();
         let text = match own {
             Some((_, text)) => text,

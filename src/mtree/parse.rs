@@ -1,7 +1,7 @@
-//! Reading a spec: lines into rows.
+//! Parses the lines of a spec into rows.
 //!
-//! Knows the order of lines: directories entered, `/set`, lines joined. Must not know what rows are read
-//! for.
+//! Knows what depends on the order of lines: entered directories, `/set`, joined lines. Must not know how rows are
+//! used.
 
 use std::ops::Range;
 
@@ -10,29 +10,33 @@ use memchr::{memchr, memchr_iter};
 use rayon::prelude::*;
 
 use super::error::{DEEPEST, SpecError, What};
-use super::field::{self, Fields, Kind};
+use super::field::{self, Fields, Kind, Span};
 use super::row_fields::{self, Between, RowFields, keyword_and_value, kind_of, unescaped};
-use super::{Closing, Row, Spec, Text};
+use super::{DotDot, Row, Spec, Text};
 use crate::path;
 
-/// The longest spec that is read, in bytes.
+/// A spec must be shorter than this, in bytes.
 pub(super) const LIMIT: usize = Text::UNESCAPED as usize;
 
 impl Spec {
-    /// Reads a spec. With `link_is_source`, `link=` holds a source path (DESIGN rule 4).
+    /// Parses a spec. With `link_is_source`, `link=` holds a source path (design rule 4).
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] for the first row that cannot be parsed.
     pub fn parse(text: impl Into<Bytes>, link_is_source: bool) -> Result<Self, SpecError> {
         let text = text.into();
         if text.len() >= LIMIT {
             return Err(SpecError { line: 1, what: What::TooLarge });
         }
-        let wrong = |(start, what): (usize, What)| {
+        let at_line = |(start, what): (usize, What)| {
             let line = 1 + memchr_iter(b'\n', &text[..start]).count();
             SpecError { line, what }
         };
-        let mut spec = match parse_pieces(&text, link_is_source).map_err(wrong)? {
+        let mut spec = match parse_pieces(&text, link_is_source).map_err(at_line)? {
             Some(spec) => spec,
             None => {
-                Parser::new(&text, link_is_source).read(&text, 0..text.len()).map_err(wrong)?.spec
+                Parser::new(&text, link_is_source).read(&text, 0..text.len()).map_err(at_line)?.spec
             }
         };
         spec.text = text;
@@ -40,10 +44,10 @@ impl Spec {
     }
 }
 
-/// Reads the pieces of a large spec at once. `None` for a small one, or one whose lines depend on
-/// those before: slash-less directories, `..`, `/set`.
+/// Parses the pieces of a large spec in parallel. `None` for a small spec, or one with lines on which later lines
+/// depend: directories without slashes, `..`, `/set`.
 fn parse_pieces(text: &[u8], link_is_source: bool) -> Result<Option<Spec>, (usize, What)> {
-    let pieces = (text.len() / WORTH_A_PIECE).min(rayon::current_num_threads());
+    let pieces = (text.len() / MIN_PIECE).min(rayon::current_num_threads());
     if pieces < 2 {
         return Ok(None);
     }
@@ -59,21 +63,21 @@ fn parse_pieces(text: &[u8], link_is_source: bool) -> Result<Option<Spec>, (usiz
         Some(first) => first?,
         None => return Ok(None),
     };
-    let mut alone = whole.stands_alone();
+    let mut are_independent = whole.is_independent();
     for piece in read {
         let piece = piece?;
-        alone &= piece.stands_alone();
-        if alone {
+        are_independent &= piece.is_independent();
+        if are_independent {
             whole.append(piece)?;
         }
     }
-    Ok(alone.then_some(whole.spec))
+    Ok(are_independent.then_some(whole.spec))
 }
 
-/// A piece of a spec that is worth a thread of its own, in bytes.
-const WORTH_A_PIECE: usize = 1 << 20;
+/// The least size of a piece that is parsed by its own thread, in bytes.
+const MIN_PIECE: usize = 1 << 20;
 
-/// The first place from `at` on where a row begins that no line before is joined to.
+/// The first offset from `at` on at which a row begins.
 fn row_start(text: &[u8], at: usize) -> usize {
     if at == 0 {
         return 0;
@@ -82,8 +86,8 @@ fn row_start(text: &[u8], at: usize) -> usize {
     newlines.find(|&newline| text[newline - 1] != b'\\').map_or(text.len(), |newline| newline + 1)
 }
 
-/// Where the row that begins at `start` ends, behind its newline: a `\` before a newline joins the
-/// next line, but not in a comment, as libarchive reads it.
+/// The offset after the newline of the row that begins at `start`. A `\` before a newline joins the next line, but
+/// not if the line has a `#`, as in libarchive.
 pub(super) fn line_end(text: &[u8], start: usize) -> usize {
     let mut from = start;
     loop {
@@ -104,9 +108,9 @@ pub(super) fn line_end(text: &[u8], start: usize) -> usize {
 struct Parser<'t> {
     spec: Spec,
     link_is_source: bool,
-    /// The slash-less directories entered: the row, and the length of `directory` before it.
+    /// The entered directories without slashes: the row, and the length of `directory` before it.
     entered: Vec<(u32, usize)>,
-    /// The archive path of the directory entered last.
+    /// The archive path of the directory that was entered last.
     directory: Vec<u8>,
     between: Option<Between<'t>>,
     /// The source that `/set` gave last, by the number of the defaults and its own among their sources.
@@ -114,7 +118,7 @@ struct Parser<'t> {
 }
 
 impl<'t> Parser<'t> {
-    /// A parser with room for the rows of `text`.
+    /// A parser with capacity for the rows of `text`.
     fn new(text: &[u8], link_is_source: bool) -> Self {
         let sample = text.len().min(1 << 16);
         let lines = memchr_iter(b'\n', &text[..sample]).count();
@@ -124,7 +128,7 @@ impl<'t> Parser<'t> {
         Self { spec, link_is_source, entered, directory, between: None, set_source: None }
     }
 
-    /// Reads the lines of `text` in `range`. An error comes with the place where its row begins.
+    /// Parses the lines of `text` in `range`. An error has the offset of its row.
     fn read(mut self, text: &'t [u8], range: Range<usize>) -> Result<Self, (usize, What)> {
         let mut start = range.start;
         while start < range.end {
@@ -135,13 +139,12 @@ impl<'t> Parser<'t> {
         Ok(self)
     }
 
-    /// Whether what was read means the same whatever stands before it, and says nothing of what
-    /// stands behind.
-    fn stands_alone(&self) -> bool {
-        self.entered.is_empty() && self.spec.closings.is_empty() && self.spec.defaults.now() == 0
+    /// Whether the parsed lines depend on no other lines, and no other lines on them.
+    fn is_independent(&self) -> bool {
+        self.entered.is_empty() && self.spec.dotdots.is_empty() && self.spec.defaults.now() == 0
     }
 
-    /// Adds what another parser read of the same text, further on.
+    /// Appends the rows of a later piece of the same text.
     fn append(&mut self, piece: Self) -> Result<(), (usize, What)> {
         let shift = self.spec.unescaped.len() as u32;
         self.spec.unescaped.extend_from_slice(&piece.spec.unescaped);
@@ -160,19 +163,19 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// Reads one line, which stands at `start`.
+    /// Parses the line at the offset `start`.
     fn line(&mut self, line: &'t [u8], start: usize) -> Result<(), What> {
         let mut fields = field::fields(line);
         let Some(name) = fields.next() else {
             return Ok(());
         };
         let (start, end) = (start as u32, (start + line.len()) as u32);
-        match name {
-            _ if name[0] == b'#' => Ok(()),
+        match name.text {
+            [b'#', ..] => Ok(()),
             b"/set" => self.set(fields),
             b"/unset" => {
                 self.spec.defaults.begin();
-                fields.for_each(|keyword| self.spec.defaults.unset(keyword));
+                fields.for_each(|field| self.spec.defaults.unset(field.text));
                 Ok(())
             }
             b".." => {
@@ -180,17 +183,17 @@ impl<'t> Parser<'t> {
                     self.directory.truncate(length);
                     row
                 });
-                self.spec.closings.push(Closing { directory, start, end });
+                self.spec.dotdots.push(DotDot { directory, start, end });
                 Ok(())
             }
             _ => self.row(line, name, fields, start),
         }
     }
 
-    fn set<'l>(&mut self, fields: impl Iterator<Item = &'l [u8]>) -> Result<(), What> {
+    fn set(&mut self, fields: Fields<'_>) -> Result<(), What> {
         self.spec.defaults.begin();
-        for item in fields {
-            let (keyword, value) = keyword_and_value(item)?;
+        for field in fields {
+            let (keyword, value) = keyword_and_value(field.text)?;
             let kind = match (keyword, value) {
                 (b"type", Some(value)) => Some(kind_of(value)?),
                 _ => None,
@@ -203,15 +206,13 @@ impl<'t> Parser<'t> {
     fn row(
         &mut self,
         line: &'t [u8],
-        name: &'t [u8],
+        name: Span<'t>,
         fields: Fields<'t>,
         start: u32,
     ) -> Result<(), What> {
         let fields = self.row_fields(fields)?;
         let defaults = self.spec.defaults.now();
         let kind = fields.kind.or(self.spec.defaults.kind(defaults)).unwrap_or(Kind::Other);
-        // Where a text stands in the spec: every slice here is a part of `line`.
-        let place = |text: &[u8]| start + (text.as_ptr().addr() - line.as_ptr().addr()) as u32;
         let set_sources = self.spec.defaults.sources(defaults);
         let below_set_source = !set_sources.is_empty();
         // A spelling that the row has itself replaces that of `/set`, as libarchive reads it.
@@ -220,18 +221,20 @@ impl<'t> Parser<'t> {
             _ => fields.content.is_none(),
         });
         let source = match (kind, fields.link, from_set) {
-            (Kind::Link, Some(link), _) if self.link_is_source => self.source(link, place(link))?,
+            (Kind::Link, Some(link), _) if self.link_is_source => {
+                self.source(link.text, start + link.start as u32)?
+            }
             (Kind::Link, Some(_), _) => Text::NONE,
             (Kind::File | Kind::Link, _, Some(number)) => self.source_of_set(defaults, number)?,
             (Kind::File | Kind::Link, _, None) => match fields.source() {
-                Some(text) => self.source(text, place(text))?,
+                Some(span) => self.source(span.text, start + span.start as u32)?,
                 None => Text::NONE,
             },
             _ => Text::NONE,
         };
-        let slashless = name != b"." && !name.contains(&b'/');
-        let path = self.path(name, place(name), slashless)?;
-        // What `is_simple` let through is a plain path.
+        let slashless = name.text != b"." && !name.text.contains(&b'/');
+        let path = self.path(name.text, start + name.start as u32, slashless)?;
+        // A path for which `is_simple` is true is plain.
         let outside = path.at & Text::UNESCAPED != 0 && !path::is_plain(self.spec.text_of(path));
         let end = start + line.len() as u32;
         let row = Row { start, end, path, source, defaults, kind, outside, below_set_source };
@@ -242,11 +245,11 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// What the fields behind the name of a row say.
+    /// Reads the fields after the name of a row.
     fn row_fields(&mut self, fields: Fields<'t>) -> Result<RowFields<'t>, What> {
         let rest = fields.rest();
-        let alike = rest.zip(self.between.as_ref()).and_then(|(rest, last)| last.read(rest));
-        if let Some(row_fields) = alike {
+        let same_as_last = rest.zip(self.between.as_ref()).and_then(|(rest, last)| last.read(rest));
+        if let Some(row_fields) = same_as_last {
             return Ok(row_fields);
         }
         let row_fields = row_fields::read(fields)?;
@@ -254,14 +257,14 @@ impl<'t> Parser<'t> {
         Ok(row_fields)
     }
 
-    /// Enters the directory of the row read last, whose archive path is `path`.
+    /// Enters the directory of the last row, whose archive path is `path`.
     fn enter(&mut self, path: Text) {
         self.entered.push(((self.spec.rows.len() - 1) as u32, self.directory.len()));
         self.directory.clear();
         self.directory.extend_from_slice(self.spec.text_of(path));
     }
 
-    /// The archive path that `name`, which stands at `at`, spells.
+    /// The archive path of a row with the name `name`, which is at the offset `at`.
     fn path(&mut self, name: &[u8], at: u32, slashless: bool) -> Result<Text, What> {
         if !slashless {
             let head = if name[0] == b'/' { 1 } else { 2 * usize::from(name.starts_with(b"./")) };
@@ -299,7 +302,7 @@ impl<'t> Parser<'t> {
         Ok(source)
     }
 
-    /// The source that `text`, which stands at `at`, spells. `Text::NONE` if it names no file.
+    /// The source in the value `text`, which is at the offset `at`. `Text::NONE` if it names no file.
     fn source(&mut self, text: &[u8], at: u32) -> Result<Text, What> {
         if is_simple(text) {
             return Ok(Text { at, len: text.len() as u32 });
@@ -313,21 +316,21 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// Whether `path` stands for itself: no escape, nothing to drop, no `..`.
+/// Whether `path` is in normal form as it is written: no escape, no `.` or empty component, no `..`.
 ///
-/// Sorts out more than it must (a name with a dot in front): what it lets through is certain.
+/// It is false for some paths in normal form too, such as one with a component that begins with a dot.
 fn is_simple(path: &[u8]) -> bool {
     let (Some(&first), Some(&last)) = (path.first(), path.last()) else {
         return false;
     };
-    // One pass without a branch, which the compiler turns into vector code: this is asked of every row.
+    // One pass without branches, which the compiler vectorizes: this runs for every row.
     let odd = path.iter().zip(&path[1..]).fold(false, |odd, (&one, &next)| {
         odd | (one == b'\\') | (one == 0) | ((one == b'/') & ((next == b'/') | (next == b'.')))
     });
     !odd && !matches!(first, b'.' | b'/') && !matches!(last, b'/' | b'\\' | 0)
 }
 
-/// Appends a path of `parts` to `to`.
+/// Appends the path with the components `parts` to `to`.
 fn push_normal<'p>(
     to: &mut Vec<u8>,
     absolute: bool,
@@ -359,14 +362,14 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_of_a_path_is_one_path() {
+    fn all_spellings_of_a_path_give_the_same_path() {
         for name in ["usr/bin/x", "./usr/bin/x", "/usr/bin/x", "usr//bin/./x/", r"usr/\142in/x"] {
             assert_eq!(paths(format!("{name} type=file\n").as_bytes()), [b"usr/bin/x"], "{name}");
         }
     }
 
     #[test]
-    fn a_slashless_row_belongs_to_the_directory_entered_last() {
+    fn a_row_without_slashes_is_in_the_directory_entered_last() {
         let text = b". type=dir\nusr type=dir\nbin type=dir\nx\n..\nfull/y\nz\n..\n..\ntop";
         let found = paths(text);
         let want: [&[u8]; 7] = [b"", b"usr", b"usr/bin", b"usr/bin/x", b"full/y", b"usr/z", b"top"];
@@ -374,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_cannot_be_read_is_named_by_its_line() {
+    fn the_error_of_a_row_has_its_line() {
         let wrong = |text: &str| Spec::parse(text.as_bytes().to_vec(), false).err().unwrap();
         assert_eq!(wrong("#mtree\na \\\n uid=0\nb type=what\n").line, 4);
         assert_eq!(wrong("a uid\n").what, What::MissingEquals(b"uid".to_vec()));
@@ -383,14 +386,14 @@ mod tests {
     }
 
     #[test]
-    fn a_large_spec_is_read_as_a_small_one_is() {
+    fn a_large_spec_is_parsed_like_a_small_one() {
         let mut text = Vec::new();
         for number in 0..40_000 {
             let row =
                 format!("a\\040b/{number} uid=0 type=file \\\n content=some/where/./{number}\n");
             text.extend_from_slice(row.as_bytes());
         }
-        assert!(text.len() > 2 * WORTH_A_PIECE);
+        assert!(text.len() > 2 * MIN_PIECE);
         let check = |spec: &Spec, first: usize| {
             assert_eq!(spec.rows().len(), 40_000 + first);
             for (number, row) in spec.rows()[first..].iter().enumerate() {
@@ -406,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_differs_from_the_one_before_in_its_source_alone_is_read_alike() {
+    fn a_row_that_differs_from_the_one_before_only_in_its_source_is_parsed_alike() {
         let text = b"a/b type=file content=x\na/c type=file content=y z=1\n\
             a/d type=file content=\na/e type=file content=y \\\n uid=1\na/f type=file content=y\n\
             a/g type=file link=q content=r\na/h type=link link=q content=r\n\
@@ -432,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn set_gives_a_type_to_the_rows_below_it() {
+    fn set_gives_a_type_to_the_rows_after_it() {
         let text = b"/set type=file uid=0\na/b content=x\n/unset type\na/c content=x\n";
         let spec = Spec::parse(text.to_vec(), false).unwrap();
         let kinds: Vec<_> = spec.rows().iter().map(Row::kind).collect();

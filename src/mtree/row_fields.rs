@@ -6,7 +6,7 @@ use memchr::memchr;
 
 use super::error::What;
 use super::escape;
-use super::field::{self, Kind};
+use super::field::{self, Kind, Span};
 
 /// What stood between the name and the source of a row, if nothing stood behind them. The next row
 /// mostly says the same there, and need not be read field by field.
@@ -19,21 +19,21 @@ pub(super) struct Between<'t> {
 
 impl<'t> Between<'t> {
     /// What stands between in a row with `rest` behind its name, which says `fields`.
-    pub(super) fn new(rest: &'t [u8], fields: &RowFields<'t>) -> Option<Self> {
+    pub(super) fn new(rest: Span<'t>, fields: &RowFields<'t>) -> Option<Self> {
         let (content, is_contents) = match (fields.content, fields.contents, fields.link) {
             (Some(content), None, None) => (content, false),
             (None, Some(contents), None) => (contents, true),
             _ => return None,
         };
-        let is_last = rest.as_ptr_range().end == content.as_ptr_range().end;
-        let text = &rest[..rest.len() - content.len()];
+        let is_last = rest.end() == content.end();
+        let text = &rest.text[..content.start - rest.start];
         is_last.then_some(Self { text, kind: fields.kind, is_contents })
     }
 
     /// What a row says that has `rest` behind its name, if it says the same but for the source.
-    pub(super) fn read<'l>(&self, rest: &'l [u8]) -> Option<RowFields<'l>> {
-        let content = rest.strip_prefix(self.text).filter(|content| field::is_one(content));
-        let content = Some(content?);
+    pub(super) fn read<'l>(&self, rest: Span<'l>) -> Option<RowFields<'l>> {
+        let content = rest.text.strip_prefix(self.text).filter(|content| field::is_one(content))?;
+        let content = Some(rest.suffix(content));
         let (content, contents) = if self.is_contents { (None, content) } else { (content, None) };
         Some(RowFields { kind: self.kind, content, contents, link: None })
     }
@@ -44,33 +44,31 @@ impl<'t> Between<'t> {
 pub(super) struct RowFields<'l> {
     pub kind: Option<Kind>,
     /// What `content=` says last.
-    pub content: Option<&'l [u8]>,
+    pub content: Option<Span<'l>>,
     /// What `contents=`, the other spelling, says last.
-    pub contents: Option<&'l [u8]>,
-    pub link: Option<&'l [u8]>,
+    pub contents: Option<Span<'l>>,
+    pub link: Option<Span<'l>>,
 }
 
 impl<'l> RowFields<'l> {
     /// The source: of the two spellings the one that is written first, as libarchive reads them.
-    pub(super) fn source(&self) -> Option<&'l [u8]> {
+    pub(super) fn source(&self) -> Option<Span<'l>> {
         match (self.content, self.contents) {
-            (Some(one), Some(other)) => {
-                Some(if one.as_ptr() < other.as_ptr() { one } else { other })
-            }
+            (Some(one), Some(other)) => Some(if one.start < other.start { one } else { other }),
             (one, other) => one.or(other),
         }
     }
 }
 
 /// Reads the fields behind the name of a row.
-pub(super) fn read<'l>(fields: impl Iterator<Item = &'l [u8]>) -> Result<RowFields<'l>, What> {
+pub(super) fn read<'l>(fields: impl Iterator<Item = Span<'l>>) -> Result<RowFields<'l>, What> {
     let mut read = RowFields::default();
-    for item in fields {
-        match keyword_and_value(item)? {
+    for field in fields {
+        match keyword_and_value(field.text)? {
             (b"type", Some(value)) => read.kind = Some(kind_of(value)?),
-            (b"content", Some(value)) => read.content = Some(value),
-            (b"contents", Some(value)) => read.contents = Some(value),
-            (b"link", Some(value)) => read.link = Some(value),
+            (b"content", Some(value)) => read.content = Some(field.suffix(value)),
+            (b"contents", Some(value)) => read.contents = Some(field.suffix(value)),
+            (b"link", Some(value)) => read.link = Some(field.suffix(value)),
             _ => {}
         }
     }
@@ -81,7 +79,7 @@ pub(super) fn read<'l>(fields: impl Iterator<Item = &'l [u8]>) -> Result<RowFiel
 #[inline]
 pub(super) fn keyword_and_value(item: &[u8]) -> Result<(&[u8], Option<&[u8]>), What> {
     let (keyword, value) = field::keyword(item);
-    if value.is_none() && !field::stands_alone(keyword) {
+    if value.is_none() && !field::may_lack_value(keyword) {
         return Err(What::MissingEquals(keyword.to_vec()));
     }
     Ok((keyword, value))

@@ -37,8 +37,8 @@ impl Spec {
     /// Writes a row with a full path, and, if it `says_all`, with what `/set` says of it.
     fn push_standing_alone(&self, row: &Row, says_all: bool, out: &mut Vec<u8>) {
         let line = self.line(row);
-        let name = field::fields(line).next().unwrap_or(&line[..0]);
-        let start = name.as_ptr().addr() - line.as_ptr().addr();
+        let fields = || field::fields(line);
+        let (start, name) = fields().next().map_or((0, &line[..0]), |name| (name.start, name.text));
         let from = out.len();
         out.extend_from_slice(&line[..start]);
         if name.contains(&b'/') || name == b"." {
@@ -51,8 +51,7 @@ impl Spec {
             }
             out.extend_from_slice(&as_row(full));
         }
-        let last = field::fields(line).last().unwrap_or(name);
-        let end = last.as_ptr().addr() - line.as_ptr().addr() + last.len();
+        let end = fields().last().map_or(start, |last| last.end());
         out.extend_from_slice(&line[start + name.len()..end]);
         if says_all {
             for (keyword, value) in self.defaults.unsaid(line, row.defaults) {
@@ -76,7 +75,7 @@ fn other_lines(lines: &[u8], sets_stay: bool, out: &mut Vec<u8>) {
     while !rest.is_empty() {
         let (line, behind) = rest.split_at(parse::line_end(rest, 0));
         rest = behind;
-        match field::fields(line).next() {
+        match field::fields(line).next().map(|first| first.text) {
             Some(b"/set" | b"/unset") if !sets_stay => {}
             Some(b"..") => {}
             _ => {

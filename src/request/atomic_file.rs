@@ -1,7 +1,6 @@
-//! Files that are written whole or not at all: beside their place first, then renamed.
+//! Files that are written atomically: to a temporary file in the same directory, then renamed.
 //!
-//! Knows temporary files, and how none is left behind when the process ends; must not know what is
-//! written.
+//! Knows temporary files, and how to remove them when the process ends; must not know what is written.
 
 use std::collections::BTreeSet;
 use std::fs::Permissions;
@@ -20,32 +19,32 @@ use crate::resolve::MOST_LINKS;
 /// Why an output cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// It would replace an input.
-    #[error("{}: {} would replace an input; give another path", shown(.path), .flag)]
+    /// The output is also an input.
+    #[error("{}: {} would replace an input; give another path", escaped(.path), .flag)]
     IsInput {
         /// The flag that names the output.
         flag: &'static str,
         /// As it was given.
         path: PathBuf,
     },
-    /// A device, a pipe or a directory stands there.
-    #[error("{}: {} is not a regular file, and would be replaced by one; give another path", shown(.path), .flag)]
+    /// A device, a pipe or a directory is at the path.
+    #[error("{}: {} is not a regular file, and would be replaced by one; give another path", escaped(.path), .flag)]
     NotRegular {
         /// The flag that names the output.
         flag: &'static str,
         /// As it was given.
         path: PathBuf,
     },
-    /// The directory that it is to be written in does not exist.
-    #[error("{}: the directory of {} does not exist; make it first", shown(.path), .flag)]
+    /// The parent directory does not exist.
+    #[error("{}: the directory of {} does not exist; create it first", escaped(.path), .flag)]
     NoDirectory {
         /// The flag that names the output.
         flag: &'static str,
         /// As it was given.
         path: PathBuf,
     },
-    /// The system refuses to write it.
-    #[error("{}: {} cannot be written", shown(.path), .flag)]
+    /// A system call failed.
+    #[error("{}: {} cannot be written", escaped(.path), .flag)]
     Write {
         /// The flag that names the output.
         flag: &'static str,
@@ -54,51 +53,56 @@ pub enum OutputError {
         /// The system's error.
         source: io::Error,
     },
-    /// The process is about to end ([`abandon_all`]).
+    /// The process is ending ([`remove_unfinished`]).
     #[error("cancelled")]
     Terminated,
 }
 
-fn shown(path: &Path) -> String {
+fn escaped(path: &Path) -> String {
     Escaped(path.as_os_str().as_bytes()).to_string()
 }
 
-/// The files that are being written, by all requests.
-static UNDER_WAY: Mutex<UnderWay> = Mutex::new(UnderWay { files: BTreeSet::new(), closed: false });
+/// The temporary files of all requests.
+static UNFINISHED: Mutex<Unfinished> =
+    Mutex::new(Unfinished { files: BTreeSet::new(), is_ending: false });
 
-struct UnderWay {
+struct Unfinished {
     files: BTreeSet<PathBuf>,
-    /// The process is about to end.
-    closed: bool,
+    /// The process is ending.
+    is_ending: bool,
 }
 
-fn under_way() -> MutexGuard<'static, UnderWay> {
-    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+fn unfinished() -> MutexGuard<'static, Unfinished> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes every file that is being written: the process ends now, and leaves nothing half-written.
-/// No file is begun or put in its place after that.
-pub fn abandon_all() {
-    let mut under_way = under_way();
-    under_way.closed = true;
-    for file in std::mem::take(&mut under_way.files) {
-        // One that is gone already is what is wanted.
+/// Removes every temporary file. From then on, no file is created or committed. Call this before the
+/// process exits while requests run.
+pub fn remove_unfinished() {
+    let mut unfinished = unfinished();
+    unfinished.is_ending = true;
+    for file in std::mem::take(&mut unfinished.files) {
+        // It may be gone already.
         let _ = std::fs::remove_file(file);
     }
 }
 
-/// A file that is being written. Dropped before `commit`, it leaves nothing behind.
+/// A file that is being written. Dropping it before [`commit`](Self::commit) removes it.
 pub struct AtomicFile {
-    /// There until it is committed.
+    /// `None` once it is committed.
     file: Option<NamedTempFile>,
     path: PathBuf,
-    /// The path as it was given, for messages.
+    /// The path as the user wrote it, for messages.
     given: PathBuf,
     flag: &'static str,
 }
 
 impl AtomicFile {
-    /// Begins the file that `flag` names, at `given` below `root`. It must be none of `inputs`.
+    /// Creates the file for the output that `flag` names, at `given` relative to `root`.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError`] if the output is one of `inputs`, or if it cannot be created.
     pub fn create(
         flag: &'static str,
         root: &Path,
@@ -110,10 +114,10 @@ impl AtomicFile {
         if inputs.iter().any(same) {
             return Err(OutputError::IsInput { flag, path: given.to_owned() });
         }
-        let wrong = |source| OutputError::Write { flag, path: given.to_owned(), source };
-        // As where a file is opened for writing, a link is followed, not replaced.
-        let path = followed(path).map_err(wrong)?;
-        // A rename would put a file in the place of a device or a pipe, such as /dev/stdout.
+        let write_error = |source| OutputError::Write { flag, path: given.to_owned(), source };
+        // Symlinks are followed, not replaced, as by open(2).
+        let path = follow_symlinks(path).map_err(write_error)?;
+        // A rename would replace a device or a pipe, such as /dev/stdout, with a file.
         if path.metadata().is_ok_and(|there| !there.is_file()) {
             return Err(OutputError::NotRegular { flag, path: given.to_owned() });
         }
@@ -124,8 +128,8 @@ impl AtomicFile {
         if !directory.is_dir() {
             return Err(OutputError::NoDirectory { flag, path: given.to_owned() });
         }
-        let mut under_way = under_way();
-        if under_way.closed {
+        let mut unfinished = unfinished();
+        if unfinished.is_ending {
             return Err(OutputError::Terminated);
         }
         let file = tempfile::Builder::new()
@@ -133,13 +137,13 @@ impl AtomicFile {
             .suffix(".tmp")
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(directory)
-            .map_err(|error| wrong(without_path(error)))?;
-        under_way.files.insert(file.path().to_owned());
+            .map_err(|error| write_error(without_path(error)))?;
+        unfinished.files.insert(file.path().to_owned());
         let file = Some(file);
         Ok(Self { file, path, given: given.to_owned(), flag })
     }
 
-    /// Writes what `write` writes.
+    /// Calls `write` with a buffered writer to the file.
     pub fn write(
         &mut self,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -149,25 +153,25 @@ impl AtomicFile {
         };
         let mut buffer = io::BufWriter::with_capacity(1 << 18, file.as_file_mut());
         let written = write(&mut buffer).and_then(|()| buffer.flush());
-        // What could not be written must not be tried again when the buffer goes.
+        // Dropping the buffer would try again to write what could not be written.
         let _ = buffer.into_parts();
-        written.map_err(|source| self.wrong(source))
+        written.map_err(|source| self.write_error(source))
     }
 
-    /// Puts the file in its place.
+    /// Renames the file to its path.
     pub fn commit(mut self) -> Result<(), OutputError> {
         let Some(file) = self.file.take() else {
             return Ok(());
         };
-        let mut under_way = under_way();
-        if under_way.closed {
+        let mut unfinished = unfinished();
+        if unfinished.is_ending {
             return Err(OutputError::Terminated);
         }
-        under_way.files.remove(file.path());
-        file.persist(&self.path).map(drop).map_err(|error| self.wrong(error.error))
+        unfinished.files.remove(file.path());
+        file.persist(&self.path).map(drop).map_err(|error| self.write_error(error.error))
     }
 
-    fn wrong(&self, source: io::Error) -> OutputError {
+    fn write_error(&self, source: io::Error) -> OutputError {
         OutputError::Write { flag: self.flag, path: self.given.clone(), source }
     }
 }
@@ -175,17 +179,17 @@ impl AtomicFile {
 impl Drop for AtomicFile {
     fn drop(&mut self) {
         if let Some(file) = self.file.take() {
-            // It goes while `abandon_all` waits: else the process could end in between, with the
-            // file there and nobody to know of it.
-            let mut under_way = under_way();
-            under_way.files.remove(file.path());
+            // The lock is held until the file is removed. Otherwise `remove_unfinished` could return,
+            // and the process exit, before that.
+            let mut unfinished = unfinished();
+            unfinished.files.remove(file.path());
             drop(file);
         }
     }
 }
 
-/// Where links at `path` lead, be it that nothing stands there yet.
-fn followed(mut path: PathBuf) -> io::Result<PathBuf> {
+/// Follows the symlinks at `path`. What they lead to need not exist.
+fn follow_symlinks(mut path: PathBuf) -> io::Result<PathBuf> {
     for _ in 0..=MOST_LINKS {
         match path.read_link() {
             Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
@@ -195,7 +199,7 @@ fn followed(mut path: PathBuf) -> io::Result<PathBuf> {
     Err(Errno::LOOP.into())
 }
 
-/// Whether two paths are one, or lead to one file.
+/// Whether two paths are equal, or lead to the same file.
 fn is_same(one: &Path, other: &Path) -> bool {
     if one == other {
         return true;
@@ -206,7 +210,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// The system's own error, without the path of the temporary file that nobody asked for.
+/// The error of the system, without the path of the temporary file.
 fn without_path(error: io::Error) -> io::Error {
     let own = error.get_ref().and_then(|inner| inner.source()?.downcast_ref::<io::Error>());
     match own.and_then(io::Error::raw_os_error) {

@@ -1,4 +1,4 @@
-//! The host that is the disk.
+//! A host that is the disk.
 //!
 //! Knows system calls for files by path; must not know what a request does with them.
 
@@ -20,12 +20,12 @@ use crate::fs::{Cache, View};
 pub struct Context<'c> {
     /// The directory that every path of the request is relative to.
     pub root: &'c Path,
-    /// Whether that directory is a sandbox: made for this request, with symlinks for its inputs.
+    /// Whether that directory is a sandbox: made for this request alone, with symlinks for its inputs.
     pub is_sandbox: bool,
-    /// The directories that earlier requests have read.
+    /// The cache of directories, shared by all requests.
     pub cache: &'c Cache,
-    /// Whether the request is cancelled: asked before each directory that is read, and before the
-    /// outputs are put in place.
+    /// Whether the request is cancelled. Called before each directory that is read, and before the
+    /// outputs are committed.
     pub cancelled: &'c (dyn Fn() -> bool + Sync),
 }
 
@@ -36,16 +36,16 @@ impl<'c> Context<'c> {
     }
 }
 
-/// The disk, as one request sees it.
+/// The disk, for one request.
 pub struct Disk<'c> {
     context: Context<'c>,
     outputs: Vec<(OutputKind, AtomicFile)>,
 }
 
-/// The longest file that is read, in bytes: longer than any spec may be.
+/// The longest file that is read, in bytes: longer than the longest spec.
 const LONGEST: u64 = 1 << 31;
 
-/// Reads a file that a request names. It may be a device that never ends.
+/// Reads a file, up to [`LONGEST`] bytes: a device may never end.
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let too_large = || io::Error::from(io::ErrorKind::FileTooLarge);
     let file = File::open(path)?;
@@ -64,9 +64,13 @@ impl<'c> Disk<'c> {
         Self { context, outputs: Vec::new() }
     }
 
-    /// Writes an output that was begun, and leaves its content to the caller.
-    pub fn put(&mut self, kind: OutputKind, content: &Content<'_>) -> Result<(), RequestError> {
-        if let Some((_, file)) = self.outputs.iter_mut().find(|(begun, _)| *begun == kind) {
+    /// Writes to an output that was created. Unlike [`Host::write`], this only borrows the content.
+    pub fn write_output(
+        &mut self,
+        kind: OutputKind,
+        content: &Content<'_>,
+    ) -> Result<(), RequestError> {
+        if let Some((_, file)) = self.outputs.iter_mut().find(|(created, _)| *created == kind) {
             file.write(|out| content.write_to(out))?;
         }
         Ok(())
@@ -109,7 +113,7 @@ impl<'c> Host for Disk<'c> {
     }
 
     fn write(&mut self, output: &OutputHandle, content: Content<'_>) -> Result<(), RequestError> {
-        self.put(output.kind(), &content)
+        self.write_output(output.kind(), &content)
     }
 
     fn check_cancelled(&mut self) -> Result<(), RequestError> {

@@ -14,25 +14,25 @@ use crate::resolve::{MOST_LINKS, ResolveError, Stopped};
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     /// A file that the request names cannot be read.
-    #[error("{}: {} cannot be read", shown(.path), .purpose)]
+    #[error("{}: {} cannot be read", escaped(.path), .purpose)]
     Read {
         /// As the request spells it.
         path: PathBuf,
-        /// What it was read for.
+        /// Why it is read.
         purpose: Purpose,
         /// The system's error.
         source: io::Error,
     },
-    /// A spec with a row that cannot be read (design rule 9).
-    #[error("{}:{}: {}", shown(.path), .error.line, .error.what)]
+    /// A row that cannot be parsed (design rule 9).
+    #[error("{}:{}: {}", escaped(.path), .error.line, .error.what)]
     Spec {
         /// As the request spells it.
         path: PathBuf,
         /// What is wrong with it, and in which line.
         error: SpecError,
     },
-    /// The directory that sources are relative to.
-    #[error("{}: the directory that sources are relative to cannot be opened", shown(.path))]
+    /// The directory that sources are relative to cannot be opened.
+    #[error("{}: the directory that sources are relative to cannot be opened", escaped(.path))]
     Root {
         /// The directory.
         path: PathBuf,
@@ -42,7 +42,7 @@ pub enum RequestError {
     /// A symlink loop (design rule 9).
     #[error(
         "{}: too many levels of symbolic links (a loop, or more than {MOST_LINKS}): {}",
-        Escaped(.path), arrows(.trail)
+        Escaped(.path), joined_by_arrows(.trail)
     )]
     SymlinkLoop {
         /// The row's archive path.
@@ -50,10 +50,10 @@ pub enum RequestError {
         /// Its source, then the texts of the symlinks.
         trail: Vec<Vec<u8>>,
     },
-    /// A symlink that leads out of the archive, where that is to be an error (design rule 3).
+    /// A symlink that leads out of the archive, with `--missing-target=fail` (design rule 3).
     #[error(
-        "{}: nothing that it leads to is in the archive: {}; add a row for it, or choose --missing-target=inline",
-        Escaped(.path), arrows(.trail)
+        "{}: nothing on its trail is in the archive: {}; add a row for one of these, or use --missing-target=inline",
+        Escaped(.path), joined_by_arrows(.trail)
     )]
     MissingTarget {
         /// The row's archive path.
@@ -61,7 +61,7 @@ pub enum RequestError {
         /// Its source, then the texts of the symlinks.
         trail: Vec<Vec<u8>>,
     },
-    /// A part of the tree cannot be read.
+    /// A file or directory of the tree cannot be read.
     #[error("{}: cannot be read: {}", Escaped(.path), .reason)]
     Tree {
         /// Relative to the root, or absolute.
@@ -72,12 +72,15 @@ pub enum RequestError {
     /// An output cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
-    /// An error that was recorded, in the words of the recording, met again in a replay.
+    /// An error that was recorded, in a replay. Its text is the recorded one.
     #[error("{0}")]
     Recorded(String),
-    /// The capture that is replayed does not hold what the request asks for.
-    #[error("{}: the capture does not hold this file", shown(.0))]
+    /// A file that the request reads is not in the capture that is replayed.
+    #[error("{}: the capture does not hold this file", escaped(.0))]
     NotRecorded(PathBuf),
+    /// A request reads the tree of a capture a second time. No request does.
+    #[error("the tree of a capture can be read only once")]
+    TreeUsed,
     /// The request was cancelled.
     #[error("cancelled")]
     Cancelled,
@@ -94,11 +97,11 @@ impl From<ResolveError> for RequestError {
     }
 }
 
-fn shown(path: &Path) -> String {
+fn escaped(path: &Path) -> String {
     Escaped(path.as_os_str().as_bytes()).to_string()
 }
 
-fn arrows(texts: &[Vec<u8>]) -> String {
+fn joined_by_arrows(texts: &[Vec<u8>]) -> String {
     let texts: Vec<_> = texts.iter().map(|text| Escaped(text).to_string()).collect();
     texts.join(" -> ")
 }

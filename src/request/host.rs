@@ -1,7 +1,6 @@
-//! What a request may read and write: its files, its outputs, and the tree of its sources.
+//! Everything that a request reads and writes: its files, its outputs, and the tree of its sources.
 //!
-//! Knows what a request asks of its host. Must not know who answers: the disk, the disk while every
-//! answer is recorded, or a capture (`crate::capture`).
+//! Must not know which host it is: the disk, the disk with recording, or a capture (`crate::capture`).
 
 use std::fmt;
 use std::io::{self, Write};
@@ -15,16 +14,16 @@ use crate::fs::{Observations, Stamp, View};
 use crate::mtree::{Patch, Spec};
 use crate::resolve::{Directory, Tree};
 
-/// A tree that keeps what it observed while it answered.
+/// A tree that also counts what it reads.
 pub trait ObservedTree: Tree {
-    /// What was observed beside the answers.
+    /// The counts, and the first directory that could not be read.
     fn observations(&self) -> Observations;
 
-    /// The identity and times of every directory that was met, by its number.
+    /// The identity and times of every directory that was entered, by its number.
     fn stamps(&self) -> Vec<Stamp>;
 
-    /// The path of `name` in `directory`, relative to the root or absolute; of the directory itself if
-    /// the name is empty.
+    /// The path of `name` in `directory`, relative to the root or absolute. An empty name stands for the
+    /// directory itself.
     fn path(&self, directory: Directory, name: &[u8]) -> Vec<u8>;
 }
 
@@ -42,7 +41,7 @@ impl ObservedTree for View<'_> {
     }
 }
 
-/// What a file is read for.
+/// Why a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// It holds arguments, one a line.
@@ -60,7 +59,7 @@ impl fmt::Display for Purpose {
     }
 }
 
-/// Which of a request's outputs is meant.
+/// One of a request's outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputKind {
     /// The resolved spec.
@@ -79,12 +78,12 @@ impl OutputKind {
     }
 }
 
-/// An output that was begun and is not yet in place. [`Host::commit`] takes it.
+/// An output that was created and is not committed. [`Host::commit`] consumes it.
 #[derive(Debug)]
 pub struct OutputHandle(OutputKind);
 
 impl OutputHandle {
-    /// A handle for a host to give out.
+    /// For hosts: the handle of an output that was created.
     pub fn new(kind: OutputKind) -> Self {
         Self(kind)
     }
@@ -95,16 +94,16 @@ impl OutputHandle {
     }
 }
 
-/// What an output is to hold.
+/// The content of an output.
 pub enum Content<'a> {
-    /// A spec with some stretches replaced.
+    /// A spec with a patch applied.
     Patched(&'a Spec, Patch),
     /// The numbers of a run, as JSON.
     Report(&'a Report),
 }
 
 impl Content<'_> {
-    /// Writes it.
+    /// Writes the content.
     pub fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Patched(spec, patch) => patch.write_to(spec.text(), out),
@@ -115,7 +114,7 @@ impl Content<'_> {
         }
     }
 
-    /// The bytes that are written.
+    /// The content as bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         // Writing to a vector does not fail.
@@ -124,14 +123,14 @@ impl Content<'_> {
     }
 }
 
-/// What one request may read and write. Paths are relative to the request's root.
+/// Everything that one request reads and writes. Paths are relative to the request's root.
 pub trait Host {
     /// The tree of the request's sources.
     type Tree<'t>: ObservedTree
     where
         Self: 't;
 
-    /// The text of a file.
+    /// Reads a file.
     fn read(&mut self, path: &Path, purpose: Purpose) -> Result<Bytes, RequestError>;
 
     /// The tree of the request's sources.
@@ -140,7 +139,7 @@ pub trait Host {
     /// The size of the regular file at a source, in bytes; `None` for anything else.
     fn file_size(&mut self, source: &[u8]) -> Option<u64>;
 
-    /// Begins an output. It must be none of `inputs`.
+    /// Creates an output. It must not be one of `inputs`.
     fn create(
         &mut self,
         kind: OutputKind,
@@ -148,15 +147,15 @@ pub trait Host {
         inputs: &[PathBuf],
     ) -> Result<OutputHandle, RequestError>;
 
-    /// Writes an output that was begun.
+    /// Writes to an output that was created.
     fn write(&mut self, output: &OutputHandle, content: Content<'_>) -> Result<(), RequestError>;
 
-    /// An error if the request was cancelled.
+    /// Fails if the request was cancelled.
     fn check_cancelled(&mut self) -> Result<(), RequestError>;
 
-    /// Puts an output in place, atomically. An output that is not committed leaves nothing behind.
+    /// Puts an output in place, atomically. An output that is never committed is removed.
     fn commit(&mut self, output: OutputHandle) -> Result<(), RequestError>;
 
-    /// A step of the request has ended.
+    /// Called when a step of the request has ended.
     fn step_done(&mut self, _step: &'static str) {}
 }

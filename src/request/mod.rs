@@ -1,7 +1,7 @@
-//! One request: a spec is read, its rows are changed and resolved, and the result is written.
+//! One request: reads a spec, changes and resolves its rows, and writes the result.
 //!
-//! Knows the order of the steps, and what may be read and written ([`Host`]). Must not know clap,
-//! Bazel, captures, or whether a worker asks.
+//! Knows the order of the steps, and everything that is read and written ([`Host`]). Must not know
+//! clap, Bazel, captures, or whether a worker runs it.
 
 mod atomic_file;
 mod disk;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use crate::mtree::Change;
 use crate::resolve;
 
-pub use atomic_file::{AtomicFile, OutputError, abandon_all};
+pub use atomic_file::{AtomicFile, OutputError, remove_unfinished};
 pub use disk::{Context, Disk};
 pub use error::RequestError;
 pub use host::{Content, Host, ObservedTree, OutputHandle, OutputKind, Purpose};
@@ -32,7 +32,7 @@ pub struct ResolveRequest {
     pub out: PathBuf,
     /// Where to write the numbers of the run, if anywhere.
     pub report: Option<PathBuf>,
-    /// How.
+    /// How rows are changed and resolved.
     pub options: ResolveOptions,
 }
 
@@ -41,11 +41,11 @@ pub struct ResolveRequest {
 pub struct ResolveOptions {
     /// The specs of other layers of the image.
     pub also: Vec<PathBuf>,
-    /// How rows are changed before they are resolved.
+    /// How rows are changed, before they are resolved.
     pub change: Change,
     /// `link=` holds the path of the symlink itself (design rule 4).
     pub link_is_source: bool,
-    /// Rows are changed and not resolved.
+    /// Rows are only changed.
     pub no_resolve: bool,
     /// How rows are resolved.
     pub resolve: resolve::Options,

@@ -24,19 +24,19 @@ pub struct Report {
     pub without_target: usize,
     /// Rows whose source does not exist, or is not an input (design rule 8).
     pub unstaged: usize,
-    /// The bytes of the files that are links now: each row's file once. `None` if that was not asked.
+    /// The content bytes that links save (`crate::layer::sizes`). `None` without `--report`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_saved: Option<u64>,
     /// Directories that were read.
     #[serde(rename = "folders_listed")]
     pub directories_listed: usize,
-    /// Directories that were known from an earlier request.
+    /// Directories that were used from the cache.
     #[serde(rename = "folders_reused")]
     pub directories_reused: usize,
 }
 
 impl Report {
-    /// The numbers that follow from the decisions. `bytes_saved` takes a look at the files.
+    /// All numbers but `bytes_saved`, which takes a stat(2) of every replaced file.
     pub fn new(spec: &Spec, decisions: &Decisions, observations: &Observations) -> Self {
         let is_file = |row: &RowId| spec.row(*row).kind() == Kind::File;
         let count = |why| decisions.unchanged(why).count();

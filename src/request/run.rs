@@ -1,6 +1,6 @@
 //! The steps of one request, in order.
 //!
-//! Must not know how rows are resolved, nor what a host does with what it is asked.
+//! Must not know how rows are resolved, nor how a host reads and writes.
 
 use std::path::{Path, PathBuf};
 
@@ -11,28 +11,29 @@ use super::error::RequestError;
 use super::host::{Content, Host, ObservedTree, OutputKind, Purpose};
 use super::report::Report;
 use super::{ResolveOptions, ResolveRequest, warnings};
+use crate::layer::sizes;
 use crate::mtree::{Kind, Spec};
 use crate::resolve::{self, Decisions, Inputs};
 
 /// The result of a request whose outputs are in place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// One sentence each.
+    /// The warnings, one sentence each.
     pub warnings: Vec<String>,
     /// The numbers of the run.
     pub report: Report,
 }
 
-/// The specs of an archive.
+/// The specs of a request.
 pub struct Specs {
     /// The one that is resolved.
     pub spec: Spec,
-    /// Those of other layers.
+    /// The specs of other layers.
     pub also: Vec<Spec>,
 }
 
 impl Specs {
-    /// Reads the spec at `mtree` and those of other layers, and changes the rows of the first.
+    /// Reads the spec at `mtree`, changes its rows, and reads the specs of other layers.
     pub fn read(
         mtree: &Path,
         options: &ResolveOptions,
@@ -59,8 +60,8 @@ impl Specs {
     }
 }
 
-/// Runs a request on a host. With `inputs`, a source that is not one of them, nor below one, counts as
-/// absent (design rule 8).
+/// Runs a request on a host. With `inputs`, a source that is neither one of them nor below one counts
+/// as absent (design rule 8).
 pub fn run(
     request: &ResolveRequest,
     inputs: Option<&Inputs>,
@@ -121,9 +122,9 @@ fn parse(path: &Path, text: impl Into<Bytes>, link_is_source: bool) -> Result<Sp
         .map_err(|error| RequestError::Spec { path: path.to_owned(), error })
 }
 
-/// The bytes of the files that are links now: each row's file once (see `crate::layer`).
+/// The content bytes that links save.
 fn bytes_saved(spec: &Spec, decisions: &Decisions, host: &mut impl Host) -> u64 {
     let rows = decisions.replaced().map(|row| spec.row(row));
     let files = rows.filter(|row| row.kind() == Kind::File);
-    files.filter_map(|row| host.file_size(spec.source(row))).sum()
+    sizes::content_saved(files.map(|row| host.file_size(spec.source(row))))
 }

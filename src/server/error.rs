@@ -1,71 +1,70 @@
-//! What ends the server before its input does.
+//! The errors that end the server before the end of its input.
 
 use std::io;
 
-/// Why [`serve`](super::serve) stopped. A place is a byte of stdin, counted from 0.
+/// Why [`serve`](super::serve) failed. An offset is a byte of stdin, counted from 0.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The operating system gave no event loop, or none that receives signals.
+    /// The operating system provides no event loop, or none that receives signals.
     #[error("cannot wait for requests (check the limits on processes and open files)")]
     Start(#[source] io::Error),
     /// Reading stdin failed.
     #[error("stdin, byte {at}: cannot be read (start the worker again)")]
     Read {
-        /// How many bytes had been read.
+        /// How many bytes were read before.
         at: u64,
         /// The system's error.
         source: io::Error,
     },
-    /// There is no varint where a request's length should be.
+    /// The length of a request is not a varint.
     #[error(
         "stdin, byte {at}: a request's length is not a varint of 64 bits; check that the writer and \
          --protocol agree"
     )]
     Length {
-        /// Where the length begins.
+        /// The offset of the length.
         at: u64,
     },
-    /// There is no `{` where a JSON object should begin.
+    /// A JSON object does not begin with `{`.
     #[error(
         "stdin, byte {at}: '{}' where a JSON object should begin; check that the writer and --protocol agree",
         .found.escape_ascii()
     )]
     NoObject {
-        /// Where the byte is.
+        /// The offset of the byte.
         at: u64,
-        /// The byte that is there.
+        /// The byte.
         found: u8,
     },
     /// A request is longer than [`ServerOptions::max_request`](super::ServerOptions::max_request).
     #[error(
         "stdin, byte {at}: a request of {length} bytes or more, where {limit} are allowed; raise \
-         --max-request if there are such requests"
+         --max-request if the request is right"
     )]
     TooLong {
-        /// Where the request begins.
+        /// The offset of the request.
         at: u64,
-        /// Its length in bytes, as far as it is known.
+        /// Its length in bytes, or a lower bound of it.
         length: u64,
-        /// The most that is allowed, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
-    /// Stdin ends within a request.
+    /// The input ends within a request.
     #[error(
-        "stdin, byte {at}: the input ends {length} bytes into a request; find out why its writer \
-         stopped there"
+        "stdin, byte {at}: the input ends {length} bytes into a request; check why its writer stopped"
     )]
     Truncated {
-        /// Where the request begins.
+        /// The offset of the request.
         at: u64,
-        /// How many of its bytes there are.
+        /// How many of its bytes were read.
         length: u64,
     },
-    /// A whole frame that is not a `WorkRequest`.
+    /// A complete frame is not a `WorkRequest`.
     #[error(
         "stdin, byte {at}: not a WorkRequest: {problem}; check that the writer and --protocol agree"
     )]
     Undecodable {
-        /// Where the frame begins.
+        /// The offset of the frame.
         at: u64,
         /// What is wrong with it.
         problem: String,

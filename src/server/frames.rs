@@ -1,7 +1,7 @@
-//! A stream of bytes cut into frames, one request each.
+//! Splits a stream of bytes into frames. A frame holds one request.
 //!
-//! Knows where a frame ends, in both protocols; must not know what is in it. Whatever the stream
-//! claims, memory is taken only for bytes that have arrived.
+//! Knows where a frame ends, in both protocols; must not know its content. Memory is allocated only for bytes
+//! that have arrived, whatever length the stream claims.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -10,8 +10,8 @@ use super::error::ServerError;
 use super::json::Scan;
 use super::{Protocol, ServerOptions};
 
-/// How much is read at once, in bytes, unless a longer frame is known to come. Shorter frames are
-/// copied out of the buffer, so that one that is kept does not keep its neighbours.
+/// How much is read at once, in bytes, unless the current frame is longer. Shorter frames are copied out of
+/// the buffer, so that a stored frame does not keep the memory of its neighbours.
 const CHUNK: usize = 64 << 10;
 
 /// The longest varint of 64 bits, in bytes.
@@ -20,7 +20,7 @@ const LONGEST_LENGTH: usize = 10;
 /// One message without its length.
 #[derive(Debug)]
 pub struct Frame {
-    /// Where the frame begins, length included, in bytes from the beginning of the stream.
+    /// The offset of the frame in the stream, in bytes. The frame includes its length.
     pub at: u64,
     /// The message.
     pub message: Bytes,
@@ -29,26 +29,26 @@ pub struct Frame {
 /// Reads frames from a stream.
 pub struct Frames<R> {
     stream: R,
-    /// What has arrived and is in no frame yet.
+    /// The bytes that have arrived and belong to no frame yet.
     buffer: BytesMut,
-    /// Where in the stream the buffer begins.
+    /// The offset of the buffer in the stream.
     at: u64,
     limit: u64,
     protocol: Protocol,
-    /// How far the search for the end of the object at the buffer's head has come.
+    /// The state of the search for the end of the object at the head of the buffer.
     scan: Scan,
 }
 
-/// What the buffer begins with.
+/// What is at the head of the buffer.
 enum Head {
-    /// A message behind `skip` bytes.
+    /// A message after `skip` bytes.
     Frame { skip: usize, length: usize },
-    /// A part of a frame, or nothing; the frame wants at least so many bytes more.
-    Wants(u64),
+    /// A part of a frame, or nothing. At least this many bytes are missing.
+    Incomplete(u64),
 }
 
 impl<R: AsyncRead + Unpin> Frames<R> {
-    /// Frames of `stream`, from its beginning.
+    /// The frames of `stream`, from its beginning.
     pub fn new(stream: R, options: &ServerOptions) -> Self {
         Frames {
             stream,
@@ -60,13 +60,13 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         }
     }
 
-    /// The next frame, or `None` where the stream ends between two. May be dropped before it is
-    /// ready without losing a byte.
+    /// The next frame, or `None` if the stream ends after a complete frame. The future may be dropped before
+    /// it is ready; no byte is lost.
     pub async fn next(&mut self) -> Result<Option<Frame>, ServerError> {
         loop {
             match self.head()? {
                 Head::Frame { skip, length } => return Ok(Some(self.take(skip, length))),
-                Head::Wants(bytes) => {
+                Head::Incomplete(bytes) => {
                     if self.read(bytes).await? == 0 {
                         return self.end();
                     }
@@ -82,53 +82,54 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         }
     }
 
-    /// A message behind its length.
+    /// A message after its length.
     fn delimited(&self) -> Result<Head, ServerError> {
         let mut message = &self.buffer[..];
         let Ok(length) = prost::encoding::decode_varint(&mut message) else {
             return match self.buffer.len() {
-                // Fewer bytes can only be the beginning of a length.
+                // Fewer bytes may be the beginning of a length.
                 LONGEST_LENGTH.. => Err(ServerError::Length { at: self.at }),
-                _ => Ok(Head::Wants(1)),
+                _ => Ok(Head::Incomplete(1)),
             };
         };
-        self.allow(length)?;
-        let there = message.len();
+        self.check_limit(length)?;
+        let arrived = message.len();
         match usize::try_from(length) {
-            Ok(length) if length <= there => {
-                Ok(Head::Frame { skip: self.buffer.len() - there, length })
+            Ok(length) if length <= arrived => {
+                Ok(Head::Frame { skip: self.buffer.len() - arrived, length })
             }
-            _ => Ok(Head::Wants(length - there as u64)),
+            _ => Ok(Head::Incomplete(length - arrived as u64)),
         }
     }
 
-    /// An object, behind whatever white space there is.
+    /// An object, after any white space.
     fn object(&mut self) -> Result<Head, ServerError> {
         let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
         let blanks = self.buffer.iter().take_while(|byte| is_blank(byte)).count();
-        self.pass(blanks);
+        self.advance(blanks);
         match self.buffer.first() {
-            None => return Ok(Head::Wants(1)),
+            None => return Ok(Head::Incomplete(1)),
             Some(b'{') => {}
             Some(&found) => return Err(ServerError::NoObject { at: self.at, found }),
         }
         let end = self.scan.end_of_object(&self.buffer);
-        self.allow(end.unwrap_or(self.buffer.len()) as u64)?;
-        Ok(end.map_or(Head::Wants(1), |length| Head::Frame { skip: 0, length }))
+        self.check_limit(end.unwrap_or(self.buffer.len()) as u64)?;
+        Ok(end.map_or(Head::Incomplete(1), |length| Head::Frame { skip: 0, length }))
     }
 
-    fn allow(&self, length: u64) -> Result<(), ServerError> {
+    fn check_limit(&self, length: u64) -> Result<(), ServerError> {
         if length <= self.limit {
             return Ok(());
         }
         Err(ServerError::TooLong { at: self.at, length, limit: self.limit })
     }
 
-    /// Reads once: no more than is there, and of a frame longer than a chunk no more than it wants.
-    async fn read(&mut self, wanted: u64) -> Result<usize, ServerError> {
-        let most = usize::try_from(wanted).unwrap_or(usize::MAX).max(CHUNK);
+    /// Reads once, without waiting for more than has arrived. Of a frame longer than a chunk it reads no more
+    /// than the `missing` bytes.
+    async fn read(&mut self, missing: u64) -> Result<usize, ServerError> {
+        let limit = usize::try_from(missing).unwrap_or(usize::MAX).max(CHUNK);
         self.buffer.reserve(CHUNK);
-        let mut room = (&mut self.buffer).limit(most);
+        let mut room = (&mut self.buffer).limit(limit);
         match self.stream.read_buf(&mut room).await {
             Ok(length) => Ok(length),
             Err(source) => {
@@ -139,15 +140,15 @@ impl<R: AsyncRead + Unpin> Frames<R> {
 
     fn take(&mut self, skip: usize, length: usize) -> Frame {
         let at = self.at;
-        self.pass(skip);
+        self.advance(skip);
         let message = if length < CHUNK {
             let message = Bytes::copy_from_slice(&self.buffer[..length]);
-            self.pass(length);
+            self.advance(length);
             message
         } else {
-            // The frame takes the buffer with it, and what stands behind it moves to a new one.
-            let behind = BytesMut::from(&self.buffer[length..]);
-            let mut message = std::mem::replace(&mut self.buffer, behind);
+            // The frame takes the buffer. The bytes after the frame move to a new one.
+            let rest = BytesMut::from(&self.buffer[length..]);
+            let mut message = std::mem::replace(&mut self.buffer, rest);
             message.truncate(length);
             self.at += length as u64;
             message.freeze()
@@ -156,7 +157,7 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         Frame { at, message }
     }
 
-    fn pass(&mut self, length: usize) {
+    fn advance(&mut self, length: usize) {
         self.buffer.advance(length);
         self.at += length as u64;
     }

@@ -1,8 +1,8 @@
 //! The files that a request lists.
 //!
-//! Knows how `Input` lies in a frame, and that a request may list tens of thousands of files of which
-//! only the paths are wanted: when the frame is read they are checked and left where they are, and
-//! only their ranges are kept. Must not know what a path means.
+//! Knows the encoding of `Input` in a frame. A request may list tens of thousands of files, of which only the
+//! paths are needed: decoding checks them, leaves them in the frame and stores only their positions. Must not
+//! know what a path means.
 
 use bytes::{Buf, BufMut, Bytes};
 use prost::DecodeError;
@@ -13,13 +13,13 @@ const PATH: u32 = 1;
 const DIGEST: u32 = 2;
 
 /// The paths that a request lists as its inputs, in the order and spelling in which they were sent
-/// (worker_protocol.proto, `Input.path`). Their digests are not kept.
+/// (worker_protocol.proto, `Input.path`). Their digests are not stored.
 #[derive(Clone, Debug, Default)]
-pub struct ListedInputs(Kept);
+pub struct ListedInputs(Storage);
 
 #[derive(Clone, Debug)]
-enum Kept {
-    /// A `WorkRequest` that has been decoded, and where the paths are in it.
+enum Storage {
+    /// A decoded `WorkRequest`, and the positions of the paths in it.
     Frame {
         message: Bytes,
         ranges: Vec<InputRange>,
@@ -27,16 +27,16 @@ enum Kept {
     Paths(Vec<Vec<u8>>),
 }
 
-impl Default for Kept {
+impl Default for Storage {
     fn default() -> Self {
-        Kept::Paths(Vec::new())
+        Storage::Paths(Vec::new())
     }
 }
 
 impl ListedInputs {
-    /// The inputs of `message`, a `WorkRequest` in whose decoding `ranges` were met.
+    /// The inputs of `message`, a `WorkRequest` whose decoding gave `ranges`.
     pub(super) fn in_frame(message: Bytes, ranges: Vec<InputRange>) -> Self {
-        ListedInputs(Kept::Frame { message, ranges })
+        ListedInputs(Storage::Frame { message, ranges })
     }
 
     /// True for a request that lists no inputs.
@@ -44,19 +44,19 @@ impl ListedInputs {
         self.len() == 0
     }
 
-    /// How many paths [`iter`](Self::iter) gives.
+    /// The number of paths.
     pub fn len(&self) -> usize {
         match &self.0 {
-            Kept::Frame { ranges, .. } => ranges.len(),
-            Kept::Paths(paths) => paths.len(),
+            Storage::Frame { ranges, .. } => ranges.len(),
+            Storage::Paths(paths) => paths.len(),
         }
     }
 
     /// Each path, as it was sent.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let (message, ranges, paths) = match &self.0 {
-            Kept::Frame { message, ranges } => (&message[..], &ranges[..], &[][..]),
-            Kept::Paths(paths) => (&[][..], &[][..], &paths[..]),
+            Storage::Frame { message, ranges } => (&message[..], &ranges[..], &[][..]),
+            Storage::Paths(paths) => (&[][..], &[][..], &paths[..]),
         };
         ranges.iter().map(|range| range.path(message)).chain(paths.iter().map(Vec::as_slice))
     }
@@ -64,26 +64,26 @@ impl ListedInputs {
 
 impl From<Vec<Vec<u8>>> for ListedInputs {
     fn from(paths: Vec<Vec<u8>>) -> Self {
-        ListedInputs(Kept::Paths(paths))
+        ListedInputs(Storage::Paths(paths))
     }
 }
 
-/// What stands for `blaze.worker.Input` in the generated code: where its path lies in the message,
-/// counted from the message's end to the path's length. 0 for an input without a path.
+/// The type that replaces `blaze.worker.Input` in the generated code: the position of the path, as the distance
+/// in bytes from the path's length to the end of the message. 0 for an input without a path.
 ///
-/// Right only for a message that is decoded from one slice, and shorter than 2 GiB, as every message
-/// of protobuf is.
+/// It is right only for a message that is decoded from one slice and shorter than 2 GiB, as every protobuf
+/// message is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct InputRange(u32);
 
 impl InputRange {
-    /// The path in `message`: of several the last, and without one the empty path, as proto3 has it.
+    /// The path in `message`. As proto3 requires, the last of several paths counts, and a missing path is empty.
     fn path(self, message: &[u8]) -> &[u8] {
         let path = || {
             let start = message.len().checked_sub(self.0 as usize)?;
-            let mut behind = message.get(start..)?;
-            let length = usize::try_from(decode_varint(&mut behind).ok()?).ok()?;
-            behind.get(..length)
+            let mut rest = message.get(start..)?;
+            let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
+            rest.get(..length)
         };
         path().unwrap_or_default()
     }

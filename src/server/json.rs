@@ -1,8 +1,8 @@
-//! The JSON form of the protocol: where an object ends, requests in, responses out.
+//! The JSON form of the protocol: finds the end of an object, reads requests, writes responses.
 //!
-//! Follows proto3's JSON mapping as far as Bazel uses it: lowerCamelCase names, or those of the
-//! .proto file; null for an absent field; a number may stand in quotes; unknown fields are passed
-//! over. Must not know where the bytes come from or go to.
+//! Knows proto3's JSON mapping as far as Bazel uses it: names in lowerCamelCase or as in the .proto file, null
+//! for an absent field, numbers with or without quotes; unknown fields are ignored. Must not know where the
+//! bytes come from, nor who receives them.
 
 use std::fmt;
 
@@ -12,65 +12,65 @@ use serde::{Deserialize, Serialize};
 
 use super::protocol::WorkResponse;
 
-/// Where the search for the end of an object stands, so that no byte is looked at twice however
-/// the object is cut into reads.
+/// The state of the search for the end of an object. No byte is scanned twice, however the object is split
+/// into reads.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// How much has been looked at, in bytes from the object's `{`.
-    seen: usize,
+    /// How many bytes of the object have been scanned.
+    scanned: usize,
     /// How many braces and brackets are open.
     depth: usize,
     in_string: bool,
 }
 
 impl Scan {
-    /// The length of the object at the head of `bytes`, once they hold all of it. The first of them
-    /// is a `{`; on each further call they are those of the call before and more.
+    /// The length of the object at the head of `bytes`, or `None` if its end has not arrived. The first byte is
+    /// a `{`. Each further call passes the bytes of the previous call, and more after them.
     ///
-    /// A brace closed by a bracket, and the like, is left for the parser to find.
+    /// The parser, not this search, detects a brace that is closed by a bracket.
     pub(super) fn end_of_object(&mut self, bytes: &[u8]) -> Option<usize> {
-        while self.seen < bytes.len() {
+        while self.scanned < bytes.len() {
             if self.in_string {
-                self.pass_string(bytes)?;
+                self.skip_string(bytes)?;
                 continue;
             }
-            match bytes[self.seen] {
+            match bytes[self.scanned] {
                 b'"' => self.in_string = true,
                 b'{' | b'[' => self.depth += 1,
                 b'}' | b']' => self.depth -= 1,
                 _ => {}
             }
-            self.seen += 1;
+            self.scanned += 1;
             if self.depth == 0 {
-                return Some(self.seen);
+                return Some(self.scanned);
             }
         }
         None
     }
 
-    /// Goes to behind the quote that ends the string; `None` if `bytes` end first.
-    fn pass_string(&mut self, bytes: &[u8]) -> Option<()> {
+    /// Skips the rest of a string and its quote. `None` if `bytes` end first.
+    fn skip_string(&mut self, bytes: &[u8]) -> Option<()> {
         loop {
-            let Some(length) = memchr2(b'"', b'\\', &bytes[self.seen..]) else {
-                self.seen = bytes.len();
+            let Some(length) = memchr2(b'"', b'\\', &bytes[self.scanned..]) else {
+                self.scanned = bytes.len();
                 return None;
             };
-            self.seen += length;
-            if bytes[self.seen] == b'"' {
-                self.seen += 1;
+            self.scanned += length;
+            if bytes[self.scanned] == b'"' {
+                self.scanned += 1;
                 self.in_string = false;
                 return Some(());
             }
-            // The backslash is passed only together with the byte that it escapes.
-            if self.seen + 1 == bytes.len() {
+            // A backslash is skipped only together with the byte that it escapes.
+            if self.scanned + 1 == bytes.len() {
                 return None;
             }
-            self.seen += 2;
+            self.scanned += 2;
         }
     }
 }
 
-/// A `WorkRequest`, as one JSON object holds it.
+/// A `WorkRequest`, decoded from one JSON object.
 pub(super) struct JsonRequest {
     pub arguments: Vec<Vec<u8>>,
     pub input_paths: Vec<Vec<u8>>,
@@ -113,7 +113,7 @@ struct WrittenResponse<'a> {
     exit_code: i32,
     output: &'a str,
     request_id: i32,
-    // A Bazel that knows no cancellation (before 5) refuses the field, and never sees it set.
+    // Bazel before 5 has no cancellation and rejects the field, which is never set for it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     was_cancelled: bool,
 }
@@ -136,7 +136,7 @@ struct JsonInput {
     path: Option<JsonText>,
 }
 
-/// A JSON string, whose bytes need not be UTF-8.
+/// A JSON string. Its bytes need not be UTF-8.
 #[derive(Default)]
 struct JsonText(Vec<u8>);
 
@@ -160,7 +160,7 @@ impl Visitor<'_> for TextVisitor {
     }
 }
 
-/// A JSON number without a fraction, also in quotes.
+/// A whole JSON number, with or without quotes.
 #[derive(Default)]
 struct Int32(i32);
 
@@ -214,18 +214,18 @@ mod tests {
     }
 
     #[test]
-    fn an_object_ends_at_its_own_brace_wherever_it_is_cut() {
+    fn an_object_ends_at_its_own_brace_however_it_is_split() {
         let object = br#"{"a\\":"}\"}",  "b":[{"c":{}}, "]"], "d":"\\"}"#;
         for cut in 1..object.len() {
             let mut scan = Scan::default();
             assert_eq!(scan.end_of_object(&object[..cut]), None, "cut at {cut}");
-            let behind = [object, &b"{}"[..]].concat();
-            assert_eq!(scan.end_of_object(&behind), Some(object.len()));
+            let with_next = [object, &b"{}"[..]].concat();
+            assert_eq!(scan.end_of_object(&with_next), Some(object.len()));
         }
     }
 
     #[test]
-    fn names_are_read_in_both_spellings_and_unknown_ones_passed_over() {
+    fn names_are_read_in_both_spellings_and_unknown_ones_are_ignored() {
         for object in [
             r#"{"requestId":7,"sandboxDir":"s","verbosity":1,"new":[{"x":null}]}"#,
             r#"{"request_id":"7","sandbox_dir":"s","verbosity":1e0,"inputs":null}"#,
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_no_int32_are_refused() {
+    fn numbers_that_are_not_int32_are_rejected() {
         for number in ["2147483648", "-2147483649", "1.5", "\"seven\"", "1e99", "{}"] {
             let object = format!("{{\"requestId\":{number}}}");
             assert!(read_request(object.as_bytes()).is_err(), "{object}");

@@ -1,7 +1,7 @@
 //! Bazel's persistent-worker protocol: requests on stdin, responses on stdout.
 //!
-//! Knows how requests come in, wait, run, are cancelled and are answered (`worker_protocol.proto`).
-//! Must not know what a request asks for: that is the [`Handler`]'s business.
+//! Knows how requests arrive, wait, run and are cancelled, and how responses are sent
+//! (`worker_protocol.proto`). Must not know what a request means: the [`Handler`] does.
 //!
 //! ```no_run
 //! use mtree_worker::server::{Response, Cancel, Ended, Handler, ServerOptions, Request, ServerError, serve};
@@ -50,26 +50,25 @@ pub use frames::{Frame, Frames};
 pub use inputs::ListedInputs;
 pub use request::{Incoming, Request};
 
-/// How messages are written.
+/// How messages are encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
-    /// Protobuf messages, each behind its length as a varint.
+    /// Protobuf messages, each after its length as a varint.
     #[default]
     Proto,
-    /// JSON objects one after the other, with white space between them or without. Responses are
-    /// one a line.
+    /// JSON objects, with or without white space between them. Each response is one line.
     Json,
 }
 
-/// How to serve.
+/// The options of the server.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// How messages are written, both ways.
+    /// How requests and responses are encoded.
     pub protocol: Protocol,
     /// How many requests may run at once. 0 is taken as 1.
     pub jobs: usize,
-    /// The most that one request may be long, in bytes. Nor is more read while the requests that
-    /// wait for a job and the responses that wait to be written take more than that.
+    /// The longest request, in bytes. Reading also pauses while waiting requests and unwritten responses take
+    /// more bytes than this.
     pub max_request: u64,
 }
 
@@ -84,65 +83,64 @@ impl Default for ServerOptions {
     }
 }
 
-/// What a request is answered (worker_protocol.proto, `WorkResponse`).
+/// The response to a request (worker_protocol.proto, `WorkResponse`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
-    /// 0 if the outputs are made.
+    /// 0 if the outputs are complete.
     pub exit_code: i32,
     /// What Bazel shows its user.
     pub output: String,
 }
 
-/// Whether a request has been cancelled. Clones ask of the same request; the default is never
-/// cancelled unless a clone of it is.
+/// Whether a request has been cancelled. Clones share one state.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
-    /// True once the request need not be finished. Asking costs one load of an atomic.
+    /// True once the request has been cancelled. The call costs one atomic load.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Lets all clones say that the request is cancelled.
+    /// Cancels the request, for all clones.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// Whoever does what requests ask for.
+/// Handles requests.
 pub trait Handler: Send + Sync + 'static {
-    /// Does what the request asks for. May block, and is called by many threads at once.
+    /// Handles one request. May block. Many threads call it at once.
     ///
-    /// It should ask `cancel` often and, once that says so, stop with any response: that response is
-    /// replaced by `was_cancelled`. After it has returned, it must not touch the request's files.
-    /// A panic is answered with exit code 1 and the panic's message.
+    /// It should check `cancel` often. Once the request is cancelled, it should return any response, which the
+    /// server replaces by `was_cancelled`. After it has returned, it must not access the request's files. If it
+    /// panics, the response has exit code 1 and the panic's message.
     fn handle(&self, request: &Request, cancel: &Cancel) -> Response;
 }
 
-/// How the server came to an end that is no error.
+/// Why the server ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// The input ended, and every request is answered.
+    /// The input ended, and the responses to all requests are written.
     Input,
-    /// SIGTERM came. Handlers may be in the middle of their work, on threads of their own: whoever
-    /// called [`serve`] removes what they leave behind and ends the process, by custom with 143.
+    /// The process received SIGTERM. Handlers may still run on their own threads. The caller of [`serve`] removes
+    /// their temporary files and exits, by convention with status 143.
     Terminated,
 }
 
-/// Responses the requests on stdin with `handler`, until they end.
+/// Handles the requests on stdin with `handler`, until the input ends.
 ///
-/// A request with id 0 runs alone; others run at once, as many as [`ServerOptions::jobs`] allows, and are
-/// answered as they finish. Each is answered once. A cancel stops a request that waits or runs; one
-/// for any other is ignored.
+/// A request with id 0 runs alone. Others run concurrently, up to [`ServerOptions::jobs`], and their responses
+/// are written as they finish. Each request has exactly one response. A cancel stops a request that waits or
+/// runs; a cancel for any other id is ignored.
 ///
 /// # Errors
 ///
-/// [`ServerError`] if a frame cannot be read, after all requests before it are answered; or if an
-/// response cannot be written, after all that run have been told to stop and have done so.
+/// [`ServerError`] if a frame cannot be read, after the responses to all requests before it are written; or if a
+/// response cannot be written, after all running requests are cancelled and have ended.
 pub fn serve(options: &ServerOptions, handler: impl Handler) -> Result<Ended, ServerError> {
     let runtime = runtime(options).map_err(ServerError::Start)?;
-    widen_stdin();
+    enlarge_stdin_pipe();
     let ended = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Start)?;
         let terminated = async {
@@ -152,24 +150,24 @@ pub fn serve(options: &ServerOptions, handler: impl Handler) -> Result<Ended, Se
         let mut session = session::Session::new(options, Arc::new(handler), input, output);
         session.run(terminated).await
     });
-    // A handler that runs on after SIGTERM, or a read of stdin, is not waited for.
+    // Does not wait for a handler that still runs after SIGTERM, nor for a read of stdin.
     runtime.shutdown_background();
     ended
 }
 
-/// Lets the pipe at stdin hold more: a request that lists its inputs is megabytes long, and comes in
-/// half the time if the two processes take turns less often. Where that is not allowed, or stdin is
-/// no pipe, it comes as it did.
+/// Enlarges the pipe at stdin. A request that lists its inputs has megabytes, and arrives in half the time with
+/// fewer switches between the two processes. If stdin is not a pipe or the size is not permitted, nothing
+/// changes.
 #[cfg(target_os = "linux")]
-fn widen_stdin() {
-    const MOST: usize = 1 << 20;
-    let _ = rustix::pipe::fcntl_setpipe_size(io::stdin(), MOST);
+fn enlarge_stdin_pipe() {
+    const PIPE_BYTES: usize = 1 << 20;
+    let _ = rustix::pipe::fcntl_setpipe_size(io::stdin(), PIPE_BYTES);
 }
 
 #[cfg(not(target_os = "linux"))]
-fn widen_stdin() {}
+fn enlarge_stdin_pipe() {}
 
-/// One thread for the conversation; handlers, stdin and stdout, which block, have threads beside it.
+/// A runtime with one thread for the session. Handlers, stdin and stdout block, and have threads of their own.
 fn runtime(options: &ServerOptions) -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_io()

@@ -1,6 +1,6 @@
-//! One request, however it was sent.
+//! One request, in either protocol.
 //!
-//! Knows the fields of `WorkRequest`; must not know how frames are told apart, nor what arguments mean.
+//! Knows the fields of `WorkRequest`; must not know how a stream is split into frames, nor what arguments mean.
 
 use bytes::Bytes;
 use prost::Message;
@@ -10,11 +10,11 @@ use super::inputs::ListedInputs;
 use super::json::{self, JsonRequest};
 use super::protocol::WorkRequest;
 
-/// What Bazel asks for (worker_protocol.proto, `WorkRequest`). Paths and arguments are bytes: they
-/// name files, and a file's name need not be UTF-8.
+/// A request of Bazel (worker_protocol.proto, `WorkRequest`). Paths and arguments are bytes: they name files,
+/// and the name of a file need not be UTF-8.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// What would stand on the command line of a process that runs once.
+    /// The command line of a process that would run once.
     pub arguments: Vec<Vec<u8>>,
     /// What the request may read.
     pub inputs: ListedInputs,
@@ -22,24 +22,24 @@ pub struct Request {
     pub request_id: i32,
     /// Above 0: log more of this request.
     pub verbosity: i32,
-    /// The directory, relative to the working directory, below which this request's files lie.
-    /// Empty if that is the working directory itself.
+    /// The directory of this request's files, relative to the working directory. Empty if it is the working
+    /// directory itself.
     pub sandbox_dir: Vec<u8>,
-    /// The message as it was received, and how it is written. Shares the frame.
+    /// The protocol, and the message verbatim. Shares the memory of the frame.
     pub received: (Protocol, Bytes),
 }
 
-/// The longest message, in bytes: protobuf has no longer one.
+/// The longest message that protobuf allows, in bytes.
 const LONGEST: usize = i32::MAX as usize;
 
-/// One frame's meaning.
+/// The meaning of one frame.
 #[derive(Debug)]
 pub enum Incoming {
-    /// A request, to be answered once.
+    /// A request, which has exactly one response.
     Request(Request),
-    /// The wish that the request with this id be stopped.
+    /// A cancel of the request with this id.
     Cancel {
-        /// `request_id` of the request meant.
+        /// The `request_id` of the request to cancel.
         request_id: i32,
     },
 }
@@ -47,11 +47,13 @@ pub enum Incoming {
 impl Incoming {
     /// Reads one message: a `WorkRequest` without its length, or one JSON object.
     ///
-    /// The error says in words what is wrong with the message.
+    /// # Errors
+    ///
+    /// A phrase that says what is wrong with the message.
     pub fn read(protocol: Protocol, message: Bytes) -> Result<Self, String> {
         if message.len() > LONGEST {
             return Err(format!(
-                "it has {} bytes, and protobuf has no message of 2 GiB",
+                "it has {} bytes, and a protobuf message is shorter than 2 GiB",
                 message.len()
             ));
         }

@@ -1,7 +1,7 @@
-//! Responses on their way out.
+//! Writes responses to a stream.
 //!
-//! Knows how a response is written in both protocols, and that frames may not be mixed; must not
-//! know which request deserves which response.
+//! Knows the encoding of a response in both protocols, and that responses must not be interleaved; must not know
+//! which response a request gets.
 
 use std::io;
 
@@ -12,13 +12,13 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use super::protocol::WorkResponse;
 use super::{Protocol, Response, json};
 
-/// Writes whole responses, one behind the other.
+/// Writes complete responses, one after the other.
 pub(super) struct Responses<W> {
     stream: W,
     protocol: Protocol,
-    /// What has not been handed to the stream. Begins within a response while that is being written.
+    /// The bytes that the stream has not accepted yet. The first ones may be the end of a response.
     pending: BytesMut,
-    /// Something was handed to the stream since it was last flushed.
+    /// The stream has not been flushed since the last response was added.
     unflushed: bool,
 }
 
@@ -43,7 +43,8 @@ impl<W: AsyncWrite + Unpin> Responses<W> {
         Ok(())
     }
 
-    /// Writes until all responses have left. May be dropped before it is ready and called again.
+    /// Writes all responses and flushes the stream. The future may be dropped before it is ready; a further call
+    /// continues.
     pub(super) async fn write(&mut self) -> io::Result<()> {
         self.stream.write_all_buf(&mut self.pending).await?;
         self.stream.flush().await?;
@@ -51,12 +52,12 @@ impl<W: AsyncWrite + Unpin> Responses<W> {
         Ok(())
     }
 
-    /// True if all responses have left.
+    /// True if all responses are written and flushed.
     pub(super) fn all_written(&self) -> bool {
         !self.unflushed
     }
 
-    /// How much waits to be written, in bytes.
+    /// How many bytes wait to be written.
     pub(super) fn held(&self) -> u64 {
         self.pending.len() as u64
     }

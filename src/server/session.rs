@@ -1,8 +1,8 @@
-//! One conversation, from the first request to the last response.
+//! One session, from the first request to the last response.
 //!
-//! Knows the order of events: frames come in, requests begin and end, responses go out. All of that
-//! happens in one task, so that a request is answered once however its cancel and its end meet.
-//! Must not know what a request asks for.
+//! Knows the order of events: frames arrive, requests begin and end, responses are written. All of them happen
+//! in one task, so each request has exactly one response, in whatever order its cancel and its end occur. Must
+//! not know what a request means.
 
 use std::any::Any;
 use std::io;
@@ -21,7 +21,7 @@ use super::request::{Incoming, Request};
 use super::responses::Responses;
 use super::{Cancel, Ended, Handler, Response, ServerOptions};
 
-/// A request's id and what its handler said.
+/// The id of a request and the response of its handler.
 type Done = (i32, Response);
 
 pub(super) struct Session<R, W> {
@@ -35,7 +35,7 @@ pub(super) struct Session<R, W> {
     input: InputState,
 }
 
-/// What is known of the input.
+/// The state of the input.
 enum InputState {
     Open,
     Ended,
@@ -62,8 +62,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
         }
     }
 
-    /// Talks until the input has ended and every request is answered, or until `terminated` is
-    /// ready, which leaves requests running.
+    /// Runs until the input has ended and the responses to all requests are written, or until `terminated` is
+    /// ready. In the second case requests may still run.
     pub(super) async fn run(
         &mut self,
         terminated: impl Future<Output = ()>,
@@ -71,11 +71,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
         tokio::select! {
             biased;
             () = terminated => Ok(Ended::Terminated),
-            talked = self.talk() => talked.map(|()| Ended::Input),
+            served = self.serve() => served.map(|()| Ended::Input),
         }
     }
 
-    async fn talk(&mut self) -> Result<(), ServerError> {
+    async fn serve(&mut self) -> Result<(), ServerError> {
         if let Err(error) = self.respond_to_all().await {
             self.stop().await;
             return Err(ServerError::Write(error));
@@ -94,8 +94,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
             if !is_open && self.queue.is_empty() && self.responses.all_written() {
                 return Ok(());
             }
-            // Requests that come faster than they are answered wait in the pipe, not in memory.
-            // While jobs are free none waits, so that this never holds up one that could begin.
+            // Requests that arrive faster than they are handled wait in the pipe, not in memory. While jobs
+            // are free the queue is empty, so this never delays a request that could begin.
             let may_read =
                 is_open && self.queue.held() + self.responses.held() <= self.options.max_request;
             tokio::select! {
@@ -147,7 +147,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
                 let id = request.request_id;
                 let response = handle(&*handler, &request, &cancel);
                 drop(request);
-                // Nobody listens any more once the server has been told to terminate.
+                // The receiver is gone once the server has terminated.
                 let _ = sender.send((id, response));
             });
         }
@@ -159,9 +159,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
         self.responses.add(id, (!was_cancelled).then_some(response))
     }
 
-    /// Ends what runs, when nobody will hear of it.
+    /// Cancels all requests and waits until the running ones have ended. Their responses are dropped.
     async fn stop(&mut self) {
-        self.queue.give_up();
+        self.queue.cancel_all();
         while !self.queue.is_empty() {
             if let Some((id, _)) = self.done.recv().await {
                 self.queue.end(id);
@@ -170,14 +170,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
     }
 }
 
-/// Handles a request; a panic is its response.
+/// Handles a request. A panic becomes an error response.
 fn handle(handler: &dyn Handler, request: &Request, cancel: &Cancel) -> Response {
     let _span = debug_span!("request", id = request.request_id).entered();
     catch_unwind(AssertUnwindSafe(|| handler.handle(request, cancel))).unwrap_or_else(|panic| {
         Response {
             exit_code: 1,
             output: format!(
-                "the worker panicked: {}; this is a defect of the worker, whose log says where\n",
+                "the worker panicked: {}; this is a bug in mtree-worker, and the worker's log says where\n",
                 message(&*panic)
             ),
         }

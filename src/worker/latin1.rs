@@ -1,8 +1,8 @@
-//! What older Bazel makes of names that are not ASCII.
+//! Names that are not ASCII, as Bazel before version 9 sends them.
 //!
-//! It keeps each byte of a name as a character of its own (Latin-1), and writes that in UTF-8: `é`,
-//! which is two bytes on the disk, comes as four. Nothing in a request says so, but what is on the
-//! disk does: if a path as sent is not there, and as read back it is, the request is written so.
+//! Such a Bazel decodes each byte of a name as a Latin-1 character, and encodes that in UTF-8: `é`, two
+//! bytes on the disk, arrives as four. Nothing in a request says whether it is encoded so. It is, if a
+//! path as sent does not exist, and the decoded path does.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -10,11 +10,10 @@ use std::path::Path;
 
 use crate::server::Request;
 
-/// How many inputs are looked at: all are written in one way.
-const ENOUGH: usize = 8;
+/// How many inputs are checked: all of a request are encoded alike.
+const CHECKED_INPUTS: usize = 8;
 
-/// What `sent` stands for if older Bazel wrote it. `None` for what cannot be of its making, or reads
-/// the same.
+/// Decodes a name that an older Bazel sent. `None` if it is ASCII, or if no older Bazel sends it.
 pub(super) fn decode(sent: &[u8]) -> Option<OsString> {
     if sent.is_ascii() {
         return None;
@@ -25,16 +24,15 @@ pub(super) fn decode(sent: &[u8]) -> Option<OsString> {
     bytes.ok().map(OsString::from_vec)
 }
 
-/// The arguments of a request, as they were before an older Bazel wrote them. Paths are relative to
-/// `root`.
+/// The arguments of a request, decoded if an older Bazel sent them. Paths are relative to `root`.
 pub(super) fn arguments(root: &Path, request: &Request) -> Vec<OsString> {
     let sent = || request.arguments.iter().map(|argument| OsString::from_vec(argument.clone()));
     if request.arguments.iter().all(|argument| argument.is_ascii()) {
         return sent().collect();
     }
     let of_arguments = request.arguments.iter().map(|argument| path_in(argument));
-    let of_inputs = request.inputs.iter().filter(|path| !path.is_ascii()).take(ENOUGH);
-    if of_arguments.chain(of_inputs).any(|path| shows_older_bazel(root, path)) {
+    let of_inputs = request.inputs.iter().filter(|path| !path.is_ascii()).take(CHECKED_INPUTS);
+    if of_arguments.chain(of_inputs).any(|path| exists_only_decoded(root, path)) {
         sent().map(|argument| decode(argument.as_bytes()).unwrap_or(argument)).collect()
     } else {
         sent().collect()
@@ -51,17 +49,17 @@ fn path_in(argument: &[u8]) -> &[u8] {
     if value.is_ascii() { &[] } else { value }
 }
 
-/// Whether `path`, or the directory that it would be written in, is there only as read back.
-fn shows_older_bazel(root: &Path, path: &[u8]) -> bool {
-    let Some(read) = decode(path) else {
+/// Whether `path`, or else its parent, does not exist as it was sent, but exists decoded.
+fn exists_only_decoded(root: &Path, path: &[u8]) -> bool {
+    let Some(decoded) = decode(path) else {
         return false;
     };
-    let (sent, read) = (root.join(OsStr::from_bytes(path)), root.join(read));
-    match (sent.exists(), read.exists()) {
+    let (sent, decoded) = (root.join(OsStr::from_bytes(path)), root.join(decoded));
+    match (sent.exists(), decoded.exists()) {
         (true, _) => false,
         (false, true) => true,
-        (false, false) => match (sent.parent(), read.parent()) {
-            (Some(sent), Some(read)) => !sent.exists() && read.exists(),
+        (false, false) => match (sent.parent(), decoded.parent()) {
+            (Some(sent), Some(decoded)) => !sent.exists() && decoded.exists(),
             _ => false,
         },
     }
@@ -72,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_bytes_that_came_as_four_are_two_again() {
+    fn a_name_of_two_bytes_that_arrived_as_four_is_decoded() {
         let sent = "caf\u{c3}\u{a9}".as_bytes();
         assert_eq!(decode(sent).unwrap().as_bytes(), "caf\u{e9}".as_bytes());
         assert_eq!(decode("\u{4e2d}".as_bytes()), None);

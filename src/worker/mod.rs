@@ -1,6 +1,7 @@
-//! The worker: requests of Bazel's protocol, each run as the command that it asks for.
+//! The worker: runs the requests of Bazel's worker protocol, all with one cache.
 //!
-//! Joins [`crate::server`], which knows no mtree, and [`crate::request`], which knows no protocol.
+//! Connects [`crate::server`], which must not know mtree, and [`crate::request`], which must not know
+//! the protocol.
 
 mod latin1;
 mod response;
@@ -23,18 +24,18 @@ use crate::server::{Cancel, Handler, Protocol, Request, Response};
 
 pub use response::respond;
 
-/// Why a request was not carried out.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
     /// Its arguments cannot be used.
     #[error(transparent)]
     Args(#[from] ArgsError),
-    /// It failed.
+    /// The request itself failed.
     #[error(transparent)]
     Request(#[from] RequestError),
 }
 
-/// Runs the request that `arguments` ask for on `host`. `inputs` is what the request lists.
+/// Parses `arguments` and runs the request on `host`. `inputs` are those that it lists, if any.
 pub fn run(
     arguments: &[OsString],
     inputs: Option<&Inputs>,
@@ -47,12 +48,12 @@ pub fn run(
 /// Runs requests, all with one cache.
 pub struct Worker {
     cache: Cache,
-    /// Where captures of requests are kept, if anywhere.
+    /// Where captures are stored, if anywhere.
     store: Option<Arc<CaptureStore>>,
 }
 
 impl Worker {
-    /// A worker that remembers directories up to `cache_limit` bytes, and keeps captures in `store`.
+    /// A worker with a cache of up to `cache_limit` bytes. If there is a store, each request is recorded.
     pub fn new(cache_limit: usize, store: Option<Arc<CaptureStore>>) -> Self {
         Self { cache: Cache::new(cache_limit), store }
     }
@@ -64,7 +65,7 @@ impl Worker {
         recorder: Option<&mut RequestRecorder>,
     ) -> Result<Outcome, WorkError> {
         let Decoded { root, arguments, inputs } = Decoded::new(Path::new(""), request);
-        debug!(arguments = arguments.len(), inputs = request.inputs.len(), root = ?root, "begins");
+        debug!(arguments = arguments.len(), inputs = request.inputs.len(), root = ?root, "begin");
         let cancelled = || cancel.is_cancelled();
         let disk = Disk::new(Context {
             root: &root,
@@ -114,7 +115,7 @@ impl Handler for Worker {
     }
 }
 
-/// The request as it is recorded.
+/// The request as it arrived, for its capture.
 fn received(request: &Request) -> Received {
     let (protocol, message) = &request.received;
     let form = match protocol {
@@ -124,7 +125,7 @@ fn received(request: &Request) -> Received {
     Received { form, request: message.clone(), request_id: request.request_id }
 }
 
-/// A request with its texts decoded.
+/// A request with its names decoded (`latin1`).
 pub struct Decoded {
     /// The directory that its paths are relative to.
     pub root: PathBuf,
@@ -135,7 +136,7 @@ pub struct Decoded {
 }
 
 impl Decoded {
-    /// Decodes a request of a process whose working directory is `directory`; empty for this process.
+    /// Decodes a request of a worker whose working directory is `directory`; empty for this process's.
     pub fn new(directory: &Path, request: &Request) -> Self {
         let root = root(directory, &request.sandbox_dir);
         let arguments = latin1::arguments(&root, request);
@@ -155,7 +156,7 @@ fn root(directory: &Path, sandbox_dir: &[u8]) -> PathBuf {
     }
 }
 
-/// The inputs that a request lists, each as it was sent and as it is decoded; `None` if it lists none.
+/// The inputs that a request lists, each as sent and decoded. `None` if it lists none.
 pub fn listed_inputs(request: &Request) -> Option<Inputs> {
     if request.inputs.is_empty() {
         return None;

@@ -1,4 +1,6 @@
-//! What Bazel, or the user of a one-shot run, is told of a request.
+//! The response to a request, from a worker or from a process that runs once.
+//!
+//! Knows exit codes and the format of messages; must not know what a request does.
 
 use std::error::Error;
 
@@ -6,7 +8,7 @@ use crate::error::Sentence;
 use crate::request::Outcome;
 use crate::server::Response;
 
-/// The response to a request: its warnings, or its error.
+/// The response to a request: exit code 0 and its warnings, or exit code 1 and its error.
 pub fn respond<E: Error + 'static>(result: &Result<Outcome, E>) -> Response {
     match result {
         Ok(outcome) => {

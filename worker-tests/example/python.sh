@@ -1,1 +1,1 @@
-# What becomes of the tree of the Python toolchain when it is fetched: run in it, by sh. Nothing, for now.
+# sh runs this script in the tree of the Python toolchain after fetching it. It changes nothing.

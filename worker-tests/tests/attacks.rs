@@ -1,4 +1,4 @@
-//! What a hostile spec, tree, request or capture may try, as SECURITY.md lists it, with the real
+//! Attacks by hostile specs, trees, requests and captures, as listed in SECURITY.md, against the real
 //! program.
 
 use std::ffi::OsStr;
@@ -23,7 +23,7 @@ const COMMANDS: [&str; 8] = [
     "$IFS&&touch${IFS}PWNED",
 ];
 
-/// Runs the program in `directory` under strace, and returns the system calls named `calls`.
+/// Runs the program in `directory` under strace. Also returns its system calls, of those named `calls`.
 fn traced(directory: &Path, calls: &str, arguments: &[&OsStr]) -> (Output, String) {
     let log = tempfile::NamedTempFile::new().expect("a file");
     let done = Command::new("strace")
@@ -38,7 +38,7 @@ fn traced(directory: &Path, calls: &str, arguments: &[&OsStr]) -> (Output, Strin
     (done, String::from_utf8_lossy(&text).into_owned())
 }
 
-/// `name` as a spec has it.
+/// `name`, escaped as in a spec.
 fn escaped(name: &str) -> String {
     let octal = |byte: u8| match byte.is_ascii_alphanumeric() || b"/.-_".contains(&byte) {
         true => char::from(byte).to_string(),
@@ -62,7 +62,7 @@ fn a_name_that_is_a_command_runs_nothing() {
     let (done, calls) = traced(exec_root.path(), "execve,execveat,fork,vfork", &arguments);
     assert!(done.status.success(), "{}", said(&done));
     assert_eq!(exec_root.read("out.mtree"), want);
-    // The program itself, and nothing that it would start.
+    // Only the program itself is executed.
     assert_eq!(calls.matches("exec").count(), 1, "{calls}");
     assert!(!calls.contains("fork("), "{calls}");
     assert!(!exec_root.has("PWNED"));
@@ -99,16 +99,16 @@ fn a_pipe_or_a_device_in_the_tree_is_never_opened() {
     // A pipe where a file should be, and one where a directory should be.
     let rows = spec(&["pkg/pipe", "pkg/zero", "pipe/in/it", "pkg/real"]);
     exec_root.write("spec.mtree", &rows);
-    // A worker that does not answer is a failure.
+    // The test fails if the worker does not respond.
     let mut worker = exec_root.worker(&[]);
-    let answer = worker.ask(&resolve(1, "spec.mtree", "out.mtree"));
-    assert_eq!(answer.exit_code, 0, "{answer}");
-    assert!(answer.output.contains("pipe/in/it"), "{answer}");
+    let response = worker.ask(&resolve(1, "spec.mtree", "out.mtree"));
+    assert_eq!(response.exit_code, 0, "{response}");
+    assert!(response.output.contains("pipe/in/it"), "{response}");
     assert_eq!(exec_root.read("out.mtree"), rows);
 }
 
 #[test]
-fn a_spec_without_an_end_is_given_up() {
+fn a_spec_that_never_ends_is_refused() {
     let exec_root = ExecRoot::new("file a\n");
     exec_root.write("sparse.mtree", "");
     let sparse = fs::OpenOptions::new().write(true).open(exec_root.at("sparse.mtree"));
@@ -119,14 +119,14 @@ fn a_spec_without_an_end_is_given_up() {
     assert!(!exec_root.has("out.mtree"));
 }
 
-/// The most that a request took for `text`, in bytes, and what was answered.
+/// The peak memory of a request with the spec `text`, in bytes, and the output of its response.
 fn memory_for(text: &str) -> (u64, String) {
     let exec_root = ExecRoot::new("file a\n");
     exec_root.write("spec.mtree", text);
     let mut worker = exec_root.worker(&["--jobs=1"]);
-    let answer = worker.ask(&resolve(1, "spec.mtree", "out.mtree"));
-    assert_eq!(exec_root.has("out.mtree"), answer.exit_code == 0);
-    (worker.memory("VmHWM"), answer.output)
+    let response = worker.ask(&resolve(1, "spec.mtree", "out.mtree"));
+    assert_eq!(exec_root.has("out.mtree"), response.exit_code == 0);
+    (worker.memory("VmHWM"), response.output)
 }
 
 const MOST_MEMORY: u64 = 256 << 20;
@@ -142,7 +142,7 @@ fn thousands_of_set_lines_take_no_more_memory_than_their_text() {
 }
 
 #[test]
-fn directories_in_directories_without_an_end_are_refused_by_the_line_that_is_too_deep() {
+fn endlessly_nested_directories_are_refused_at_the_line_that_is_too_deep() {
     let rows = "d type=dir\n".repeat(100_000);
     let (memory, said) = memory_for(&rows);
     assert!(
@@ -195,16 +195,16 @@ fn a_capture_is_replayed_without_opening_or_writing_what_it_names() {
 }
 
 #[test]
-fn names_reach_no_terminal_as_they_are_and_forge_no_line_of_the_log() {
+fn names_are_escaped_in_responses_and_in_the_log() {
     let exec_root = ExecRoot::new("");
     let name =
         "gone\\033[2J\\012mtree-worker:\\040all\\040is\\040well\\177\\302\\233\\342\\200\\256";
     exec_root.write("spec.mtree", file_row(name, name));
     let mut worker = exec_root.worker(&[]);
-    let answer = worker.ask(&resolve(1, "spec.mtree", "out.mtree"));
+    let response = worker.ask(&resolve(1, "spec.mtree", "out.mtree"));
     let end = worker.end();
-    assert_eq!(answer.output.lines().count(), 1, "{}", answer.output);
-    for text in [answer.output, end.log] {
+    assert_eq!(response.output.lines().count(), 1, "{}", response.output);
+    for text in [response.output, end.log] {
         assert!(!text.lines().any(|line| line.starts_with("mtree-worker: all is well")), "{text}");
         assert!(!text.chars().any(|letter| letter.is_control() && letter != '\n'), "{text:?}");
         assert!(!text.contains('\u{202e}'), "{text:?}");
@@ -236,7 +236,7 @@ fn a_link_text_cannot_add_keywords_or_rows_to_the_output() {
 }
 
 #[test]
-fn json_nested_without_an_end_exhausts_nothing() {
+fn deeply_nested_json_exhausts_neither_stack_nor_memory() {
     const DEPTH: usize = 200_000;
     for (field, open, close) in [("x", "[", "]"), ("x", "{\"x\":", "}"), ("arguments", "[", "]")] {
         let exec_root = ExecRoot::new("");
@@ -245,17 +245,17 @@ fn json_nested_without_an_end_exhausts_nothing() {
         worker.try_send_bytes(nested.as_bytes()).expect("the worker reads");
         let end = worker.end();
         if field == "x" {
-            // A field that nobody knows is passed over, however deep.
+            // Unknown fields are skipped, however deep.
             assert_eq!((end.code(), end.answers.len()), (0, 1), "{}", end.log);
         } else {
             assert_eq!((end.code(), end.answers.len()), (1, 0), "{}", end.log);
-            assert!(end.log.contains("stdin, byte 0: no WorkRequest"), "{}", end.log);
+            assert!(end.log.contains("stdin, byte 0: not a WorkRequest"), "{}", end.log);
         }
     }
 }
 
 #[test]
-fn a_link_that_climbs_out_is_written_only_if_the_build_declared_it_and_is_warned_of() {
+fn a_symlink_out_of_the_archive_is_written_only_if_declared_and_then_with_a_warning() {
     let exec_root = ExecRoot::new("");
     let text = "../../../../nowhere/at/all";
     for name in ["declared", "found"] {
@@ -277,19 +277,19 @@ fn a_link_that_climbs_out_is_written_only_if_the_build_declared_it_and_is_warned
         warnings,
         [
             "mtree-worker: warning: links that the build declared lead out of the archive: 2, the \
-             first: app/declared (declared); declare them with a target inside of it",
-            "mtree-worker: warning: rows left alone, since their links lead nowhere and would climb \
-             out of the archive: 1, the first: app/found (found); take them out of srcs, or let the \
+             first: app/declared (declared); declare them with a target inside it",
+            "mtree-worker: warning: rows left alone, since their symlinks are dangling and would lead \
+             out of the archive: 1, the first: app/found (found); remove them from srcs, or let the \
              build declare them as links",
         ]
     );
 }
 
 #[test]
-fn every_file_that_is_made_is_made_anew() {
+fn every_file_is_created_with_o_excl() {
     let exec_root = ExecRoot::new("file a\n");
     exec_root.write("spec.mtree", spec(&["a"]));
-    // Whoever may plant files beside the output cannot guess the temporary file's name.
+    // An attacker with write access to the directory cannot guess the temporary file's name.
     let arguments = ["resolve", "--mtree=spec.mtree", "--out=out.mtree"].map(OsStr::new);
     let (done, calls) = traced(exec_root.path(), "openat", &arguments);
     assert!(done.status.success(), "{}", said(&done));

@@ -1,5 +1,5 @@
-//! What a user meets on the command line: each failure is one sentence that says what, where and what
-//! to do, exit status 1, and leaves nothing behind.
+//! The command line: each error is one sentence that says what failed, where, and what to do. Its exit
+//! status is 1, and it leaves no file behind. A usage error has clap's text and exit status 2.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -11,7 +11,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tempfile::TempDir;
 use worker_tests::program::{binary, run, said};
 
-/// The row of a file that is there.
+/// A row whose source exists.
 const ROW: &str = "app/a type=file content=py/a\n";
 
 /// A directory with the source `py/a` and a spec of it, `spec.mtree`.
@@ -34,12 +34,12 @@ fn resolve(directory: &Path, more: &[&str]) -> Output {
     run(directory, &[&["resolve", "--mtree=spec.mtree", "--out=out.mtree"], more].concat())
 }
 
-/// Fails unless the command failed with one sentence that has all of `words`, and left nothing.
+/// Asserts that the command fails with one sentence that has all of `words`, and leaves no file.
 fn fails(directory: &Path, arguments: &[&str], words: &[&str]) {
     let before = names(directory);
     let done = run(directory, arguments);
     assert_fails(&done, words);
-    assert_eq!(names(directory), before, "something was left behind");
+    assert_eq!(names(directory), before, "a file was left behind");
 }
 
 fn assert_fails(done: &Output, words: &[&str]) {
@@ -52,14 +52,14 @@ fn assert_fails(done: &Output, words: &[&str]) {
     }
 }
 
-/// Fails unless the spec cannot be resolved, for a reason that has all of `words`.
+/// Asserts that resolving the spec fails with one sentence that has all of `words`.
 fn spec_fails(spec: &str, words: &[&str]) {
     let directory = directory(spec);
     fails(directory.path(), &["resolve", "--mtree=spec.mtree", "--out=out.mtree"], words);
 }
 
 #[test]
-fn a_spec_that_is_not_there_is_named() {
+fn a_spec_that_does_not_exist_is_named() {
     let directory = directory(ROW);
     let words = ["none.mtree", "No such file"];
     fails(directory.path(), &["resolve", "--mtree=none.mtree", "--out=out.mtree"], &words);
@@ -94,7 +94,7 @@ fn a_source_with_a_nul_is_named_with_its_line() {
 }
 
 #[test]
-fn a_circle_of_links_is_named_with_its_row_and_trail() {
+fn a_symlink_loop_is_named_with_its_row_and_trail() {
     let directory = directory("app/x type=file content=py/x\n");
     symlink("y", directory.path().join("py/x")).expect("a link can be made");
     symlink("x", directory.path().join("py/y")).expect("a link can be made");
@@ -125,7 +125,7 @@ fn an_output_that_is_an_input_is_refused_however_it_is_spelled() {
 }
 
 #[test]
-fn a_link_at_an_output_is_followed_be_it_that_nothing_stands_there_yet() {
+fn a_symlink_at_an_output_is_followed_even_if_its_target_does_not_exist() {
     let directory = directory(ROW);
     let at = |name: &str| directory.path().join(name);
     fs::create_dir(at("real")).expect("a directory can be made");
@@ -147,11 +147,11 @@ fn a_link_at_an_output_is_followed_be_it_that_nothing_stands_there_yet() {
 }
 
 #[test]
-fn an_output_where_no_file_stands_is_refused_and_stays_what_it_is() {
+fn an_output_that_is_not_a_regular_file_is_refused_and_left_alone() {
     let directory = directory(ROW);
     for out in ["py", "/dev/full"] {
         let arguments = ["resolve", "--mtree=spec.mtree", "--out", out];
-        fails(directory.path(), &arguments, &[out, "no regular file"]);
+        fails(directory.path(), &arguments, &[out, "not a regular file"]);
     }
     assert!(!Path::new("/dev/full").is_file());
 }
@@ -181,7 +181,7 @@ fn a_directory_without_permission_is_named_and_its_rows_are_left_alone() {
     };
     mode(directory.path(), 0o777);
     mode(&secret, 0o700);
-    // Where nobody may run the program that was built, a copy of it will do.
+    // Another user may not be able to run the program where it was built.
     let program = directory.path().join("mtree-worker");
     fs::copy(binary(), &program).expect("the program can be copied");
     let done = Command::new(&program)
@@ -199,14 +199,82 @@ fn a_directory_without_permission_is_named_and_its_rows_are_left_alone() {
     assert_eq!(fs::read(directory.path().join("out.mtree")).expect("an output"), spec.as_bytes());
 }
 
+/// Asserts that the command line is refused with clap's text: status 2, and nothing on stdout.
+fn is_usage_error(directory: &Path, arguments: &[&str], first_line: &str, words: &[&str]) {
+    let before = names(directory);
+    let done = run(directory, arguments);
+    let said = said(&done);
+    assert_eq!(done.status.code(), Some(2), "{said}");
+    assert!(done.stdout.is_empty());
+    assert_eq!(said.lines().next(), Some(&*format!("mtree-worker: {first_line}")), "{said}");
+    assert!(said.ends_with("For more information, try '--help'.\n"), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{said} does not have {word}");
+    }
+    assert_eq!(names(directory), before, "a file was left behind");
+}
+
 #[test]
-fn a_command_line_that_is_not_known_is_one_sentence_that_names_the_help() {
+fn a_usage_error_has_status_2_with_suggestions_and_the_usage_line() {
     let directory = directory(ROW);
-    fails(directory.path(), &["resolve", "--what"], &["--what", "--help"]);
-    fails(directory.path(), &["resolve"], &["--mtree", "--out", "--help"]);
-    fails(directory.path(), &[], &["resolve", "--help"]);
-    let arguments = ["resolve", "--mtree=spec.mtree", "--out=o", "--missing-target=lose"];
-    fails(directory.path(), &arguments, &["lose", "inline"]);
+    let directory = directory.path();
+    let usage = "Usage: mtree-worker resolve";
+    is_usage_error(
+        directory,
+        &["resolve", "--mtre=x"],
+        "unexpected argument '--mtre' found",
+        &["a similar argument exists: '--mtree'", usage],
+    );
+    is_usage_error(
+        directory,
+        &["resolv"],
+        "unrecognized subcommand 'resolv'",
+        &["a similar subcommand exists: 'resolve'", "Usage: mtree-worker [OPTIONS] [COMMAND]"],
+    );
+    is_usage_error(
+        directory,
+        &["resolve"],
+        "the following required arguments were not provided:",
+        &["--mtree <IN>", "--out <OUT>", usage],
+    );
+    is_usage_error(
+        directory,
+        &["resolve", "--mtree=spec.mtree", "--out=o", "--missing-target=lose"],
+        "invalid value 'lose' for '--missing-target <WHAT>'",
+        &["[possible values: inline, keep, fail]"],
+    );
+    is_usage_error(
+        directory,
+        &["--jobs=2"],
+        "a command is required",
+        &["Usage: mtree-worker [OPTIONS] [COMMAND]"],
+    );
+    is_usage_error(
+        directory,
+        &["--persistent_worker", "inspect", "."],
+        "--persistent_worker reads requests from stdin and takes no command",
+        &["Usage: mtree-worker [OPTIONS] [COMMAND]"],
+    );
+}
+
+#[test]
+fn a_usage_error_escapes_the_arguments_that_it_repeats() {
+    let directory = directory(ROW);
+    let first_line = "unexpected argument '--\\342\\200\\256' found";
+    is_usage_error(directory.path(), &["resolve", "--\u{202e}"], first_line, &[]);
+}
+
+#[test]
+fn without_arguments_the_help_is_printed_with_status_0() {
+    let directory = directory(ROW);
+    let none: [&str; 0] = [];
+    let done = run(directory.path(), &none);
+    assert_eq!((done.status.code(), said(&done)), (Some(0), String::new()));
+    let help = String::from_utf8_lossy(&done.stdout);
+    for words in ["Usage: mtree-worker [OPTIONS] [COMMAND]", "resolve", "--persistent_worker"] {
+        assert!(help.contains(words), "{help} does not have {words}");
+    }
+    assert_eq!(done.stdout, run(directory.path(), &["-h"]).stdout);
 }
 
 #[test]
@@ -231,15 +299,15 @@ fn arguments_are_read_from_files_one_a_line() {
 }
 
 #[test]
-fn a_file_of_arguments_that_is_not_there_or_names_itself_is_named() {
+fn a_file_of_arguments_that_does_not_exist_or_includes_itself_is_named() {
     let directory = directory(ROW);
     fails(directory.path(), &["@none"], &["none", "No such file"]);
     fs::write(directory.path().join("round"), "@round\n").expect("a file can be written");
-    fails(directory.path(), &["@round"], &["round", "names itself"]);
+    fails(directory.path(), &["@round"], &["round", "include itself"]);
 }
 
 #[test]
-fn a_report_tells_what_the_run_came_to() {
+fn a_report_has_the_numbers_of_the_run() {
     let spec = "app/a type=file content=py/a\napp/b type=file content=py/b\n\
                 app/c type=file content=py/c\napp/gone type=file content=py/gone\n\
                 app/lib/x type=file content=py/lib/x\napp/lib64/x type=file content=py/lib64/x\n";
@@ -268,7 +336,7 @@ fn a_report_tells_what_the_run_came_to() {
 }
 
 #[test]
-fn a_huge_directory_of_which_few_names_are_asked_for_is_not_listed() {
+fn a_huge_directory_with_few_sources_is_not_listed() {
     let names = ["n00000", "n11111", "n22222"];
     let spec: String =
         names.map(|name| format!("app/{name} type=file content=huge/{name}\n")).concat();

@@ -1,4 +1,4 @@
-//! The page of `mtree-worker report`, in a real browser: Debian's chromium, headless.
+//! The page of `mtree-worker report`, in Debian's chromium, headless.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ const SPEC: &str = "\
 ./app/gone type=file content=external/py/gone
 ";
 
-/// A page of a capture and a report file.
+/// A page made from a capture and a report file of the same request.
 struct Page {
     directory: TempDir,
     html: PathBuf,
@@ -65,8 +65,8 @@ file external/other/file";
         Page { directory, html }
     }
 
-    /// What the browser makes of the page, after `script` has run in it.
-    fn shown(&self, script: &str) -> String {
+    /// The DOM of the page, as HTML, after `script` has run in it.
+    fn dom(&self, script: &str) -> String {
         let page = fs::read_to_string(&self.html).expect("the page is there");
         let with_script = page.replace("</body>", &format!("<script>{script}</script></body>"));
         let copy = self.directory.path().join("with-script.html");
@@ -75,7 +75,7 @@ file external/other/file";
         String::from_utf8(done.stdout).expect("the browser writes UTF-8")
     }
 
-    /// Runs the browser on a page, which must leave its console empty.
+    /// Runs the browser on a page. Panics if the page writes to its console.
     fn browser(&self, page: &Path, flags: &[&str]) -> Output {
         let done = Command::new("chromium")
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
@@ -92,7 +92,7 @@ file external/other/file";
     }
 }
 
-/// A script that leaves in the page's title what the first column of a table holds.
+/// A script that puts the first column of a table into the page's title.
 fn column(table: &str) -> String {
     format!(
         "document.title = [...document.querySelectorAll('#{table} tbody tr')]
@@ -108,9 +108,9 @@ fn title(dom: &str) -> &str {
 #[test]
 fn the_page_shows_pictures_and_tables_without_an_error_in_its_console() {
     let page = Page::new();
-    let dom = page.shown(&column("savings"));
+    let dom = page.dom(&column("savings"));
     assert_eq!(title(&dom), "app/bin/python|app/lib/b&lt;script&gt;.so|app/lib64/a.so");
-    for picture in ["weights", "map", "steps", "directories"] {
+    for picture in ["sizes", "map", "steps", "directories"] {
         let (_, rest) = dom.split_once(&format!("<svg id=\"{picture}\"")).expect(picture);
         let (drawn, _) = rest.split_once("</svg>").expect("it ends");
         assert!(drawn.contains("<rect"), "{picture} is empty: {drawn}");
@@ -121,11 +121,44 @@ fn the_page_shows_pictures_and_tables_without_an_error_in_its_console() {
 }
 
 #[test]
-fn a_click_on_a_heading_sorts_and_another_turns_the_order() {
+fn content_saved_is_one_quantity_for_captures_and_for_report_files() {
+    let page = Page::new();
+    let at = |path: &str| page.directory.path().join(path);
+    // The sizes on the disk, which the report file counts, are those that the spec states.
+    for (file, size) in [("bin/python3.13", 6_000_000), ("lib/a.so", 2_000_000)] {
+        let file = fs::OpenOptions::new().write(true).open(at(&format!("external/py/{file}")));
+        file.and_then(|file| file.set_len(size)).expect("it can be made longer");
+    }
+    for entry in fs::read_dir(at("captures")).expect("it is there") {
+        fs::remove_file(entry.expect("it can be listed").path()).expect("it can be removed");
+    }
+    let run = |arguments: &[&str]| {
+        let done = program::run(page.directory.path(), arguments);
+        assert!(done.status.success(), "{}", program::said(&done));
+    };
+    let files = ["--mtree", "spec.mtree", "--out", "out.mtree", "--report", "numbers.json"];
+    run(&[&["--record", "captures", "resolve"], &files[..]].concat());
+    let mut captures = fs::read_dir(at("captures")).expect("it is there");
+    let capture = captures.next().expect("there is one").expect("it can be listed").path();
+    run(&["report", capture.to_str().expect("UTF-8"), "numbers.json", "--html", "page.html"]);
+    let dom = page.dom(
+        "const heads = [...document.querySelectorAll('#layers th')].map((head) => head.textContent);
+        const column = (name) => [...document.querySelectorAll('#layers tbody tr')]
+            .map((row) => row.cells[heads.indexOf(name)].textContent).join(' and ');
+        document.title = [column('Content saved'), column('Archive with links')].join('|');",
+    );
+    // python, b.so and lib64/a.so become links.
+    let (saved, archive) = title(&dom).split_once('|').expect("two columns");
+    assert_eq!(saved, "10.0 MB and 10.0 MB");
+    assert!(archive.ends_with(" and unknown"), "{archive}");
+}
+
+#[test]
+fn a_click_on_a_heading_sorts_and_another_click_reverses_the_order() {
     let page = Page::new();
     let click = |times: usize| {
         let click = "document.querySelectorAll('#savings th button')[0].click();";
-        let dom = page.shown(&(click.repeat(times) + &column("savings")));
+        let dom = page.dom(&(click.repeat(times) + &column("savings")));
         title(&dom).to_owned()
     };
     let up = click(1);
@@ -136,14 +169,14 @@ fn a_click_on_a_heading_sorts_and_another_turns_the_order() {
 }
 
 #[test]
-fn the_filter_leaves_the_rows_that_its_text_is_in() {
+fn the_filter_keeps_the_rows_that_contain_its_text() {
     let page = Page::new();
     let filter = |text: &str| {
         let script = format!(
             "const field = document.getElementById('filter'); field.value = '{text}';
              field.dispatchEvent(new Event('input'));"
         );
-        let dom = page.shown(&(script + &column("savings")));
+        let dom = page.dom(&(script + &column("savings")));
         title(&dom).to_owned()
     };
     assert_eq!(filter("LIB64"), "app/lib64/a.so");
@@ -151,10 +184,10 @@ fn the_filter_leaves_the_rows_that_its_text_is_in() {
 }
 
 #[test]
-fn the_page_asks_for_nothing() {
+fn the_page_loads_nothing() {
     let page = Page::new();
-    let dom = page
-        .shown("document.title = performance.getEntriesByType('resource').length + ' requests';");
+    let dom =
+        page.dom("document.title = performance.getEntriesByType('resource').length + ' requests';");
     assert_eq!(title(&dom), "0 requests");
     let text = fs::read_to_string(&page.html).expect("the page is there");
     let addresses: Vec<_> =
@@ -176,9 +209,9 @@ fn a_file_that_is_neither_a_capture_nor_a_report_is_one_sentence() {
 }
 
 #[test]
-fn headings_are_not_cut_off_and_pictures_are_drawn_in_the_width_that_there_is() {
+fn headings_are_not_cut_off_and_pictures_are_as_wide_as_the_window() {
     let page = Page::new();
-    let dom = page.shown(
+    let dom = page.dom(
         "const short = [...document.querySelectorAll('th button')]
             .filter((button) => button.offsetWidth > button.parentElement.clientWidth);
         const scaled = [...document.querySelectorAll('svg')]
@@ -189,7 +222,7 @@ fn headings_are_not_cut_off_and_pictures_are_drawn_in_the_width_that_there_is() 
 }
 
 #[test]
-fn layers_of_one_name_are_told_apart_and_their_files_are_named() {
+fn layers_of_one_name_are_numbered_and_their_files_are_named() {
     let page = Page::new();
     let captures = fs::read_dir(page.directory.path().join("captures")).expect("it is there");
     let capture = captures.map(|entry| entry.expect("it can be listed").path()).next();
@@ -197,14 +230,14 @@ fn layers_of_one_name_are_told_apart_and_their_files_are_named() {
     let text = capture.to_str().expect("UTF-8");
     let done = program::run(page.directory.path(), &["report", text, text, "--html", "page.html"]);
     assert!(done.status.success(), "{}", program::said(&done));
-    let dom = page.shown(&column("layers"));
+    let dom = page.dom(&column("layers"));
     assert_eq!(title(&dom), "out.mtree #1|out.mtree #2");
     let file = capture.file_name().expect("a name").to_str().expect("UTF-8");
     assert!(dom.contains(&format!("<td>{file}</td>")), "{file}");
 }
 
 #[test]
-fn sizes_that_no_file_has_do_not_go_round() {
+fn sizes_that_no_file_has_do_not_overflow() {
     let page = Page::new();
     let huge = SPEC.replace("size=6000000", "size=18446744073709551615");
     fs::write(page.directory.path().join("spec.mtree"), huge).expect("it can be written");
@@ -217,5 +250,5 @@ fn sizes_that_no_file_has_do_not_go_round() {
     let capture = captures.next().expect("there is one").expect("it can be listed").path();
     run(&["report", capture.to_str().expect("UTF-8"), "--html", "page.html"]);
     let text = fs::read_to_string(&page.html).expect("the page is there");
-    assert!(text.contains("\"with_copies\":18446744073709551615"), "it went round");
+    assert!(text.contains("\"archive_with_copies\":18446744073709551615"), "it overflowed");
 }

@@ -1,7 +1,7 @@
-//! Facts in columns: what a tree told, one answer after the other.
+//! Facts about the tree, in columns: each question to the tree, with its answer, in order.
 //!
-//! Taking a fact down is all that recording costs while a request runs, so that it is a few bytes
-//! behind others, and nothing is looked up.
+//! Appending facts is all that recording costs while a request runs. So a fact is a few bytes at the
+//! end of each column, and nothing is looked up.
 
 use super::proto::{FactKind, RecordedStop, UnreadableDirectory};
 
@@ -9,19 +9,19 @@ pub(crate) use super::proto::Facts;
 use crate::fs::{Observations, Stamp};
 use crate::resolve::{self, Directory, Entered, Entry};
 
-/// One fact, as it is read back.
+/// One fact, as it is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fact<'f> {
     pub kind: FactKind,
     pub directory: Directory,
     pub name: &'f [u8],
-    /// Of kinds that have one.
+    /// The directory of the answer; 0 for kinds without one.
     pub number: Directory,
-    /// Of kinds that have one.
+    /// The text of the answer; empty for kinds without one.
     pub text: &'f [u8],
 }
 
-/// The facts of one request, while they are taken down.
+/// The facts of one request, while it runs.
 #[derive(Default)]
 pub struct FactLog {
     pub facts: Facts,
@@ -29,7 +29,7 @@ pub struct FactLog {
 }
 
 impl FactLog {
-    /// What stands at `name` in `directory`.
+    /// Records what is at `name` in `directory`.
     pub fn entry(&mut self, directory: Directory, name: &[u8], entry: Entry<&[u8]>) {
         let kind = match entry {
             Entry::Absent => FactKind::Absent,
@@ -43,7 +43,7 @@ impl FactLog {
         }
     }
 
-    /// What entering `name` in `directory` came to.
+    /// Records the result of entering `name` in `directory`.
     pub fn entered(&mut self, directory: Directory, name: &[u8], entered: Entered) {
         self.directory(
             [FactKind::Entered, FactKind::NotADirectory, FactKind::EnteredUnknown],
@@ -53,7 +53,7 @@ impl FactLog {
         );
     }
 
-    /// What is above `directory`.
+    /// Records what `..` of `directory` is.
     pub fn above(&mut self, directory: Directory, entered: Entered) {
         self.directory(
             [FactKind::Above, FactKind::AboveNotADirectory, FactKind::AboveUnknown],
@@ -63,7 +63,7 @@ impl FactLog {
         );
     }
 
-    /// What `/` is.
+    /// Records what `/` is.
     pub fn top(&mut self, entered: Entered) {
         self.directory(
             [FactKind::Top, FactKind::TopNotADirectory, FactKind::TopUnknown],
@@ -73,7 +73,7 @@ impl FactLog {
         );
     }
 
-    /// Where `directory` lives.
+    /// Records the parent of `directory` and its name there.
     pub fn place(&mut self, directory: Directory, place: Option<(Directory, &[u8])>) {
         match place {
             Some((parent, name)) => {
@@ -85,7 +85,7 @@ impl FactLog {
         }
     }
 
-    /// The tree gives no more answers.
+    /// Records why the tree gives no more answers.
     pub fn stopped(&mut self, stopped: &resolve::Stopped) {
         self.facts.stopped = Some(match stopped {
             resolve::Stopped::Cancelled => {
@@ -97,7 +97,7 @@ impl FactLog {
         });
     }
 
-    /// What the tree observed, and which directories it met.
+    /// Records what the tree observed, and the identity and times of each directory.
     pub fn observations(&mut self, observations: Observations, stamps: &[Stamp]) {
         let facts = &mut self.facts;
         facts.listed = observations.counts.listed as u32;
@@ -121,13 +121,13 @@ impl FactLog {
         name: &[u8],
         entered: Entered,
     ) {
-        let [found, not, unknown] = kinds;
+        let [found, not_a_directory, unknown] = kinds;
         match entered {
             Entered::Directory(inner) => {
                 self.push(found, directory, name);
                 self.facts.numbers.push(inner.0);
             }
-            Entered::NotADirectory => self.push(not, directory, name),
+            Entered::NotADirectory => self.push(not_a_directory, directory, name),
             Entered::Unknown => self.push(unknown, directory, name),
         }
     }
@@ -147,15 +147,16 @@ impl FactLog {
     }
 }
 
-/// Reads the facts back. `None` where the columns do not belong together.
-pub(crate) fn each<'f>(
+/// Decodes the facts in order, and calls `visit` with each. `None` if the columns do not fit together,
+/// or if `visit` returns `None`.
+pub(crate) fn for_each<'f>(
     facts: &'f Facts,
-    mut tell: impl FnMut(Fact<'f>) -> Option<()>,
+    mut visit: impl FnMut(Fact<'f>) -> Option<()>,
 ) -> Option<()> {
     let directories = facts.devices.len();
     let known = |number: u32| ((number as usize) < directories).then_some(Directory(number));
-    let mut names = Texts { rest: &facts.names, lengths: facts.name_lengths.iter() };
-    let mut texts = Texts { rest: &facts.texts, lengths: facts.text_lengths.iter() };
+    let mut names = TextColumn { rest: &facts.names, lengths: facts.name_lengths.iter() };
+    let mut texts = TextColumn { rest: &facts.texts, lengths: facts.text_lengths.iter() };
     let mut numbers = facts.numbers.iter();
     let mut last = 0u32;
     if facts.kinds.len() != facts.directories.len() {
@@ -167,7 +168,7 @@ pub(crate) fn each<'f>(
         let has_number =
             matches!(kind, FactKind::Entered | FactKind::Above | FactKind::Top | FactKind::Place);
         let has_text = matches!(kind, FactKind::Link | FactKind::Place);
-        tell(Fact {
+        visit(Fact {
             kind,
             directory: known(last)?,
             name: names.next()?,
@@ -178,13 +179,13 @@ pub(crate) fn each<'f>(
     Some(())
 }
 
-/// Texts that stand one behind the other.
-struct Texts<'f> {
+/// A column of texts: their bytes, concatenated, and the length of each.
+struct TextColumn<'f> {
     rest: &'f [u8],
     lengths: std::slice::Iter<'f, u32>,
 }
 
-impl<'f> Iterator for Texts<'f> {
+impl<'f> Iterator for TextColumn<'f> {
     type Item = &'f [u8];
 
     fn next(&mut self) -> Option<&'f [u8]> {
@@ -199,14 +200,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn facts_are_read_back_as_they_were_told() {
+    fn facts_are_decoded_as_they_were_recorded() {
         let mut log = FactLog::default();
         log.entry(Directory(1), b"a", Entry::Symlink(&b"b"[..]));
         log.entered(Directory(0), b"c", Entered::Directory(Directory(1)));
         log.place(Directory(1), Some((Directory(0), b"c")));
         log.facts.devices = vec![0; 2];
         let mut read = Vec::new();
-        each(&log.facts, |fact| {
+        for_each(&log.facts, |fact| {
             read.push((fact.kind, fact.directory.0, fact.name, fact.number.0, fact.text));
             Some(())
         })
@@ -222,13 +223,13 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_do_not_belong_together_are_refused() {
+    fn columns_that_do_not_fit_together_are_refused() {
         let mut log = FactLog::default();
         log.entry(Directory(0), b"a", Entry::Plain(()));
-        assert!(each(&log.facts, |_| Some(())).is_none(), "a directory that was never met");
+        assert!(for_each(&log.facts, |_| Some(())).is_none(), "a directory without a number");
         log.facts.devices = vec![0];
-        assert!(each(&log.facts, |_| Some(())).is_some());
+        assert!(for_each(&log.facts, |_| Some(())).is_some());
         log.facts.name_lengths[0] = 2;
-        assert!(each(&log.facts, |_| Some(())).is_none(), "a name that is longer than all names");
+        assert!(for_each(&log.facts, |_| Some(())).is_none(), "a name longer than the column");
     }
 }

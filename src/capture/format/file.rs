@@ -1,7 +1,7 @@
-//! The file that a capture is kept in: a mark, a version, and the capture, compressed.
+//! A capture's file: a magic number, a version, and the compressed capture.
 //!
-//! Nothing in a file is trusted: it may come from a stranger. What is read is bounded before it is
-//! read, and a checksum tells whether it is what was written.
+//! Nothing in a file is trusted: it may come from a stranger. Limits are checked before anything is
+//! decoded, and a checksum finds damage.
 
 use std::io::{self, Read, Write};
 
@@ -12,38 +12,73 @@ use super::limits::{LARGEST, MOST_FACTS, MOST_PARTS, fits};
 use super::proto::Capture;
 
 /// What every file begins with.
-const MARK: &[u8; 8] = b"MTREECAP";
+const MAGIC: &[u8; 8] = b"MTREECAP";
 /// The version of capture.proto that is written, and the newest that is read.
 const VERSION: u32 = 1;
-/// Little time rather than little room: specs and facts become a tenth of themselves either way.
+/// The zstd level. Speed matters more than size: specs and facts shrink to a tenth at any level.
 const LEVEL: i32 = 1;
-/// The largest window that a compressed stream may ask for, as a power of two.
+/// The largest window that a compressed stream may need, as a power of two.
 const WINDOW: u32 = 27;
 
 /// Why a capture cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
-    /// The file is something else.
-    #[error("this is not a capture; mtree-worker --record DIR writes them")]
+    /// The file does not begin as a capture.
+    #[error("not a capture; mtree-worker --record DIR writes captures")]
     NotACapture,
     /// The file has a newer format than this program reads.
     #[error(
-        "this capture has version {0} of the format, and this mtree-worker reads up to {VERSION}; use a newer one"
+        "the capture has version {0} of the format, and this mtree-worker reads up to {VERSION}; use a newer one"
     )]
     Newer(u32),
     /// The file is not what was written.
-    #[error("the capture is cut off or damaged: {0}; copy it again")]
-    Damaged(String),
-    /// The file stands for more than is read.
+    #[error("the capture is cut off or damaged (copy it again)")]
+    Damaged(#[source] Damage),
+    /// The capture is over a limit.
     #[error(
         "the capture holds more than {LARGEST} bytes, {MOST_PARTS} parts or {MOST_FACTS} facts or lines"
     )]
     TooLarge,
 }
 
-/// Whether `file` holds a capture, of whatever version, or the beginning of one.
+/// What is wrong with a damaged capture.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// The file ends within its header.
+    #[error("it ends within its header")]
+    Header,
+    /// No program ever wrote this version.
+    #[error("there is no version {0} of the format")]
+    Version(u32),
+    /// The compressed part cannot be decompressed, or its checksum is wrong.
+    #[error("it cannot be decompressed")]
+    Compression(#[source] io::Error),
+    /// The message is not made of protobuf fields.
+    #[error("its fields cannot be decoded")]
+    Fields,
+    /// The message is not a Capture.
+    #[error("its fields cannot be decoded")]
+    Message(#[source] prost::DecodeError),
+    /// Facts are missing: every capture has them.
+    #[error("it has no facts")]
+    NoFacts,
+    /// The columns of facts do not fit together, or no tree can have these facts.
+    #[error("its facts contradict each other")]
+    Facts,
+    /// The output does not fit the spec that it differs from.
+    #[error("its output does not fit its spec")]
+    Output,
+}
+
+impl From<Damage> for CaptureError {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(damage)
+    }
+}
+
+/// Whether `file` begins as a capture does, of any version.
 pub fn is_capture(file: &[u8]) -> bool {
-    file.starts_with(MARK)
+    file.starts_with(MAGIC)
 }
 
 /// Writes a capture.
@@ -52,7 +87,7 @@ pub(crate) fn write(capture: &Capture, out: &mut dyn Write) -> io::Result<()> {
     if fits(&message) != Some(true) {
         return Err(io::Error::other(CaptureError::TooLarge));
     }
-    out.write_all(MARK)?;
+    out.write_all(MAGIC)?;
     out.write_all(&VERSION.to_le_bytes())?;
     let mut encoder = zstd::stream::write::Encoder::new(out, LEVEL)?;
     encoder.include_checksum(true)?;
@@ -62,27 +97,26 @@ pub(crate) fn write(capture: &Capture, out: &mut dyn Write) -> io::Result<()> {
 
 /// Reads a capture from the bytes of its file.
 pub fn read(file: &[u8]) -> Result<Capture, CaptureError> {
-    let body = file.strip_prefix(MARK).ok_or(CaptureError::NotACapture)?;
-    let damaged = |what: &dyn std::fmt::Display| CaptureError::Damaged(what.to_string());
-    let (version, body) = body.split_first_chunk().ok_or_else(|| damaged(&"it ends early"))?;
+    let body = file.strip_prefix(MAGIC).ok_or(CaptureError::NotACapture)?;
+    let (version, body) = body.split_first_chunk().ok_or(Damage::Header)?;
     match u32::from_le_bytes(*version) {
         VERSION => {}
         newer if newer > VERSION => return Err(CaptureError::Newer(newer)),
-        other => return Err(damaged(&format_args!("there is no version {other}"))),
+        other => return Err(Damage::Version(other).into()),
     }
-    let mut decoder = zstd::stream::read::Decoder::new(body).map_err(|error| damaged(&error))?;
-    decoder.window_log_max(WINDOW).map_err(|error| damaged(&error))?;
+    let mut decoder = zstd::stream::read::Decoder::new(body).map_err(Damage::Compression)?;
+    decoder.window_log_max(WINDOW).map_err(Damage::Compression)?;
     let mut message = Vec::new();
-    decoder.take(LARGEST + 1).read_to_end(&mut message).map_err(|error| damaged(&error))?;
+    decoder.take(LARGEST + 1).read_to_end(&mut message).map_err(Damage::Compression)?;
     if message.len() as u64 > LARGEST {
         return Err(CaptureError::TooLarge);
     }
     match fits(&message) {
         Some(true) => {}
         Some(false) => return Err(CaptureError::TooLarge),
-        None => return Err(damaged(&"its parts cannot be told apart")),
+        None => return Err(Damage::Fields.into()),
     }
-    Capture::decode(Bytes::from(message)).map_err(|error| damaged(&error))
+    Ok(Capture::decode(Bytes::from(message)).map_err(Damage::Message)?)
 }
 
 #[cfg(test)]
@@ -97,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_capture_comes_back() {
+    fn a_capture_is_read_as_it_was_written() {
         assert_eq!(read(&written()).unwrap().request_id, 7);
     }
 
@@ -115,7 +149,7 @@ mod tests {
         for at in 0..file.len() {
             let mut changed = file.clone();
             changed[at] ^= 1;
-            // The header of zstd has bits that mean nothing.
+            // zstd ignores some bits of its header.
             if let Ok(capture) = read(&changed) {
                 assert_eq!(capture, read(&file).unwrap(), "{at}");
             }
@@ -123,11 +157,11 @@ mod tests {
     }
 
     #[test]
-    fn a_capture_that_holds_too_much_is_neither_written_nor_read() {
+    fn a_capture_over_a_limit_is_neither_written_nor_read() {
         let capture = Capture { arguments: vec![Vec::new(); MOST_PARTS + 1], ..Capture::default() };
         assert!(write(&capture, &mut Vec::new()).is_err());
         let body = zstd::encode_all(&capture.encode_to_vec()[..], LEVEL).unwrap();
-        let file = [&MARK[..], &VERSION.to_le_bytes(), &body].concat();
+        let file = [&MAGIC[..], &VERSION.to_le_bytes(), &body].concat();
         assert!(matches!(read(&file), Err(CaptureError::TooLarge)));
     }
 }

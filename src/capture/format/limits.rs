@@ -1,32 +1,33 @@
-//! How much a capture may hold. Nothing in one is trusted: a few kilobytes can stand for gigabytes.
+//! Limits on captures. Nothing in one is trusted: a few kilobytes can decode to gigabytes.
 //!
-//! Counted in the message as it is written, before anything is made of it.
+//! The limits are checked on the encoded message, before it is decoded.
 
 use prost::bytes::Buf;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
-/// The most bytes of a message. One of half a million rows holds a third of it.
+/// The most bytes of a message: three times what half a million rows take.
 pub(super) const LARGEST: u64 = 512 << 20;
 /// The most arguments, files and other parts.
 pub(super) const MOST_PARTS: usize = 1 << 20;
-/// The most facts, directories, and lines of all files with the request's inputs: some times what half a
-/// million rows give.
+/// The most facts; the most directories; and the most lines of all files together with the request's
+/// inputs. A request of half a million rows has a fraction of each.
 pub(crate) const MOST_FACTS: usize = 1 << 22;
-/// The most numbers: a fact has up to four, and each takes up to eight times its place in the file.
+/// The most numbers. A fact has up to four, and each takes up to eight times its encoded size in memory.
 const MOST_NUMBERS: usize = 4 * MOST_FACTS;
 
-/// The fields that hold more: Capture.request, .files, .facts and .output (proto/capture.proto).
+/// The fields that are counted by their content: Capture.request, .files, .facts and .output
+/// (proto/capture.proto).
 const REQUEST: u32 = 4;
 const FILES: u32 = 10;
 const FACTS: u32 = 12;
 const OUTPUT: u32 = 13;
 /// RecordedFile.text.
 const TEXT: u32 = 2;
-/// The columns of numbers whose length in a file varies, in Facts and in RecordedOutput.
+/// The columns of varints in Facts and in RecordedOutput.
 const NUMBERS_OF_FACTS: [u32; 5] = [2, 3, 5, 7, 18];
 const NUMBERS_OF_OUTPUT: [u32; 3] = [2, 3, 4];
 
-/// Whether `message`, a Capture, holds no more than it may. `None` if its parts cannot be told apart.
+/// Whether `message`, an encoded Capture, is within the limits. `None` if its fields cannot be decoded.
 pub(super) fn fits(message: &[u8]) -> Option<bool> {
     let (mut parts, mut numbers, mut lines) = (0, 0, 0);
     each_field(message, |field, inner| {
@@ -55,7 +56,7 @@ pub(super) fn fits(message: &[u8]) -> Option<bool> {
     Some(is_small && parts <= MOST_PARTS && numbers <= MOST_NUMBERS && lines <= MOST_FACTS)
 }
 
-/// How many inputs and arguments a request has at most: two bytes may be one.
+/// An upper bound on the inputs and arguments of a request.
 fn parts_of_request(request: &[u8]) -> Option<usize> {
     if request.trim_ascii_start().first() == Some(&b'{') {
         return Some(memchr::memchr_iter(b',', request).count());
@@ -68,8 +69,7 @@ fn parts_of_request(request: &[u8]) -> Option<usize> {
     Some(parts)
 }
 
-/// How many numbers a column holds: the last byte of each is below 128. A field that is no column of
-/// numbers counts as one.
+/// How many varints a column holds: the last byte of each is below 128. Any other field counts as one.
 fn count(is_column: bool, column: &[u8]) -> usize {
     match is_column {
         true => column.iter().filter(|byte| **byte < 0x80).count().max(1),
@@ -77,16 +77,17 @@ fn count(is_column: bool, column: &[u8]) -> usize {
     }
 }
 
-/// Calls `tell` with the number of each field of a message, and what it holds if it has a length.
-fn each_field(mut message: &[u8], mut tell: impl FnMut(u32, &[u8]) -> Option<()>) -> Option<()> {
+/// Calls `visit` with the number of each field of a message, and with its bytes if it is
+/// length-delimited.
+fn each_field(mut message: &[u8], mut visit: impl FnMut(u32, &[u8]) -> Option<()>) -> Option<()> {
     while !message.is_empty() {
         let (number, wire_type) = decode_key(&mut message).ok()?;
         if wire_type == WireType::LengthDelimited {
             let length = usize::try_from(decode_varint(&mut message).ok()?).ok()?;
-            tell(number, message.get(..length)?)?;
+            visit(number, message.get(..length)?)?;
             message.advance(length);
         } else {
-            tell(number, b"")?;
+            visit(number, b"")?;
             skip_field(wire_type, number, &mut message, DecodeContext::default()).ok()?;
         }
     }
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_request_gives_fits() {
+    fn an_ordinary_request_is_within_the_limits() {
         let facts = Facts { weights: vec![300; 1000], ..Facts::default() };
         let files = vec![RecordedFile { path: b"s".to_vec(), text: "a\n".repeat(1000).into() }];
         assert_eq!(
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_parts_numbers_or_lines_do_not() {
+    fn too_many_parts_numbers_or_lines_are_not() {
         let arguments = vec![Vec::new(); MOST_PARTS + 1];
         assert_eq!(fits_as(Capture { arguments, ..Capture::default() }), Some(false));
         let facts = Facts { directories: vec![0; MOST_NUMBERS + 1], ..Facts::default() };
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_cannot_be_told_apart_are_nothing() {
+    fn fields_that_cannot_be_decoded_give_none() {
         assert_eq!(fits(b"\x52\x7f"), None);
         assert_eq!(fits(b"\xff"), None);
     }

@@ -1,4 +1,4 @@
-//! The file that a capture is kept in, and what is in it.
+//! The file format of captures.
 //!
 //! Nothing in a file is trusted. Must not know how a capture is recorded or replayed.
 
@@ -8,10 +8,10 @@ mod limits;
 mod output;
 mod proto;
 
-pub(super) use facts::{Fact, FactLog, Facts, each};
+pub(super) use facts::{Fact, FactLog, Facts, for_each};
 pub(crate) use file::write;
-pub use file::{CaptureError, is_capture, read};
+pub use file::{CaptureError, Damage, is_capture, read};
 pub(super) use limits::MOST_FACTS;
-pub(super) use output::{Written, unkeep};
+pub(super) use output::{WrittenSpec, decode_output};
 pub use proto::{Capture, Form, RecordedResponse};
 pub(crate) use proto::{FactKind, RecordedFile, Refusal, TimedStep};

@@ -1,4 +1,4 @@
-//! What a request wrote, kept as what differs from the spec that it read.
+//! A request's output, stored as its difference from the spec that the request read.
 //!
 //! Knows stretches of text; must not know what rows are.
 
@@ -7,19 +7,20 @@ use bytes::Bytes;
 use super::proto::{RecordedFile, RecordedOutput};
 use crate::mtree::Patch;
 
-/// The most that an output may be, in bytes: more than any spec that is read.
+/// The longest output, in bytes: longer than any spec that is read.
 const LARGEST: usize = 1 << 32;
 
-/// What a request wrote, as it came.
-pub(crate) struct Written {
-    /// The text that the patch is for.
+/// A spec that a request wrote.
+pub(crate) struct WrittenSpec {
+    /// The text that the patch applies to.
     pub base: Bytes,
     pub patch: Patch,
 }
 
-impl Written {
-    /// As it is kept beside `files`: if the base is none of them, whole.
-    pub(crate) fn keep(&self, files: &[RecordedFile]) -> RecordedOutput {
+impl WrittenSpec {
+    /// Encodes the output: as its difference from the file among `files` that it is based on, or whole
+    /// if there is none.
+    pub(crate) fn encode(&self, files: &[RecordedFile]) -> RecordedOutput {
         let same = |file: &RecordedFile| {
             file.text.as_ptr() == self.base.as_ptr() && file.text.len() == self.base.len()
         };
@@ -38,7 +39,7 @@ impl Written {
             }
             None => {
                 let mut text = Vec::with_capacity(self.base.len());
-                // A vector takes whatever is written to it.
+                // Writing to a vector does not fail.
                 let _ = self.patch.write_to(&self.base, &mut text);
                 output.gaps.push(0);
                 output.lengths.push(0);
@@ -50,8 +51,8 @@ impl Written {
     }
 }
 
-/// The output that was kept beside `files`. `None` if that cannot be.
-pub(crate) fn unkeep(output: &RecordedOutput, files: &[RecordedFile]) -> Option<Vec<u8>> {
+/// Decodes an output that was recorded with `files`. `None` if it does not fit them.
+pub(crate) fn decode_output(output: &RecordedOutput, files: &[RecordedFile]) -> Option<Vec<u8>> {
     let base: &[u8] = match output.base {
         0 => b"",
         number => &files.get(number as usize - 1)?.text,
@@ -78,24 +79,24 @@ mod tests {
     use super::*;
     use crate::mtree::{Edits, RowId, Spec};
 
-    fn there_and_back(files: impl Fn(&Bytes) -> Vec<RecordedFile>) -> Vec<u8> {
+    fn encoded_and_decoded(files: impl Fn(&Bytes) -> Vec<RecordedFile>) -> Vec<u8> {
         let spec = Spec::parse(b"./a type=file content=x\n./b type=dir\n".to_vec(), false).unwrap();
         let mut edits = Edits::new(&spec);
         edits.link(RowId(0), b"y");
-        let written = Written { base: spec.text().clone(), patch: edits.into_patch() };
+        let written = WrittenSpec { base: spec.text().clone(), patch: edits.into_patch() };
         let files = files(spec.text());
-        unkeep(&written.keep(&files), &files).unwrap()
+        decode_output(&written.encode(&files), &files).unwrap()
     }
 
     #[test]
-    fn an_output_is_kept_to_the_letter() {
+    fn an_output_is_recorded_verbatim() {
         let same = |text: &Bytes| vec![RecordedFile { path: b"s".to_vec(), text: text.clone() }];
-        assert_eq!(there_and_back(same), b"./a type=link link=y\n./b type=dir\n");
-        assert_eq!(there_and_back(|_| Vec::new()), b"./a type=link link=y\n./b type=dir\n");
+        assert_eq!(encoded_and_decoded(same), b"./a type=link link=y\n./b type=dir\n");
+        assert_eq!(encoded_and_decoded(|_| Vec::new()), b"./a type=link link=y\n./b type=dir\n");
     }
 
     #[test]
-    fn an_output_that_cannot_be_is_refused() {
+    fn an_output_that_does_not_fit_its_files_is_refused() {
         let output = |base, gap, length, text_length| RecordedOutput {
             base,
             gaps: vec![gap],
@@ -104,11 +105,11 @@ mod tests {
             text: vec![b'x'; 3],
         };
         let files = [RecordedFile { path: b"s".to_vec(), text: Bytes::from_static(b"abc") }];
-        assert_eq!(unkeep(&output(1, 1, 1, 3), &files), Some(b"axxxc".to_vec()));
+        assert_eq!(decode_output(&output(1, 1, 1, 3), &files), Some(b"axxxc".to_vec()));
         for wrong in
             [output(2, 1, 1, 3), output(1, 4, 0, 3), output(1, 1, 3, 3), output(1, 1, 1, 4)]
         {
-            assert_eq!(unkeep(&wrong, &files), None);
+            assert_eq!(decode_output(&wrong, &files), None);
         }
     }
 }

@@ -1,14 +1,14 @@
-//! Recording: what a request asked and was told, while it runs.
+//! Recording: a request runs on the disk, and everything that the disk returns is recorded.
 //!
-//! Changes nothing of what a request is told.
+//! Must not change what a request reads, writes or decides.
 
 mod host;
 mod recorder;
 mod store;
 mod tree;
 
+pub(crate) use host::Operation;
 pub use host::RecordingHost;
-pub(crate) use host::Refused;
 pub use recorder::{Received, RequestRecorder};
 pub use store::CaptureStore;
 pub(super) use tree::RecordingTree;

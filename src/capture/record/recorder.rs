@@ -1,6 +1,6 @@
-//! What is taken down of one request, from its beginning to its answer.
+//! The recording of one request, from its arrival to its response.
 //!
-//! Knows the order of a request's life; must not know how recorder are kept.
+//! Knows the order of events in a request; must not know how captures are stored.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -11,48 +11,50 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 
 use super::store::CaptureStore;
-use crate::capture::format::{Capture, FactLog, Form, RecordedResponse, TimedStep, Written};
+use crate::capture::format::{Capture, FactLog, Form, RecordedResponse, TimedStep, WrittenSpec};
 
 /// A request as it was received.
 pub struct Received {
     /// How it was received.
     pub form: Form,
-    /// Without its length. Empty for a command line.
+    /// The message, without its length prefix. Empty for a command line.
     pub request: Bytes,
     /// Its id; 0 for a command line.
     pub request_id: i32,
 }
 
-/// RequestRecorder of one request. When they go, they are kept, with whatever they hold by then: a request
-/// that panics is the one that somebody will want to see.
+/// Records one request.
+///
+/// Dropping it stores the capture, complete or not: a request that panics is recorded up to the panic.
 pub struct RequestRecorder {
     store: Arc<CaptureStore>,
     pub(super) record: Record,
+    /// When the last step ended.
     last: Instant,
 }
 
-/// What was taken down.
+/// What is recorded of one request.
 #[derive(Default)]
 pub(super) struct Record {
     pub capture: Capture,
     pub log: FactLog,
-    pub written: Option<Written>,
-    /// Which of the process's requests it was.
+    pub written: Option<WrittenSpec>,
+    /// The number of the request in its process.
     pub number: u64,
 }
 
 impl Record {
-    /// The capture, complete.
+    /// Assembles the capture.
     pub(super) fn into_capture(self) -> Capture {
         let Self { mut capture, log, written, .. } = self;
         capture.facts = Some(log.facts);
-        capture.output = written.map(|written| written.keep(&capture.files));
+        capture.output = written.map(|written| written.encode(&capture.files));
         capture
     }
 }
 
 impl RequestRecorder {
-    /// Begins to take recorder of a request that has just been received.
+    /// Begins to record a request that has just been received.
     pub fn new(store: &Arc<CaptureStore>, received: Received) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let capture = Capture {
@@ -69,14 +71,14 @@ impl RequestRecorder {
         Self { store: Arc::clone(store), record, last: Instant::now() }
     }
 
-    /// The request was read: its paths are relative to `root`, its arguments are `arguments`.
+    /// Records the arguments of the request, and the directory that its paths are relative to.
     pub fn begin(&mut self, root: &Path, arguments: &[OsString]) {
         self.record.capture.root = root.as_os_str().as_bytes().to_vec();
         self.record.capture.arguments =
             arguments.iter().map(|argument| argument.clone().into_vec()).collect();
     }
 
-    /// A step of the request is done.
+    /// Records that a step of the request has ended.
     pub fn step_done(&mut self, step: &str) {
         let now = Instant::now();
         let nanoseconds = now.duration_since(self.last).as_nanos() as u64;
@@ -84,7 +86,7 @@ impl RequestRecorder {
         self.last = now;
     }
 
-    /// The request is answered.
+    /// Records the response, and stores the capture.
     pub fn finish(mut self, exit_code: i32, output: &str) {
         self.record.capture.response =
             Some(RecordedResponse { exit_code, output: output.to_owned() });
@@ -93,6 +95,6 @@ impl RequestRecorder {
 
 impl Drop for RequestRecorder {
     fn drop(&mut self) {
-        self.store.keep(std::mem::take(&mut self.record));
+        self.store.submit(std::mem::take(&mut self.record));
     }
 }

@@ -1,6 +1,6 @@
-//! A tree that takes down what another one tells.
+//! A tree that records every answer of another tree.
 //!
-//! Knows questions and answers; must change none of them, nor know what they are asked for.
+//! Must change no answer, nor know why it is needed.
 
 use std::cell::RefCell;
 
@@ -12,15 +12,15 @@ use crate::fs::{Observations, Stamp};
 use crate::request::ObservedTree;
 use crate::resolve::{Directory, Entered, EnteredEntry, Entry, Stopped, Tree, Wanted};
 
-/// Asks `tree`, and takes every answer down. When it goes, it takes down what the tree observed.
+/// Forwards each question to a tree, and records the answer. Dropping it records what the tree observed.
 pub struct RecordingTree<'l, T: ObservedTree> {
     tree: T,
-    // Where a directory lives is asked without a way to change anything.
+    // `place` takes `&self`.
     log: RefCell<&'l mut FactLog>,
 }
 
 impl<'l, T: ObservedTree> RecordingTree<'l, T> {
-    /// Takes down in `log` what `tree` tells.
+    /// Records in `log` what `tree` answers.
     pub fn new(tree: T, log: &'l mut FactLog) -> Self {
         Self { tree, log: RefCell::new(log) }
     }
@@ -46,8 +46,8 @@ impl<T: ObservedTree> ObservedTree for RecordingTree<'_, T> {
     }
 }
 
-/// Takes down that no answer came, if so.
-fn record_stop<A>(log: &mut FactLog, answer: Result<A, Stopped>) -> Result<A, Stopped> {
+/// Records why the tree gave no answer, if so.
+fn record_stop<T>(log: &mut FactLog, answer: Result<T, Stopped>) -> Result<T, Stopped> {
     answer.inspect_err(|stopped| {
         match stopped {
             Stopped::Cancelled => trace!("cancelled"),
@@ -57,7 +57,7 @@ fn record_stop<A>(log: &mut FactLog, answer: Result<A, Stopped>) -> Result<A, St
     })
 }
 
-/// Takes down what stands at a location.
+/// Records what is at a location.
 fn record_entry(log: &mut FactLog, directory: Directory, name: &[u8], entry: Entry<&[u8]>) {
     match entry {
         Entry::Symlink(text) => {
@@ -122,15 +122,15 @@ impl<T: ObservedTree> Tree for RecordingTree<'_, T> {
 
     fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<EnteredEntry>, Stopped> {
         let log = self.log.get_mut();
-        let all_met = record_stop(log, self.tree.enter_all(wanted))?;
-        for (&Wanted { parent, name, .. }, met) in wanted.iter().zip(&all_met) {
-            record_entry(log, parent, name, met.as_deref().without_known());
-            if let Entry::Plain(entered) = met {
+        let entries = record_stop(log, self.tree.enter_all(wanted))?;
+        for (&Wanted { parent, name, .. }, entry) in wanted.iter().zip(&entries) {
+            record_entry(log, parent, name, entry.as_deref().without_known());
+            if let Entry::Plain(entered) = entry {
                 trace!(directory = parent.0, name = %Escaped(name), ?entered, "enter");
                 log.entered(parent, name, *entered);
             }
         }
-        Ok(all_met)
+        Ok(entries)
     }
 
     fn read_all(&mut self, directories: &[(Directory, u32)]) -> Result<(), Stopped> {

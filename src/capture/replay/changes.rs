@@ -1,6 +1,6 @@
-//! Which facts have changed since they were taken down.
+//! Which facts have changed since they were recorded.
 //!
-//! Knows facts, and a tree to ask again; must not know what was made of them.
+//! Knows facts, and the tree as it is now; must not know what the request did with them.
 
 use std::collections::VecDeque;
 
@@ -13,48 +13,48 @@ use crate::resolve::{Directory, Entered, Entry, Stopped};
 /// A fact that has changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FactChange {
-    /// Where: relative to the root, or absolute.
+    /// The path, relative to the root or absolute.
     pub path: Vec<u8>,
-    /// What it was and what it is, in words.
+    /// What it was and what it is now, in words.
     pub what: String,
-    /// The text of the symlink that it was, if it was one.
+    /// The old text, if it was a symlink.
     pub was: Option<Vec<u8>>,
-    /// The text of the symlink that it is, if it is one.
+    /// The new text, if it is a symlink.
     pub is: Option<Vec<u8>>,
 }
 
 /// What has changed in a tree.
 #[derive(Debug, Default)]
 pub struct FactChanges {
-    /// Facts that can change what becomes of a row, by path.
+    /// Facts that can change the output, by path.
     pub facts: Vec<FactChange>,
-    /// Directories that have other times, or are other directories that show the same.
-    pub touched: Vec<FactChange>,
+    /// Directories with other times or another inode, by path. Alone, these do not change the output.
+    pub directories: Vec<FactChange>,
 }
 
-/// Compares what was recorded with what `live` tells now. Where a directory is gone, what stood in it
-/// is not told beside.
+/// Compares what was recorded with `live`. A directory that is gone is one change: what was in it is not
+/// listed too.
 pub fn changes(
     recorded: &ReplayTree,
     live: &mut impl ObservedTree,
 ) -> Result<FactChanges, Stopped> {
-    let mut compared = Compared { changes: FactChanges::default(), live: HashMap::new() };
-    compared.go(recorded, live)?;
-    compared.stamps(recorded, live);
-    let mut changes = compared.changes;
+    let mut comparison = TreeComparison { changes: FactChanges::default(), live: HashMap::new() };
+    comparison.compare_tree(recorded, live)?;
+    comparison.compare_stamps(recorded, live);
+    let mut changes = comparison.changes;
     changes.facts.sort();
     changes.facts.dedup();
-    changes.touched.sort();
+    changes.directories.sort();
     Ok(changes)
 }
 
-struct Compared {
+struct TreeComparison {
     changes: FactChanges,
-    /// By directory of the record: the one that stands there now.
+    /// The recorded directories that still exist, each with the directory that is there now.
     live: HashMap<Directory, Directory>,
 }
 
-/// What the record tells of one directory.
+/// What was recorded of one directory.
 #[derive(Default)]
 struct RecordedDirectory<'r> {
     entries: Vec<(&'r [u8], &'r RecordedEntry)>,
@@ -62,11 +62,16 @@ struct RecordedDirectory<'r> {
     above: Option<Entered>,
 }
 
-impl Compared {
-    fn go(&mut self, recorded: &ReplayTree, live: &mut impl ObservedTree) -> Result<(), Stopped> {
+impl TreeComparison {
+    /// Compares breadth-first, through directories that still exist.
+    fn compare_tree(
+        &mut self,
+        recorded: &ReplayTree,
+        live: &mut impl ObservedTree,
+    ) -> Result<(), Stopped> {
         let mut by_directory: HashMap<Directory, RecordedDirectory<'_>> = HashMap::new();
-        for (directory, name, stands) in recorded.entries() {
-            by_directory.entry(directory).or_default().entries.push((name, stands));
+        for (directory, name, entry) in recorded.entries() {
+            by_directory.entry(directory).or_default().entries.push((name, entry));
         }
         for (directory, name, entered) in recorded.all_entered() {
             by_directory.entry(directory).or_default().entered.push((name, entered));
@@ -77,9 +82,9 @@ impl Compared {
         let mut next = VecDeque::new();
         self.live.insert(Directory(0), live.root());
         next.push_back(Directory(0));
-        if let Some(top) = recorded.known_top() {
+        if let Some(top) = recorded.recorded_top() {
             let now = live.top()?;
-            self.entered(b"/".to_vec(), top, now, &mut next);
+            self.compare_entered(b"/".to_vec(), top, now, &mut next);
         }
         let mut done = HashSet::new();
         while let Some(directory) = next.pop_front() {
@@ -90,28 +95,29 @@ impl Compared {
             known.entered.sort_unstable_by_key(|(name, _)| *name);
             let here = self.live[&directory];
             let mut changed = HashSet::new();
-            for (name, stands) in known.entries {
+            for (name, was) in known.entries {
                 let now = live.entry(here, name)?.map_text(Box::from);
-                if now != *stands {
+                if now != *was {
                     changed.insert(name);
-                    self.changes.facts.push(change(recorded.path(directory, name), stands, &now));
+                    self.changes.facts.push(change(recorded.path(directory, name), was, &now));
                 }
             }
             for (name, was) in known.entered {
                 if !changed.contains(name) {
                     let now = live.enter(here, name)?;
-                    self.entered(recorded.path(directory, name), was, now, &mut next);
+                    self.compare_entered(recorded.path(directory, name), was, now, &mut next);
                 }
             }
             if let Some(above) = known.above {
                 let now = live.above(here)?;
-                self.entered(recorded.path(directory, b".."), above, now, &mut next);
+                self.compare_entered(recorded.path(directory, b".."), above, now, &mut next);
             }
         }
         Ok(())
     }
 
-    fn entered(
+    /// Compares a directory that was entered, and queues it if it still exists.
+    fn compare_entered(
         &mut self,
         path: Vec<u8>,
         was: Entered,
@@ -130,16 +136,16 @@ impl Compared {
             },
             (Entered::NotADirectory, Entered::NotADirectory)
             | (Entered::Unknown, Entered::Unknown) => return,
-            (Entered::Directory(_), Entered::NotADirectory) => "was a directory, and is none",
-            (Entered::NotADirectory, Entered::Directory(_)) => "was no directory, and is one",
-            (Entered::Unknown, _) => "could not be read, and can be",
-            (_, Entered::Unknown) => "could be read, and cannot be",
+            (Entered::Directory(_), Entered::NotADirectory) => "was a directory, and is not one",
+            (Entered::NotADirectory, Entered::Directory(_)) => "was not a directory, and is one",
+            (Entered::Unknown, _) => "could not be read, and can be read",
+            (_, Entered::Unknown) => "could be read, and cannot be read",
         };
         self.changes.facts.push(FactChange { path, what: what.to_owned(), was: None, is: None });
     }
 
-    /// Compares which directories they are, and when they were changed.
-    fn stamps(&mut self, recorded: &ReplayTree, live: &impl ObservedTree) {
+    /// Compares the identity and times of directories.
+    fn compare_stamps(&mut self, recorded: &ReplayTree, live: &impl ObservedTree) {
         let (then, now) = (recorded.stamps(), live.stamps());
         for (&directory, &here) in &self.live {
             let pair = then.get(directory.0 as usize).zip(now.get(here.0 as usize));
@@ -151,7 +157,7 @@ impl Compared {
                 false => "is another directory",
             };
             let path = recorded.path(directory, b"");
-            self.changes.touched.push(FactChange {
+            self.changes.directories.push(FactChange {
                 path,
                 what: what.to_owned(),
                 was: None,
@@ -162,18 +168,18 @@ impl Compared {
 }
 
 fn change(path: Vec<u8>, was: &RecordedEntry, is: &RecordedEntry) -> FactChange {
-    let text = |stands: &RecordedEntry| match stands {
+    let text = |entry: &RecordedEntry| match entry {
         Entry::Symlink(text) => Some(text.to_vec()),
         _ => None,
     };
-    let word = |stands: &RecordedEntry| match stands {
-        Entry::Absent => "not there",
+    let word = |entry: &RecordedEntry| match entry {
+        Entry::Absent => "absent",
         Entry::Plain(()) => "a file or directory",
-        Entry::Symlink(_) => "a link",
+        Entry::Symlink(_) => "a symlink",
         Entry::Unreadable => "unreadable",
     };
     let what = match (was, is) {
-        (Entry::Symlink(_), Entry::Symlink(_)) => "was a link, and is another".to_owned(),
+        (Entry::Symlink(_), Entry::Symlink(_)) => "was a symlink, and is another".to_owned(),
         _ => format!("was {}, and is {}", word(was), word(is)),
     };
     FactChange { path, what, was: text(was), is: text(is) }

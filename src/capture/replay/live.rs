@@ -1,6 +1,6 @@
-//! The disk as it is now, for a request that was recorded before: nothing is written.
+//! A host that is the disk as it is now, and keeps the output in memory.
 //!
-//! Knows which answers come from the disk and which from the capture; must not know what they are for.
+//! Knows what is read from the disk and what from the capture; must not write to the disk.
 
 use std::path::{Path, PathBuf};
 
@@ -12,24 +12,24 @@ use crate::capture::record::RecordingTree;
 use crate::fs::View;
 use crate::request::{Content, Disk, Host, OutputHandle, OutputKind, Purpose, RequestError};
 
-/// A request on the disk whose output is kept in memory.
+/// The disk, with the output kept in memory.
 pub struct LiveHost<'c> {
     disk: Disk<'c>,
-    /// The capture that files are read from, if there is one.
+    /// The capture that specs and files of arguments are read from, if any.
     recorded: Option<ReplayHost>,
     written: Option<Vec<u8>>,
     committed: Option<Vec<u8>>,
-    /// Answers are recorded only so that they are logged.
+    /// Required by `RecordingTree`, which logs each answer; not read.
     log: FactLog,
 }
 
 impl<'c> LiveHost<'c> {
-    /// The disk, with the files that `recorded` holds.
+    /// The disk. Specs and files of arguments are read from `recorded`, if given.
     pub fn new(disk: Disk<'c>, recorded: Option<ReplayHost>) -> Self {
         Self { disk, recorded, written: None, committed: None, log: FactLog::default() }
     }
 
-    /// The output that the request committed, if it did.
+    /// Takes the output that the request has committed, if any.
     pub fn take_output(&mut self) -> Option<Vec<u8>> {
         self.committed.take()
     }

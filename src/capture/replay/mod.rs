@@ -1,4 +1,6 @@
-//! Replaying: the same questions, answered by a capture, or by the disk as it is now.
+//! Replaying: a recorded request runs again, from its capture alone or on the disk as it is now.
+//!
+//! Must not write to the disk, nor know what a replay is compared with.
 
 mod changes;
 mod host;

@@ -1,21 +1,21 @@
-//! A tree that answers from facts alone.
+//! A tree that answers from recorded facts alone.
 //!
-//! Knows what was told; where nothing was told it says so, and must not ask anybody else.
+//! A question without a recorded answer is an error. Must not read the disk.
 
 use hashbrown::HashMap;
 
-use super::host::shown;
-use crate::capture::format::{Fact, FactKind, Facts, MOST_FACTS, each};
+use super::host::escaped;
+use crate::capture::format::{Fact, FactKind, Facts, MOST_FACTS, for_each};
 use crate::fs::{Counts, Identity, Observations, Stamp, Unreadable};
 use crate::request::ObservedTree;
 use crate::resolve::{Directory, Entered, Entry, Stopped, Tree};
 
-/// The most bytes of the directories in a path that is shown, which a stranger's facts may make go round.
+/// The longest path to show, in bytes. A stranger's facts may hold a directory that is its own parent.
 const LONGEST_PATH: usize = 4096;
-/// The most bytes of a link's text: more than any system takes.
+/// The longest text of a symlink, in bytes: longer than any system allows.
 const LONGEST_LINK: usize = 1 << 16;
 
-/// What facts tell of a tree. A question that was not asked when they were taken down has no answer.
+/// A tree made of recorded facts.
 pub struct ReplayTree {
     entries: HashMap<EntryKey, RecordedEntry>,
     entered: HashMap<EntryKey, Entered>,
@@ -25,8 +25,8 @@ pub struct ReplayTree {
     stopped: Option<Stopped>,
     observations: Observations,
     stamps: Vec<Stamp>,
-    /// By directory: how it was met first.
-    met: Vec<Option<FirstPath>>,
+    /// By directory: how it was reached first.
+    first_paths: Vec<Option<FirstPath>>,
 }
 
 /// What was at a location.
@@ -35,7 +35,7 @@ pub(super) type RecordedEntry = Entry<Box<[u8]>>;
 /// A directory, and a name in it.
 type EntryKey = (Directory, Box<[u8]>);
 
-/// How a directory was met.
+/// How a directory was reached.
 #[derive(Clone)]
 enum FirstPath {
     Root,
@@ -47,14 +47,14 @@ enum FirstPath {
 const ROOT: Directory = Directory(0);
 
 impl ReplayTree {
-    /// What `facts` tell. `None` if they cannot be what a tree told.
+    /// The tree that `facts` are of. `None` if no tree can have them.
     pub fn new(facts: &Facts) -> Option<Self> {
         let stamps = stamps(facts)?;
         if facts.kinds.len() > MOST_FACTS || stamps.len() > MOST_FACTS {
             return None;
         }
-        let mut met = vec![None; stamps.len()];
-        if let Some(root) = met.first_mut() {
+        let mut first_paths = vec![None; stamps.len()];
+        if let Some(root) = first_paths.first_mut() {
             *root = Some(FirstPath::Root);
         }
         let mut recorded = Self {
@@ -66,55 +66,53 @@ impl ReplayTree {
             stopped: facts.stopped.as_ref().map(|stopped| match stopped.cancelled {
                 true => Stopped::Cancelled,
                 false => {
-                    Stopped::Failed { path: stopped.path.clone(), reason: shown(&stopped.reason) }
+                    Stopped::Failed { path: stopped.path.clone(), reason: escaped(&stopped.reason) }
                 }
             }),
             observations: Observations {
                 counts: Counts { listed: facts.listed as usize, reused: facts.reused as usize },
                 unreadable: facts.unreadable.as_ref().map(|directory| Unreadable {
                     path: directory.path.clone(),
-                    reason: shown(&directory.reason),
+                    reason: escaped(&directory.reason),
                 }),
             },
             stamps,
-            met,
+            first_paths,
         };
-        each(facts, |fact| recorded.add(fact))?;
+        for_each(facts, |fact| recorded.add(fact))?;
         Some(recorded)
     }
 
     fn add(&mut self, fact: Fact<'_>) -> Option<()> {
         let Fact { kind, directory, name, number, text } = fact;
-        let stands = |stands| {
-            // What no name is would lead out of the directory. That of `/` is empty.
-            let is_name = !name.contains(&b'/') && !name.contains(&0);
-            is_name.then(|| ((directory, Box::from(name)), stands))
-        };
+        // A `/` in a name would lead out of the directory. The name of `/` itself is empty.
+        let is_name = !name.contains(&b'/') && !name.contains(&0);
+        let key = || is_name.then(|| (directory, Box::from(name)));
         if text.len() > LONGEST_LINK {
             return None;
         }
         match kind {
-            FactKind::Absent => self.entries.extend([stands(Entry::Absent)?]),
-            FactKind::Plain => self.entries.extend([stands(Entry::Plain(()))?]),
-            FactKind::Link => self.entries.extend([stands(Entry::Symlink(text.into()))?]),
-            FactKind::Unknown => self.entries.extend([stands(Entry::Unreadable)?]),
+            FactKind::Absent => self.entries.extend([(key()?, Entry::Absent)]),
+            FactKind::Plain => self.entries.extend([(key()?, Entry::Plain(()))]),
+            FactKind::Link => self.entries.extend([(key()?, Entry::Symlink(text.into()))]),
+            FactKind::Unknown => self.entries.extend([(key()?, Entry::Unreadable)]),
             FactKind::Entered | FactKind::NotADirectory | FactKind::EnteredUnknown => {
-                let (place, _) = stands(Entry::Plain(()))?;
+                let key = key()?;
                 let entered =
                     entered(kind == FactKind::Entered, kind == FactKind::NotADirectory, number);
-                self.meet(entered, FirstPath::In(directory, name.into()));
-                self.entered.insert(place, entered);
+                self.reached(entered, FirstPath::In(directory, name.into()));
+                self.entered.insert(key, entered);
             }
             FactKind::Above | FactKind::AboveNotADirectory | FactKind::AboveUnknown => {
                 let above =
                     entered(kind == FactKind::Above, kind == FactKind::AboveNotADirectory, number);
-                self.meet(above, FirstPath::Above(directory));
+                self.reached(above, FirstPath::Above(directory));
                 self.above.insert(directory, above);
             }
             FactKind::Top | FactKind::TopNotADirectory | FactKind::TopUnknown => {
                 let top =
                     entered(kind == FactKind::Top, kind == FactKind::TopNotADirectory, number);
-                self.meet(top, FirstPath::Top);
+                self.reached(top, FirstPath::Top);
                 self.top = Some(top);
             }
             FactKind::Place => {
@@ -127,44 +125,45 @@ impl ReplayTree {
         Some(())
     }
 
-    fn meet(&mut self, entered: Entered, how: FirstPath) {
+    fn reached(&mut self, entered: Entered, path: FirstPath) {
         if let Entered::Directory(directory) = entered
-            && let Some(met @ None) = self.met.get_mut(directory.0 as usize)
+            && let Some(first_path @ None) = self.first_paths.get_mut(directory.0 as usize)
         {
-            *met = Some(how);
+            *first_path = Some(path);
         }
     }
 
-    /// The locations that were asked for, each with what stood there.
+    /// The recorded locations, each with what was there.
     pub fn entries(&self) -> impl Iterator<Item = (Directory, &[u8], &RecordedEntry)> {
-        self.entries.iter().map(|((directory, name), stands)| (*directory, &**name, stands))
+        self.entries.iter().map(|((directory, name), entry)| (*directory, &**name, entry))
     }
 
-    /// The locations that were entered, each with what that came to.
+    /// The recorded attempts to enter a directory, each with its result.
     pub fn all_entered(&self) -> impl Iterator<Item = (Directory, &[u8], Entered)> {
         self.entered.iter().map(|((directory, name), entered)| (*directory, &**name, *entered))
     }
 
-    /// The directories above which was asked for, each with what was there.
+    /// The directories whose `..` was recorded, each with what it was.
     pub fn all_above(&self) -> impl Iterator<Item = (Directory, Entered)> {
         self.above.iter().map(|(directory, above)| (*directory, *above))
     }
 
-    /// What `/` was, if that was asked.
-    pub fn known_top(&self) -> Option<Entered> {
+    /// What `/` was, if it was recorded.
+    pub fn recorded_top(&self) -> Option<Entered> {
         self.top
     }
 
-    fn unasked(&self, directory: Directory, name: &[u8]) -> Stopped {
+    /// The error for a question without a recorded answer.
+    fn not_recorded(&self, directory: Directory, name: &[u8]) -> Stopped {
         self.stopped.clone().unwrap_or_else(|| Stopped::Failed {
             path: self.path(directory, name),
-            reason: "the capture does not tell; this was not asked when it was recorded".to_owned(),
+            reason: "the capture does not record it".to_owned(),
         })
     }
 }
 
-fn entered(found: bool, not: bool, number: Directory) -> Entered {
-    match (found, not) {
+fn entered(is_directory: bool, is_other: bool, number: Directory) -> Entered {
+    match (is_directory, is_other) {
         (true, _) => Entered::Directory(number),
         (_, true) => Entered::NotADirectory,
         _ => Entered::Unknown,
@@ -203,8 +202,8 @@ impl ObservedTree for ReplayTree {
         let mut is_absolute = false;
         let mut length = 0;
         loop {
-            match self.met.get(directory.0 as usize).and_then(Option::as_ref) {
-                // Longer than any path: a stranger's facts that go round.
+            match self.first_paths.get(directory.0 as usize).and_then(Option::as_ref) {
+                // Longer than any path: the facts hold a loop.
                 _ if length > LONGEST_PATH => {
                     parts.push(b"...");
                     break;
@@ -250,11 +249,11 @@ impl Tree for ReplayTree {
     }
 
     fn top(&mut self) -> Result<Entered, Stopped> {
-        self.top.ok_or_else(|| self.unasked(ROOT, b"/"))
+        self.top.ok_or_else(|| self.not_recorded(ROOT, b"/"))
     }
 
     fn above(&mut self, directory: Directory) -> Result<Entered, Stopped> {
-        self.above.get(&directory).copied().ok_or_else(|| self.unasked(directory, b".."))
+        self.above.get(&directory).copied().ok_or_else(|| self.not_recorded(directory, b".."))
     }
 
     fn place(&self, directory: Directory) -> Option<(Directory, &[u8])> {
@@ -263,23 +262,23 @@ impl Tree for ReplayTree {
     }
 
     fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<&[u8]>, Stopped> {
-        match self.entries.get(&Question(directory, name)) {
+        match self.entries.get(&EntryKeyRef(directory, name)) {
             Some(entry) => Ok(entry.as_deref()),
-            None => Err(self.unasked(directory, name)),
+            None => Err(self.not_recorded(directory, name)),
         }
     }
 
     fn enter(&mut self, directory: Directory, name: &[u8]) -> Result<Entered, Stopped> {
-        let known = self.entered.get(&Question(directory, name)).copied();
-        known.ok_or_else(|| self.unasked(directory, name))
+        let known = self.entered.get(&EntryKeyRef(directory, name)).copied();
+        known.ok_or_else(|| self.not_recorded(directory, name))
     }
 }
 
-/// A location that is looked up.
+/// An [`EntryKey`], borrowed.
 #[derive(Hash)]
-struct Question<'n>(Directory, &'n [u8]);
+struct EntryKeyRef<'n>(Directory, &'n [u8]);
 
-impl hashbrown::Equivalent<EntryKey> for Question<'_> {
+impl hashbrown::Equivalent<EntryKey> for EntryKeyRef<'_> {
     fn equivalent(&self, known: &EntryKey) -> bool {
         self.0 == known.0 && *self.1 == *known.1
     }
@@ -291,7 +290,7 @@ mod tests {
     use crate::capture::format::FactLog;
 
     #[test]
-    fn a_path_through_directories_that_go_round_ends() {
+    fn a_path_through_directories_that_contain_each_other_ends() {
         let mut log = FactLog::default();
         log.entered(Directory(2), b"x", Entered::Directory(Directory(1)));
         log.entered(Directory(1), b"y", Entered::Directory(Directory(2)));

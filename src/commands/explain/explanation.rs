@@ -1,10 +1,10 @@
-//! What is told of a row or directory, and how that is written: for people, or as JSON.
+//! The explanation of a row or directory, and how it is printed: as text, or as JSON.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-/// What is told of one row, or of one directory that became a link.
+/// The explanation of one row, or of one directory that became a link.
 #[derive(Serialize)]
 pub(super) struct Explanation {
     /// The archive path.
@@ -13,24 +13,24 @@ pub(super) struct Explanation {
     pub of: &'static str,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub source: String,
-    /// Where Bazel put a link before the source.
+    /// The symlinks that Bazel put in front of the source.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub staging: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub home: Option<String>,
-    /// Through how many linked directories the home was reached.
+    /// Through how many symlinked directories the home was reached.
     #[serde(skip_serializing_if = "is_zero")]
     pub linked_directories: u32,
-    /// The text of the link at the home.
+    /// The text of the symlink at the home.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trail: Vec<ExplainedHop>,
-    /// What it becomes.
+    /// What the row or directory becomes.
     pub becomes: String,
-    /// The numbers of the rules of DESIGN that decided.
+    /// The numbers of the rules in docs/design.md that decided.
     pub rules: Vec<u8>,
-    /// In words, one for each rule.
+    /// One sentence for each rule.
     pub because: Vec<String>,
 }
 
@@ -42,8 +42,8 @@ pub(super) struct ExplainedHop {
     pub link: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<String>,
-    /// How many more rows are there, of which the first are named.
-    #[serde(skip_serializing_if = "is_nothing")]
+    /// How many rows there are beside the first, which are named.
+    #[serde(skip_serializing_if = "is_zero_usize")]
     pub more_rows: usize,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,
@@ -53,11 +53,11 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-fn is_nothing(number: &usize) -> bool {
+fn is_zero_usize(number: &usize) -> bool {
     *number == 0
 }
 
-/// How words are set off on a terminal.
+/// Whether text is coloured, for a terminal.
 pub(super) struct Colours(pub bool);
 
 impl Colours {
@@ -85,8 +85,8 @@ impl Colours {
     }
 }
 
-/// `explanation` as it is printed.
-pub(super) fn written(explanation: &Explanation, colours: &Colours) -> String {
+/// Formats an explanation as text.
+pub(super) fn format_text(explanation: &Explanation, colours: &Colours) -> String {
     let mut out = String::new();
     let head = match explanation.of {
         "directory" => format!("{}/", explanation.path),
@@ -110,15 +110,15 @@ pub(super) fn written(explanation: &Explanation, colours: &Colours) -> String {
     if let Some(home) = &explanation.home {
         let linked = match explanation.linked_directories {
             0 => String::new(),
-            1 => "  (through 1 linked directory)".to_owned(),
-            more => format!("  (through {more} linked directories)"),
+            1 => "  (through 1 symlinked directory)".to_owned(),
+            more => format!("  (through {more} symlinked directories)"),
         };
         line("home", &format!("{home}{}{linked}", arrow(&explanation.link)));
     }
     for (number, hop) in explanation.trail.iter().enumerate() {
         let mut text = format!("{}{}", hop.location, arrow(&hop.link));
         if hop.absent {
-            text.push_str("  (nothing there)");
+            text.push_str("  (absent)");
         }
         if !hop.rows.is_empty() {
             let mut rows = hop.rows.join(", ");

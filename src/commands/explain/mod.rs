@@ -1,7 +1,7 @@
 //! `mtree-worker explain`: why rows became what they became, hop by hop.
 //!
-//! Knows which rows are chosen and where their request comes from. Must not know the rules: what
-//! decided is explanation by [`crate::resolve`].
+//! Knows which rows to explain, and where the request comes from. Must not know the rules:
+//! [`crate::resolve`] reports which of them decided.
 
 mod explanation;
 mod wording;
@@ -14,31 +14,31 @@ use std::path::Path;
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::error::CommandError;
-use super::loading::{self, Recorded};
+use super::loading::{self, RecordedRequest};
 use crate::args::{Explain, Subject};
 use crate::fs::Cache;
-use crate::request::{Context, Disk, Host, RequestError, ResolveOptions, Specs};
+use crate::request::{Context, Disk, Host, RequestError, ResolveOptions, ResolveRequest, Specs};
 use crate::resolve::{self, Explained, Inputs};
-use explanation::{Colours, Explanation, written};
-use wording::{Wording, failed, of_row, shown};
+use explanation::{Colours, Explanation, format_text};
+use wording::{Wording, escaped, explain_error, explain_row};
 
-/// The most that is explanation at once, in bytes: a stranger's capture may make it endless.
+/// The most that is printed, in bytes. A small capture may have an explanation of many gigabytes.
 const MOST: usize = 1 << 30;
 
-/// What was explanation, as it is printed.
-struct Page {
+/// The explanations, formatted.
+struct ExplainedRows {
     text: String,
     json: bool,
     colours: Colours,
 }
 
-impl Page {
-    fn tell(&mut self, explanation: &Explanation) -> Result<(), CommandError> {
+impl ExplainedRows {
+    fn push(&mut self, explanation: &Explanation) -> Result<(), CommandError> {
         match self.json {
             true => {
                 let _ = writeln!(self.text, "{}", serde_json::json!(explanation));
             }
-            false => self.text.push_str(&written(explanation, &self.colours)),
+            false => self.text.push_str(&format_text(explanation, &self.colours)),
         }
         match self.text.len() > MOST {
             true => Err(CommandError::LongExplanation(MOST)),
@@ -47,106 +47,110 @@ impl Page {
     }
 }
 
-/// Explains the rows that are asked for. Coloured if `colours`.
-pub(crate) fn explain(asked: &Explain, colours: bool) -> Result<String, CommandError> {
-    let mut page = Page { text: String::new(), json: asked.json, colours: Colours(colours) };
-    let chosen = RowFilter::new(&asked.paths)?;
-    match &asked.subject {
+/// Explains rows, and returns the text to print. Coloured if `colours`.
+pub(crate) fn explain(args: &Explain, colours: bool) -> Result<String, CommandError> {
+    let mut explained_rows =
+        ExplainedRows { text: String::new(), json: args.json, colours: Colours(colours) };
+    let filter = RowFilter::new(&args.paths)?;
+    match &args.subject {
         Subject::Spec(mtree, options) => {
             let cache = Cache::new(Cache::DEFAULT_LIMIT);
             let mut disk = Disk::new(Context::new(Path::new("."), &cache));
-            tell(mtree, options, None, &mut disk, &chosen, &mut page)?;
+            explain_spec(mtree, options, None, &mut disk, &filter, &mut explained_rows)?;
         }
         Subject::Capture(file) => {
             let capture = loading::read_capture(file)?;
             let mut host = loading::host(&capture, file)?;
-            let Recorded { request, inputs } = Recorded::new(&capture, &mut host)?;
+            let RecordedRequest { request, inputs } = RecordedRequest::new(&capture, &mut host)?;
             let inputs = inputs.as_ref();
-            tell(&request.mtree, &request.options, inputs, &mut host, &chosen, &mut page)?;
+            let ResolveRequest { mtree, options, .. } = &request;
+            explain_spec(mtree, options, inputs, &mut host, &filter, &mut explained_rows)?;
         }
     }
-    if page.text.is_empty() {
-        if let Some(patterns) = &chosen.0 {
-            let typed = patterns.iter().map(|pattern| pattern.typed.clone());
-            return Err(CommandError::NoRow(typed.collect()));
+    if explained_rows.text.is_empty() {
+        if let Some(globs) = &filter.0 {
+            let texts = globs.iter().map(|glob| glob.text.clone());
+            return Err(CommandError::NoRow(texts.collect()));
         }
-        if !asked.json {
-            page.text.push_str(
-                "no row became a link, or stayed a file since nothing on its trail is in the archive\n",
+        if !args.json {
+            explained_rows.text.push_str(
+                "no row became a link, or stayed a file because nothing on its trail is in the archive\n",
             );
         }
     }
-    Ok(page.text)
+    Ok(explained_rows.text)
 }
 
-/// The rows that somebody asks for: all that are of note, if none.
-struct RowFilter(Option<Vec<Pattern>>);
+/// Selects rows by archive path. `None`: no globs are given, and [`crate::resolve`] selects.
+struct RowFilter(Option<Vec<PathGlob>>);
 
-struct Pattern {
-    /// As it is shown.
-    typed: String,
-    glob: GlobMatcher,
+struct PathGlob {
+    /// Escaped.
+    text: String,
+    matcher: GlobMatcher,
 }
 
 impl RowFilter {
-    fn new(patterns: &[OsString]) -> Result<Self, CommandError> {
-        let patterns = patterns.iter().map(|pattern| Pattern::new(pattern));
-        let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self((!patterns.is_empty()).then_some(patterns)))
+    fn new(globs: &[OsString]) -> Result<Self, CommandError> {
+        let globs = globs.iter().map(|glob| PathGlob::new(glob));
+        let globs = globs.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self((!globs.is_empty()).then_some(globs)))
     }
 
-    fn takes(&self, path: &[u8]) -> bool {
-        self.0.as_ref().is_some_and(|patterns| patterns.iter().any(|pattern| pattern.takes(path)))
+    fn matches(&self, path: &[u8]) -> bool {
+        self.0.as_ref().is_some_and(|globs| globs.iter().any(|glob| glob.matches(path)))
     }
 }
 
-impl Pattern {
-    fn new(pattern: &OsStr) -> Result<Self, CommandError> {
-        let text = pattern
-            .to_str()
-            .ok_or_else(|| CommandError::PatternNotUtf8(pattern.as_bytes().to_vec()))?;
-        // Archive paths have no head, however they are typed.
+impl PathGlob {
+    fn new(glob: &OsStr) -> Result<Self, CommandError> {
+        let text =
+            glob.to_str().ok_or_else(|| CommandError::GlobNotUtf8(glob.as_bytes().to_vec()))?;
+        // Archive paths begin with neither `./` nor `/`.
         let text = text.trim_start_matches("./").trim_start_matches('/').trim_end_matches('/');
-        let glob = GlobBuilder::new(text).literal_separator(true).build()?.compile_matcher();
-        Ok(Self { typed: shown(text.as_bytes()), glob })
+        let matcher = GlobBuilder::new(text).literal_separator(true).build()?.compile_matcher();
+        Ok(Self { text: escaped(text.as_bytes()), matcher })
     }
 
-    /// Whether it is this path, to the letter or as it is shown, or a glob of it: `app/[id].js` is a
-    /// name too.
-    fn takes(&self, path: &[u8]) -> bool {
-        self.typed.as_bytes() == path
-            || self.glob.is_match(Path::new(OsStr::from_bytes(path)))
-            || self.typed == shown(path)
+    /// Whether the glob matches `path`, or is `path` itself, verbatim or escaped: a file may be called
+    /// `app/[id].js`.
+    fn matches(&self, path: &[u8]) -> bool {
+        self.text.as_bytes() == path
+            || self.matcher.is_match(Path::new(OsStr::from_bytes(path)))
+            || self.text == escaped(path)
     }
 }
 
-fn tell(
+/// Appends the explanations of the rows of one spec that `filter` selects.
+fn explain_spec(
     mtree: &Path,
     options: &ResolveOptions,
     inputs: Option<&Inputs>,
     host: &mut impl Host,
-    chosen: &RowFilter,
-    page: &mut Page,
+    filter: &RowFilter,
+    explained_rows: &mut ExplainedRows,
 ) -> Result<(), CommandError> {
     let Specs { spec, also } = match Specs::read(mtree, options, host) {
-        Err(error @ RequestError::Spec { .. }) => return page.tell(&failed("", &error)),
+        Err(error @ RequestError::Spec { .. }) => {
+            return explained_rows.push(&explain_error("", &error));
+        }
         specs => specs?,
     };
     if options.no_resolve {
         for row in spec.row_ids() {
-            if chosen.takes(spec.path(spec.row(row))) {
-                page.tell(&Explanation {
+            if filter.matches(spec.path(spec.row(row))) {
+                explained_rows.push(&Explanation {
                     becomes: "itself".to_owned(),
-                    because: vec!["--no-resolve: rows are changed, and not resolved".to_owned()],
-                    ..of_row(&spec, row)
+                    because: vec!["--no-resolve: rows are only changed".to_owned()],
+                    ..explain_row(&spec, row)
                 })?;
             }
         }
         return Ok(());
     }
     let mut tree = host.tree()?;
-    let takes = |path: &[u8]| chosen.takes(path);
-    let chosen = chosen.0.is_some().then_some(&takes as resolve::Chosen<'_>);
+    let matches = |path: &[u8]| filter.matches(path);
+    let chosen = filter.0.is_some().then_some(&matches as resolve::Chosen<'_>);
     let resolve = options.resolve;
     let explained = resolve::explain(
         &spec,
@@ -157,7 +161,7 @@ fn tell(
         chosen,
         |explained, decisions, tree| {
             let wording = Wording { spec: &spec, options: resolve, decisions, tree };
-            page.tell(&match explained {
+            explained_rows.push(&match explained {
                 Explained::Directory(trace) => wording.directory(trace),
                 Explained::Row(trace) => wording.row(trace),
             })
@@ -166,7 +170,7 @@ fn tell(
     match explained {
         Err(CommandError::Request(error)) => match &error {
             RequestError::SymlinkLoop { path, .. } | RequestError::MissingTarget { path, .. } => {
-                page.tell(&failed(&shown(path), &error))
+                explained_rows.push(&explain_error(&escaped(path), &error))
             }
             _ => Err(error.into()),
         },

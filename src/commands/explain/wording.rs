@@ -1,6 +1,6 @@
-//! Stories of rows and directories, put into words.
+//! Explanations in words.
 //!
-//! Knows the rules by their numbers and says them in a sentence; must decide nothing.
+//! Knows a sentence for each rule; must decide nothing.
 
 use super::explanation::{ExplainedHop, Explanation};
 use crate::display::Escaped;
@@ -13,7 +13,7 @@ use crate::resolve::{
     RowTrace, Unchanged,
 };
 
-/// Puts stories into words.
+/// Makes explanations of traces.
 pub(super) struct Wording<'t, T> {
     pub spec: &'t Spec,
     pub options: Options,
@@ -22,19 +22,19 @@ pub(super) struct Wording<'t, T> {
 }
 
 impl<T: ObservedTree> Wording<'_, T> {
-    /// What is told of a row.
+    /// Explains a row.
     pub(super) fn row(&self, trace: RowTrace) -> Explanation {
         let row = self.spec.row(trace.row);
         let name = path::split(self.spec.source(row)).1;
-        let mut explanation = of_row(self.spec, trace.row);
+        let mut explanation = explain_row(self.spec, trace.row);
         let staging = trace.stagings.iter();
         explanation.staging =
-            staging.map(|directory| shown(&self.tree.path(*directory, name))).collect();
+            staging.map(|directory| escaped(&self.tree.path(*directory, name))).collect();
         if let Some((directory, linked)) = trace.home {
-            explanation.home = Some(shown(&self.tree.path(directory, name)));
+            explanation.home = Some(escaped(&self.tree.path(directory, name)));
             explanation.linked_directories = linked;
         }
-        explanation.link = trace.author.as_deref().map(shown);
+        explanation.link = trace.author.as_deref().map(escaped);
         explanation.trail = trace.trail.iter().map(|hop| self.hop(hop)).collect();
         let mut rule = |number: u8, because: String| {
             explanation.rules.push(number);
@@ -45,20 +45,23 @@ impl<T: ObservedTree> Wording<'_, T> {
             RowOutcome::Link(number) => {
                 let Link { text, reason, .. } = &self.decisions.links()[number as usize];
                 if declared {
-                    rule(4, "the build declared it a link: it is never inlined".to_owned());
+                    rule(4, "the build declared it a symlink: it is never inlined".to_owned());
                 }
                 let (number, because) = became_link(*reason);
                 rule(number, because);
                 if matches!(reason, Reason::Hop(_) | Reason::Directory(_) | Reason::Indirect) {
                     rule(5, text_rule(text, trace.author.as_deref()));
                 }
-                explanation.becomes = format!("a link to {}", shown(text));
+                explanation.becomes = format!("a link to {}", escaped(text));
             }
             RowOutcome::Removed(number) => {
                 let directory = &self.decisions.directory_links()[number as usize].path;
                 rule(
                     6,
-                    format!("{} is one symlink in the tree, and becomes one", shown(directory)),
+                    format!(
+                        "{} is one symlink in the tree, and becomes one link",
+                        escaped(directory)
+                    ),
                 );
                 explanation.becomes = "nothing: it is removed with its directory".to_owned();
             }
@@ -75,12 +78,12 @@ impl<T: ObservedTree> Wording<'_, T> {
     fn unchanged(&self, why: Unchanged, trace: &RowTrace) -> (Option<u8>, &'static str) {
         match why {
             Unchanged::NoPart => (None, "it takes no part: it is not a file or link with a source"),
-            Unchanged::FinishedLink => (Some(4), "it is a finished link, and passes through"),
+            Unchanged::FinishedLink => (Some(4), "it is already a link, and is not changed"),
             Unchanged::NotASymlink => (Some(1), "its home is not a symlink"),
             Unchanged::DanglingOutside => (
                 Some(3),
-                "its symlink is dangling, and would lead out of the archive, which only a link that \
-                 the build declared may do",
+                "its symlink is dangling and leads out of the archive, which only a link that the \
+                 build declared may do",
             ),
             Unchanged::DanglingAbsolute => (
                 Some(3),
@@ -120,10 +123,10 @@ impl<T: ObservedTree> Wording<'_, T> {
                 (Some(8), "its source does not exist, or is not an input: add it to srcs")
             }
             Unchanged::Unreadable => {
-                (Some(8), "a directory on the way cannot be read: nothing is known of it")
+                (Some(8), "a directory on the way to its source cannot be read")
             }
             Unchanged::Conflict => {
-                (None, "its archive path is used more than once, for different sources")
+                (None, "several rows have its archive path, with different sources")
             }
             Unchanged::Inlined => {
                 let because = match self.options.missing_target {
@@ -132,8 +135,8 @@ impl<T: ObservedTree> Wording<'_, T> {
                          relative target inside the archive to keep: its bytes go in"
                     }
                     _ if trace.trail.iter().any(|hop| !hop.rows.is_empty()) => {
-                        "no row on its trail can be a target: its archive path is this row's, or is \
-                         used for different sources: its bytes go in"
+                        "no row on its trail can be a target: its archive path is this row's, or \
+                         that of rows with different sources: its bytes go in"
                     }
                     _ if trace.trail.is_empty() => {
                         "its symlink leads to no location: its bytes go in"
@@ -145,26 +148,25 @@ impl<T: ObservedTree> Wording<'_, T> {
         }
     }
 
-    /// What is told of a directory that became a link.
+    /// Explains a directory that became a link.
     pub(super) fn directory(&self, trace: DirectoryTrace) -> Explanation {
         let home = trace.home.as_ref();
         Explanation {
-            path: shown(&trace.path),
+            path: escaped(&trace.path),
             of: "directory",
             source: String::new(),
             staging: Vec::new(),
-            home: home.map(|(directory, name)| shown(&self.tree.path(*directory, name))),
+            home: home.map(|(directory, name)| escaped(&self.tree.path(*directory, name))),
             linked_directories: 0,
-            link: trace.author.as_deref().map(shown),
+            link: trace.author.as_deref().map(escaped),
             trail: trace.trail.iter().map(|hop| self.hop(hop)).collect(),
             becomes: match trace.rows {
-                1 => format!("a link to {}, in the place of 1 row", shown(&trace.text)),
-                rows => format!("a link to {}, in the place of {rows} rows", shown(&trace.text)),
+                1 => format!("a link to {}, which replaces 1 row", escaped(&trace.text)),
+                rows => format!("a link to {}, which replaces {rows} rows", escaped(&trace.text)),
             },
             rules: vec![6, 5],
             because: vec![
-                "it is one symlink in the tree, and what it leads to stands in the archive with \
-                 the same rows"
+                "it is one symlink in the tree, and its target is in the archive with the same rows"
                     .to_owned(),
                 text_rule(&trace.text, trace.author.as_deref()),
             ],
@@ -173,16 +175,16 @@ impl<T: ObservedTree> Wording<'_, T> {
 
     fn hop(&self, hop: &Hop) -> ExplainedHop {
         ExplainedHop {
-            location: shown(&self.tree.path(hop.directory, &hop.name)),
-            link: hop.text.as_deref().map(shown),
-            rows: hop.rows.iter().map(|row| shown(row)).collect(),
+            location: escaped(&self.tree.path(hop.directory, &hop.name)),
+            link: hop.text.as_deref().map(escaped),
+            rows: hop.rows.iter().map(|row| escaped(row)).collect(),
             more_rows: hop.more,
             absent: hop.is_absent,
         }
     }
 }
 
-/// The rule that made a row a link, and what it says.
+/// The rule that made a row a link, and its sentence.
 fn became_link(reason: Reason) -> (u8, String) {
     match reason {
         Reason::Indirect => (
@@ -209,7 +211,7 @@ fn became_link(reason: Reason) -> (u8, String) {
         ),
         Reason::Kept => (
             3,
-            "nothing on its trail is in the archive, and --missing-target=keep keeps what is relative"
+            "nothing on its trail is in the archive, and --missing-target=keep keeps a relative target"
                 .to_owned(),
         ),
         Reason::Declared { .. } => {
@@ -221,12 +223,12 @@ fn became_link(reason: Reason) -> (u8, String) {
 fn text_rule(text: &[u8], author: Option<&[u8]>) -> String {
     match author == Some(text) {
         true => "the text is the author's, verbatim".to_owned(),
-        false => "the text is the relative path between the two".to_owned(),
+        false => "the text is the relative path to the target".to_owned(),
     }
 }
 
-/// What is told of a row that ended the request.
-pub(super) fn failed(path: &str, error: &RequestError) -> Explanation {
+/// Explains the row that ended the request with an error.
+pub(super) fn explain_error(path: &str, error: &RequestError) -> Explanation {
     let (rule, what) = match error {
         RequestError::MissingTarget { .. } => {
             (3, "nothing on its trail is in the archive, and --missing-target=fail".to_owned())
@@ -234,7 +236,7 @@ pub(super) fn failed(path: &str, error: &RequestError) -> Explanation {
         RequestError::SymlinkLoop { .. } => {
             (9, format!("a symlink loop, or more than {MOST_LINKS} symlinks, is an error"))
         }
-        _ => (9, "a row that cannot be read is an error".to_owned()),
+        _ => (9, "a row that cannot be parsed is an error".to_owned()),
     };
     Explanation {
         path: path.to_owned(),
@@ -245,19 +247,19 @@ pub(super) fn failed(path: &str, error: &RequestError) -> Explanation {
         linked_directories: 0,
         link: None,
         trail: Vec::new(),
-        becomes: format!("an error: {}", shown(Sentence(error).to_string().as_bytes())),
+        becomes: format!("an error: {}", escaped(Sentence(error).to_string().as_bytes())),
         rules: vec![rule],
         because: vec![what],
     }
 }
 
-/// What is told of any row.
-pub(super) fn of_row(spec: &Spec, row: RowId) -> Explanation {
+/// The part of an explanation that is the same for every row.
+pub(super) fn explain_row(spec: &Spec, row: RowId) -> Explanation {
     let row = spec.row(row);
     Explanation {
-        path: shown(spec.path(row)),
+        path: escaped(spec.path(row)),
         of: "row",
-        source: shown(spec.source(row)),
+        source: escaped(spec.source(row)),
         staging: Vec::new(),
         home: None,
         linked_directories: 0,
@@ -269,7 +271,7 @@ pub(super) fn of_row(spec: &Spec, row: RowId) -> Explanation {
     }
 }
 
-/// Bytes as they are shown: see `Escaped`.
-pub(super) fn shown(bytes: &[u8]) -> String {
+/// [`Escaped`], as a string.
+pub(super) fn escaped(bytes: &[u8]) -> String {
     Escaped(bytes).to_string()
 }

@@ -1,6 +1,6 @@
-//! One layer of the page: a capture that is resolved once more, or the numbers of a report file.
+//! One layer of the page: from a capture, which is resolved again, or from a report file.
 //!
-//! Knows what a layer weighs; must not know how that is shown.
+//! Knows the sizes of a layer, and which rows stayed files; must not know how they are shown.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::capture::{self, Capture, ReplayHost};
 use crate::commands::error::CommandError;
-use crate::commands::loading::{self, Recorded};
+use crate::commands::loading::{self, RecordedRequest};
 use crate::display::Escaped;
 use crate::error::Sentence;
 use crate::layer::sizes::{self, HEADER};
@@ -19,55 +19,59 @@ use crate::path;
 use crate::request::{Host, ObservedTree, Report, Specs};
 use crate::resolve::{self, Decisions, Explained, RowOutcome, RowTrace, Unchanged};
 
-/// The most that is said of rows left as files, in bytes: a stranger's capture may make it endless.
+/// The most that is said of rows that stayed files, in bytes. A small capture may have an explanation of
+/// many gigabytes.
 const MOST: usize = 256 << 20;
 
-/// What the page shows of one layer. Weights are bytes in a tar archive.
+/// The data of one layer. Content bytes and archive bytes are those of [`crate::layer::sizes`].
 #[derive(Default, Serialize)]
 pub(super) struct Layer {
-    /// Of its output, if that is known, else of the file.
+    /// The name of the request's output; for a report file, its own name.
     name: String,
-    /// The file that this is from.
+    /// The name of the file that the data is from.
     file: String,
-    /// It is from a capture: its rows are known, not only their numbers.
+    /// Whether the data is from a capture. A report file names no rows.
     is_capture: bool,
-    /// What went wrong, if the request failed.
+    /// The error, if the request failed.
     error: Option<String>,
+    /// The numbers of the run. `bytes_saved` is content bytes for both kinds of file.
     report: Report,
-    /// With a copy for every link; of the rows that could be weighed.
-    with_copies: u64,
-    with_links: u64,
-    /// Files of which nobody tells the size.
-    unweighed: usize,
+    /// Archive bytes with a copy in place of each link, of the rows whose sizes are known.
+    archive_with_copies: u64,
+    /// Archive bytes with links.
+    archive_with_links: u64,
+    /// How many files have a size that neither the spec nor the disk gives.
+    unknown_sizes: usize,
     savings: Vec<Saving>,
-    left: Vec<Left>,
-    /// By step, in milliseconds.
+    unlinked: Vec<UnlinkedRow>,
+    /// The steps of the request, with their times in milliseconds.
     steps: Vec<(String, f64)>,
 }
 
-/// A link that stands for what would be a copy.
+/// A link, and what it saves.
 #[derive(Serialize)]
 struct Saving {
     path: String,
     target: String,
-    /// How many rows it stands for.
+    /// How many rows it replaces.
     rows: usize,
-    /// `None` where nobody tells.
-    bytes: Option<u64>,
+    /// The content bytes of these rows; `None` if the size of one is unknown.
+    content_bytes: Option<u64>,
 }
 
-/// A row that stayed a file although its source may be a link.
+/// A row that stayed a file, although its source is a symlink or is not known.
 #[derive(Serialize)]
-struct Left {
+struct UnlinkedRow {
     path: String,
     why: String,
+    /// The number of the rule in docs/design.md.
     rule: u8,
-    bytes: Option<u64>,
+    content_bytes: Option<u64>,
 }
 
 impl Layer {
-    /// Reads a capture or a report file. Sizes that are not in the spec are asked for below `directory`,
-    /// or where the request was recorded.
+    /// Reads a capture or a report file. Sizes that the spec does not state are read from the disk:
+    /// below `directory`, or where the request was recorded.
     pub(super) fn read(file: &Path, directory: Option<&Path>) -> Result<Self, CommandError> {
         let bytes = loading::read_file(file)?;
         let name = file.file_name().unwrap_or(file.as_os_str());
@@ -89,7 +93,7 @@ impl Layer {
         let steps = capture.steps.iter();
         self.steps = steps.map(|step| (step.name.clone(), step.nanoseconds as f64 / 1e6)).collect();
         let root = loading::root(capture, directory);
-        // A request that failed is shown with the error that it was answered.
+        // A request that failed is shown with its error.
         if let Err(error) = self.resolve(capture, &mut host, &root) {
             self.error = Some(Sentence(&error).to_string());
         }
@@ -101,19 +105,19 @@ impl Layer {
         host: &mut ReplayHost,
         root: &Path,
     ) -> Result<(), CommandError> {
-        let Recorded { request, inputs } = Recorded::new(capture, host)?;
+        let RecordedRequest { request, inputs } = RecordedRequest::new(capture, host)?;
         let options = &request.options;
         let Specs { spec, also } = Specs::read(&request.mtree, options, host)?;
         if let Some(name) = request.out.file_name() {
             self.name = Escaped(name.as_bytes()).to_string();
         }
-        let weigher = Weigher { spec: &spec, root };
+        let contents = Contents { spec: &spec, root };
         let mut tree = host.tree()?;
         let mut decisions = Decisions::default();
         if !options.no_resolve {
             let inputs = inputs.as_ref();
             let mut length = 0;
-            let tell = |explained, _: &Decisions, tree: &_| {
+            let add_inlined = |explained, _: &Decisions, tree: &_| {
                 if let Explained::Row(trace) = explained
                     && trace.outcome == RowOutcome::Unchanged(Unchanged::Inlined)
                 {
@@ -122,66 +126,76 @@ impl Layer {
                     if length > MOST {
                         return Err(CommandError::LongReport(MOST));
                     }
-                    self.left.push(weigher.left(trace.row, 3, why));
+                    self.unlinked.push(contents.unlinked(trace.row, 3, why));
                 }
                 Ok(())
             };
+            let options = options.resolve;
             decisions =
-                resolve::explain(&spec, &also, options.resolve, inputs, &mut tree, None, tell)?;
+                resolve::explain(&spec, &also, options, inputs, &mut tree, None, add_inlined)?;
         }
         self.report = Report::new(&spec, &decisions, &tree.observations());
         drop(tree);
         for row in decisions.unchanged(Unchanged::Absent) {
             let why = "its source does not exist, or is not an input".to_owned();
-            self.left.push(weigher.left(row, 8, why));
+            self.unlinked.push(contents.unlinked(row, 8, why));
         }
         for row in decisions.unchanged(Unchanged::Unreadable) {
-            let why = "a directory on the way cannot be read".to_owned();
-            self.left.push(weigher.left(row, 8, why));
+            let why = "a directory on the way to its source cannot be read".to_owned();
+            self.unlinked.push(contents.unlinked(row, 8, why));
         }
-        self.weigh(&spec, &decisions, &weigher);
+        self.add_sizes(&decisions, &contents);
         Ok(())
     }
 
-    fn weigh(&mut self, spec: &Spec, decisions: &Decisions, weigher: &Weigher<'_>) {
+    fn add_sizes(&mut self, decisions: &Decisions, contents: &Contents<'_>) {
+        let spec = contents.spec;
+        let is_file = |row: &RowId| spec.row(*row).kind() == Kind::File;
+        let content_of = |row: RowId| contents.of(row);
+        // The archive bytes of an entry; `None` if its size is unknown.
+        let archive_of = |row: RowId| match is_file(&row) {
+            true => contents.of(row).map(sizes::file),
+            false => Some(HEADER),
+        };
         for row in spec.row_ids() {
-            match (spec.row(row).kind(), weigher.file(row)) {
-                (Kind::File, Some(bytes)) => add(&mut self.with_copies, bytes),
-                (Kind::File, None) => self.unweighed += 1,
-                _ => add(&mut self.with_copies, HEADER),
+            match archive_of(row) {
+                Some(bytes) => add(&mut self.archive_with_copies, bytes),
+                None => self.unknown_sizes += 1,
             }
         }
-        for link in decisions.links() {
-            let bytes = weigher.file(link.row).map(|bytes| bytes.saturating_sub(HEADER));
-            let found = spec.row(link.row);
-            if found.kind() == Kind::File {
-                self.saving(spec.path(found), &link.text, 1, bytes);
-            }
+        let mut archive_saved = 0;
+        for link in decisions.links().iter().filter(|link| is_file(&link.row)) {
+            let saved = sizes::archive_saved([archive_of(link.row)].into_iter());
+            add(&mut archive_saved, saved.unwrap_or(0));
+            self.savings.push(Saving {
+                path: Escaped(spec.path(spec.row(link.row))).to_string(),
+                target: Escaped(&link.text).to_string(),
+                rows: 1,
+                content_bytes: content_of(link.row),
+            });
         }
         for link in decisions.directory_links() {
-            let files = link.rows.iter().filter(|row| spec.row(**row).kind() == Kind::File);
-            let bytes = files
-                .map(|row| weigher.file(*row))
-                .try_fold(0, |all: u64, bytes| Some(all.saturating_add(bytes?)));
-            let others = link.rows.iter().filter(|row| spec.row(**row).kind() != Kind::File);
-            let others = others.count() as u64 * HEADER;
-            let bytes = bytes.map(|bytes| bytes.saturating_add(others).saturating_sub(HEADER));
-            self.saving(&link.path, &link.text, link.rows.len(), bytes);
+            let rows = || link.rows.iter().copied();
+            let saved = sizes::archive_saved(rows().map(archive_of));
+            add(&mut archive_saved, saved.unwrap_or(0));
+            let known: Option<Vec<_>> = rows().filter(is_file).map(content_of).collect();
+            self.savings.push(Saving {
+                path: Escaped(&link.path).to_string(),
+                target: Escaped(&link.text).to_string(),
+                rows: link.rows.len(),
+                content_bytes: known.map(|files| sizes::content_saved(files.into_iter().map(Some))),
+            });
         }
-        let mut saved = 0;
-        self.savings.iter().filter_map(|saving| saving.bytes).for_each(|one| add(&mut saved, one));
-        self.with_links = self.with_copies.saturating_sub(saved);
-        self.report.bytes_saved = Some(saved);
-        self.savings.sort_by(|one, other| (other.bytes, &one.path).cmp(&(one.bytes, &other.path)));
-    }
-
-    fn saving(&mut self, path: &[u8], target: &[u8], rows: usize, bytes: Option<u64>) {
-        let (path, target) = (Escaped(path).to_string(), Escaped(target).to_string());
-        self.savings.push(Saving { path, target, rows, bytes });
+        self.archive_with_links = self.archive_with_copies.saturating_sub(archive_saved);
+        let replaced_files = decisions.replaced().filter(is_file);
+        self.report.bytes_saved = Some(sizes::content_saved(replaced_files.map(content_of)));
+        self.savings.sort_by(|one, other| {
+            (other.content_bytes, &one.path).cmp(&(one.content_bytes, &other.path))
+        });
     }
 }
 
-/// Why a row stays a file: where its trail leads.
+/// Why a row stayed a file: where its trail leads.
 fn not_in_archive(trace: &RowTrace, spec: &Spec, tree: &impl ObservedTree) -> String {
     let name = path::split(spec.source(spec.row(trace.row))).1;
     let home = trace.home.map(|(directory, _)| tree.path(directory, name));
@@ -191,30 +205,29 @@ fn not_in_archive(trace: &RowTrace, spec: &Spec, tree: &impl ObservedTree) -> St
     format!("not in the archive: {}", trail.join(" -> "))
 }
 
-/// Sizes are what a spec says, and may add up to more than any file is.
+/// Adds sizes. Those in a spec may be larger than any file, and their sum more than 64 bits.
 fn add(sum: &mut u64, bytes: u64) {
     *sum = sum.saturating_add(bytes);
 }
 
-/// Tells what files weigh: as the spec says, else as the disk does.
-struct Weigher<'s> {
+/// The content bytes of files: as the spec states them, or else from the disk.
+struct Contents<'s> {
     spec: &'s Spec,
     root: &'s Path,
 }
 
-impl Weigher<'_> {
-    /// The weight of a row's file in a tar archive, in bytes.
-    fn file(&self, row: RowId) -> Option<u64> {
+impl Contents<'_> {
+    fn of(&self, row: RowId) -> Option<u64> {
         let row = self.spec.row(row);
         if let Some(size) = self.spec.size(row) {
-            return Some(sizes::file(size));
+            return Some(size);
         }
         let file = self.root.join(OsStr::from_bytes(self.spec.source(row))).metadata().ok()?;
-        file.is_file().then(|| sizes::file(file.len()))
+        file.is_file().then_some(file.len())
     }
 
-    fn left(&self, row: RowId, rule: u8, why: String) -> Left {
+    fn unlinked(&self, row: RowId, rule: u8, why: String) -> UnlinkedRow {
         let path = Escaped(self.spec.path(self.spec.row(row))).to_string();
-        Left { path, why, rule, bytes: self.file(row) }
+        UnlinkedRow { path, why, rule, content_bytes: self.of(row) }
     }
 }

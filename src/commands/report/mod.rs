@@ -1,7 +1,7 @@
-//! `mtree-worker report`: what layers weigh, what links save, and which rows stayed files, as one page.
+//! `mtree-worker report`: an HTML page with the sizes of layers, what links save, and which rows stayed
+//! files.
 //!
-//! The page is `page.html` with the data put into it as JSON. It asks for nothing else: there is no
-//! network where it is looked at.
+//! The page is `page.html` with the data in it as JSON. It loads nothing else, so it needs no network.
 
 mod layer;
 
@@ -15,9 +15,9 @@ use crate::args::WriteReport;
 use crate::request::AtomicFile;
 use layer::Layer;
 
-/// The page, with a mark where the data goes.
+/// The page, with a placeholder for the data.
 const PAGE: &str = include_str!("page.html");
-const MARK: &str = "@DATA@";
+const PLACEHOLDER: &str = "@DATA@";
 
 #[derive(Serialize)]
 struct Data {
@@ -30,9 +30,9 @@ pub(crate) fn write(args: &WriteReport) -> Result<(), CommandError> {
     let layers = args.files.iter().map(|file| Layer::read(file, args.cwd.as_deref()));
     let data =
         Data { version: env!("CARGO_PKG_VERSION"), layers: layers.collect::<Result<_, _>>()? };
-    // In a script element, only `<` could end it.
+    // Only `<` could end the script element.
     let data = serde_json::json!(data).to_string().replace('<', "\\u003c");
-    let (head, tail) = PAGE.split_once(MARK).unwrap_or((PAGE, ""));
+    let (head, tail) = PAGE.split_once(PLACEHOLDER).unwrap_or((PAGE, ""));
     let inputs: Vec<PathBuf> = args.files.clone();
     let mut out = AtomicFile::create("--html", Path::new("."), &args.html, &inputs)?;
     out.write(|file: &mut dyn Write| {

@@ -1,4 +1,4 @@
-//! The cache from many threads at once. What it holds is made up here; no file system is asked.
+//! Many threads use the cache at once. The tests make up the directories; no file system is involved.
 
 use std::convert::Infallible;
 use std::sync::Barrier;
@@ -6,7 +6,7 @@ use std::thread;
 
 use super::*;
 
-/// A moment at which every stamp here is settled.
+/// A time at which every stamp here is settled.
 const LATER: Moment = Moment(1_000_000, 0);
 
 fn stamp(inode: u64, second: i64) -> Stamp {
@@ -14,27 +14,30 @@ fn stamp(inode: u64, second: i64) -> Stamp {
     Stamp { identity, modified: (second, 0), changed: (second, 0) }
 }
 
-/// What was remembered of a directory, or nothing yet.
-fn have(cache: &Cache, stamp: Stamp, now: Moment) -> Arc<CachedDirectory> {
+/// The cached directory, or an empty one.
+fn get_or_add(cache: &Cache, stamp: Stamp, now: Moment) -> Arc<CachedDirectory> {
     let read = || {
         thread::yield_now();
-        Ok::<_, Infallible>(CachedDirectory::by_look_ups(stamp))
+        Ok::<_, Infallible>(CachedDirectory::unlisted(stamp))
     };
     match cache.get_or_read(stamp, now, |_| true, read) {
-        Ok((known, _)) => known,
+        Ok((directory, _)) => directory,
         Err(never) => match never {},
     }
 }
 
-/// What the directories that are remembered take, counted anew.
-fn counted(cache: &Cache) -> usize {
+/// The sum of the bytes of all cached directories.
+fn sum_of_bytes(cache: &Cache) -> usize {
     let bytes = |slot: &Arc<Slot>| {
-        lock(&slot.place).known.as_ref().map_or(0, |known| known.bytes.load(Ordering::Relaxed))
+        lock(&slot.state)
+            .directory
+            .as_ref()
+            .map_or(0, |directory| directory.bytes.load(Ordering::Relaxed))
     };
     cache.directories.iter().map(|entry| bytes(entry.value())).sum()
 }
 
-/// Runs `work` in eight threads at once, each with its number.
+/// Runs `work` in eight threads at once, each with its own number.
 fn at_once(work: impl Fn(u64) + Sync) {
     let begin = Barrier::new(8);
     thread::scope(|scope| {
@@ -49,32 +52,32 @@ fn at_once(work: impl Fn(u64) + Sync) {
 }
 
 #[test]
-fn what_is_held_is_what_the_remembered_directories_take_however_they_come_and_go() {
-    // Room for some ten directories of the sixteen.
-    let cache = Cache::new(10 * CachedDirectory::by_look_ups(stamp(0, 0)).bytes.into_inner());
+fn held_bytes_are_the_sum_over_the_cached_directories_after_concurrent_changes() {
+    // The limit holds about ten of the sixteen directories.
+    let cache = Cache::new(10 * CachedDirectory::unlisted(stamp(0, 0)).bytes.into_inner());
     at_once(|thread| {
         for round in 0..20_000_u64 {
-            let known =
-                have(&cache, stamp((round * 7 + thread) % 16, (round / 1000) as i64), LATER);
-            cache.add(&known, &(round % 50).to_le_bytes(), Entry::Absent);
+            let directory =
+                get_or_add(&cache, stamp((round * 7 + thread) % 16, (round / 1000) as i64), LATER);
+            cache.add_lookup(&directory, &(round % 50).to_le_bytes(), Entry::Absent);
         }
     });
-    assert_eq!(cache.held(), counted(&cache));
+    assert_eq!(cache.held(), sum_of_bytes(&cache));
     assert!(cache.held() <= cache.limit, "{} of {} bytes", cache.held(), cache.limit);
 }
 
 #[test]
-fn a_directory_that_is_not_remembered_leaves_no_slot_behind() {
+fn a_directory_that_is_not_cached_leaves_no_slot() {
     let cache = Cache::new(usize::MAX);
     let turns = AtomicU64::new(0);
     at_once(|_| {
         for _ in 0..200_000 {
-            // Each directory is asked for by all, at about the same time. It changed just now, so that
-            // it is read, and forgotten.
+            // All threads want the same directory at about the same time. It changed just now, so it is read
+            // and not cached.
             let turn = turns.fetch_add(1, Ordering::Relaxed);
             let stamp = stamp(turn / 8, LATER.0);
             match turn % 8 {
-                0 => drop(have(&cache, stamp, LATER)),
+                0 => drop(get_or_add(&cache, stamp, LATER)),
                 _ => drop(cache.get(&stamp, |_| true)),
             }
         }

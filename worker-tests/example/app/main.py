@@ -1,4 +1,4 @@
-"""Says where it runs, and what of the tree it can import."""
+"""Prints the prefix of the interpreter and what it can import."""
 
 import encodings.idna
 import json

@@ -1,4 +1,4 @@
-"""The machine's CPython as an external repository, with the symlinks that its authors made."""
+"""The CPython of the machine as an external repository, with its symlinks."""
 
 _BUILD = """\
 package(default_visibility = ["//visibility:public"])
@@ -11,8 +11,8 @@ filegroup(
 )
 """
 
-# What of an installation is the toolchain, less its tests, caches and static libraries. The prefix may be /usr,
-# which holds much else.
+# Copies the toolchain from an installation, without tests, caches and static libraries. It copies listed paths only,
+# since the prefix may be /usr.
 _COPY = """
 set -e
 prefix=$1 version=$2 here=$PWD
@@ -28,7 +28,7 @@ rm list
 [ -e bin/python ] || ln -s python3 bin/python
 """
 
-# Packages of five modules each, to make the tree as large as a toolchain with everything installed.
+# Adds packages of five modules each, so that the tree is as large as a toolchain with many packages.
 _PAD = """
 import os, sys
 version, directories = sys.argv[1], int(sys.argv[2])
@@ -51,7 +51,7 @@ def _run(rctx, command):
 def _cpython_impl(rctx):
     python = rctx.which("python3")
     if not python:
-        fail("cpython %s: there is no python3 on PATH" % rctx.name)
+        fail("cpython %s: python3 is not on PATH" % rctx.name)
     about = "import sys; print('%s %d.%d' % (sys.base_prefix, *sys.version_info[:2]))"
     prefix, version = _run(rctx, [python, "-c", about]).rsplit(" ", 1)
     _run(rctx, ["sh", "-c", _COPY, "sh", prefix, version])
@@ -68,7 +68,7 @@ cpython = repository_rule(
         "padding": attr.int(doc = "How many packages, of five files each, to add to the tree."),
         "recipe": attr.label(
             allow_single_file = True,
-            doc = "A script of sh that is run in the tree. When it changes, the tree is fetched anew.",
+            doc = "A script that sh runs in the tree. If it changes, the tree is fetched again.",
             mandatory = True,
         ),
     },

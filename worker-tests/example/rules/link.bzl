@@ -1,4 +1,4 @@
-"""Symlinks to what other actions make."""
+"""Symlinks to the outputs of other actions."""
 
 def link_file(ctx, path, target):
     """Declares a file that is a symlink.
@@ -6,7 +6,7 @@ def link_file(ctx, path, target):
     Args:
         ctx: of the rule.
         path: the file, relative to the package.
-        target: what it leads to, a file.
+        target: its target, a file.
 
     Returns:
         the file.
@@ -15,7 +15,7 @@ def link_file(ctx, path, target):
     ctx.actions.symlink(output = out, target_file = target)
     return out
 
-# Bazel 4 makes an output directory before the action, and so finds it in the way of a link.
+# Bazel 4 creates an output directory before the action runs, so that a symlink cannot be created there.
 _DIRECTORIES_CAN_BE_LINKS = hasattr(native, "package_relative_label")
 
 _LINK_EACH = """
@@ -32,7 +32,7 @@ def link_directory(ctx, path, target):
     Args:
         ctx: of the rule.
         path: the directory, relative to the package.
-        target: what it leads to, a directory that an action makes.
+        target: its target, a directory that an action creates.
 
     Returns:
         the directory.
@@ -41,7 +41,8 @@ def link_directory(ctx, path, target):
     if _DIRECTORIES_CAN_BE_LINKS:
         ctx.actions.symlink(output = out, target_file = target)
     else:
-        # Absolute links into the output tree, as Bazel makes them: so not in a sandbox.
+        # The links are absolute, as those of Bazel, and point into the output tree. In a sandbox they would point
+        # into the sandbox.
         ctx.actions.run_shell(
             outputs = [out],
             inputs = [target],

@@ -1,11 +1,11 @@
-"""An npm tree with a package store: each package is one directory, and links to it everywhere it is needed."""
+"""An npm tree with a package store: each package is one directory, with links to it wherever it is needed."""
 
 load(":link.bzl", "link_directory")
 
 PackageInfo = provider(
     doc = "An npm package in the store.",
     fields = {
-        "files": "all that belongs to the package and to those it depends on",
+        "files": "the files of the package and of those that it depends on",
         "package": "its name",
         "tree": "its directory in the store",
     },

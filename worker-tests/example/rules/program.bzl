@@ -1,4 +1,4 @@
-"""A Python program with all that it needs as runfiles."""
+"""A Python program with its runfiles."""
 
 _LAUNCHER = """\
 #!/bin/sh
@@ -23,9 +23,9 @@ def _program_impl(ctx):
 
 program = rule(
     implementation = _program_impl,
-    doc = "A launcher of a Python file.",
+    doc = "A launcher for a Python file.",
     attrs = {
-        "data": attr.label_list(allow_files = True, doc = "What the program needs beside."),
+        "data": attr.label_list(allow_files = True, doc = "Other files that the program needs."),
         "main": attr.label(allow_single_file = True, doc = "The file to run.", mandatory = True),
         "python": attr.label(allow_single_file = True, doc = "The interpreter.", mandatory = True),
     },

@@ -1,4 +1,4 @@
-"""The machine's bsdtar, which makes a layer of a spec."""
+"""Creates a layer from a spec, with the bsdtar of the machine."""
 
 def _tar_impl(ctx):
     out = ctx.actions.declare_file(ctx.attr.name + ".tar")
@@ -12,7 +12,7 @@ def _tar_impl(ctx):
         outputs = [out],
         inputs = depset(transitive = inputs),
         arguments = [out.path, ctx.file.mtree.path],
-        # Names in an archive are UTF-8, whatever the locale of whoever builds it.
+        # Names in the archive are UTF-8 in every locale.
         command = "exec env LC_ALL=C.UTF-8 bsdtar --create --format=pax --file \"$1\" \"@$2\"",
         mnemonic = "Tar",
         use_default_shell_env = True,
@@ -21,9 +21,9 @@ def _tar_impl(ctx):
 
 tar = rule(
     implementation = _tar_impl,
-    doc = "A layer: the files of a spec.",
+    doc = "Creates a layer from the files of a spec.",
     attrs = {
         "mtree": attr.label(allow_single_file = True, doc = "The spec.", mandatory = True),
-        "srcs": attr.label_list(allow_files = True, doc = "The files that the spec's rows take their bytes from."),
+        "srcs": attr.label_list(allow_files = True, doc = "The sources of the rows."),
     },
 )

@@ -1,4 +1,4 @@
-"""A virtual environment as modern Python rules make it: of symlinks into the toolchain and into wheels."""
+"""A virtual environment of symlinks into the toolchain and into wheels, as in current Python rules."""
 
 load(":link.bzl", "link_directory", "link_file")
 
@@ -17,7 +17,7 @@ def _wheel_impl(ctx):
 
 wheel = rule(
     implementation = _wheel_impl,
-    doc = "An unpacked wheel: a directory that an action makes.",
+    doc = "An unpacked wheel: a directory that an action creates.",
     attrs = {"srcs": attr.label_list(allow_files = True, doc = "The modules.")},
 )
 

@@ -9,7 +9,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use mtree_worker::{cli, error::Error, flagfile};
+use mtree_worker::{
+    args::{self, ArgsError, Command, Invocation, flagfile},
+    error::Sentence,
+    request::{Purpose, RequestError},
+};
 
 // The input: arguments, one a line; behind each NUL a file of arguments: 1, 2 and so on.
 fuzz_target!(|input: &[u8]| {
@@ -21,7 +25,11 @@ fuzz_target!(|input: &[u8]| {
         match number.and_then(|number| files.get(number.checked_sub(1)?)) {
             Some(file) => Ok(Bytes::copy_from_slice(file)),
             None if path == Path::new("all") => Ok(Bytes::copy_from_slice(line)),
-            None => Err(Error::Usage(format!("{}: no such file", path.display()))),
+            None => {
+                let source = std::io::ErrorKind::NotFound.into();
+                let (path, purpose) = (path.to_owned(), Purpose::Arguments);
+                Err(ArgsError::Read(RequestError::Read { path, purpose, source }))
+            }
         }
     };
     let arguments: Vec<OsString> = match line {
@@ -52,18 +60,26 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(again.ok().as_ref(), Some(&expanded));
     }
 
-    for read in [cli::parse_request, cli::parse_once] {
-        match read(expanded.clone()) {
-            Ok(args) => {
-                assert!(args.mtree != PathBuf::new() && args.out != PathBuf::new());
-                let _ = (args.how.options(), args.how.change().is_nothing());
-            }
-            Err(error) => one_sentence(&error),
+    match args::parse_request(expanded.clone()) {
+        Ok(request) => assert!(request.mtree != PathBuf::new() && request.out != PathBuf::new()),
+        Err(error) => usage(&error.to_string()),
+    }
+    match args::parse(expanded) {
+        Ok(Invocation::Once(_, Command::Resolve(request))) => {
+            assert!(request.mtree != PathBuf::new() && request.out != PathBuf::new());
         }
+        Ok(_) => {}
+        Err(error) => usage(&error.to_string()),
     }
 });
 
-fn one_sentence(error: &Error) {
-    let said = error.to_string();
-    assert!(!said.is_empty() && !said.contains('\n'), "{said:?}");
+fn one_sentence(error: &ArgsError) {
+    let text = Sentence(error).to_string();
+    assert!(!text.is_empty() && !text.contains('\n'), "{text:?}");
+}
+
+/// A usage error has lines, and no character that a terminal obeys.
+fn usage(text: &str) {
+    let is_plain = |letter: char| letter == '\n' || !letter.is_control();
+    assert!(!text.is_empty() && text.chars().all(is_plain), "{text:?}");
 }

@@ -4,9 +4,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mtree_worker::again::Again;
-use mtree_worker::capture::{self, Replaying};
+use mtree_worker::capture::{self, ReplayHost};
+use mtree_worker::commands::RecordedRequest;
 use mtree_worker::request;
+use mtree_worker::worker::respond;
 use worker_fuzz::{split, within};
 
 /// The mark and the version that a capture's file begins with.
@@ -33,15 +34,14 @@ fn replay(file: &[u8]) {
     let Ok(capture) = capture::read(file) else {
         return;
     };
-    let Ok(mut site) = Replaying::new(&capture) else {
+    let Ok(mut host) = ReplayHost::new(&capture) else {
         return;
     };
-    if let Ok(Again { args, inputs }) = Again::new(&capture, &mut site) {
-        let outcome = command::resolve(&args, inputs.as_ref(), &mut site);
-        let written = site.take_written();
-        let (exit_code, said) = command::answer(&outcome);
-        assert_eq!(written.is_some(), exit_code == 0);
-        assert_eq!(exit_code == 1, outcome.is_err());
-        assert!(said.is_empty() || said.starts_with("mtree-worker: "));
+    if let Ok(RecordedRequest { request, inputs }) = RecordedRequest::new(&capture, &mut host) {
+        let result = request::run(&request, inputs.as_ref(), &mut host);
+        let response = respond(&result);
+        assert_eq!(host.take_output().is_some(), response.exit_code == 0);
+        assert_eq!(response.exit_code == 1, result.is_err());
+        assert!(response.output.is_empty() || response.output.starts_with("mtree-worker: "));
     }
 }

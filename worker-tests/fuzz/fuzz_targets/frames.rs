@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use libfuzzer_sys::fuzz_target;
-use mtree_worker::server::{Frames, Incoming, ServerOptions, Protocol, ServerError};
+use mtree_worker::server::{Frames, Incoming, Protocol, ServerError, ServerOptions};
 use protobuf::Message;
 use tokio::io::{AsyncRead, ReadBuf};
 use worker_fuzz::{Chooser, split, within};

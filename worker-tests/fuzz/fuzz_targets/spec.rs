@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mtree_worker::path;
 use mtree_worker::mtree::{Change, Edits, Kind, Owner, Row, Spec};
+use mtree_worker::path;
 use worker_fuzz::{Chooser, split, within};
 
 fuzz_target!(|input: &[u8]| {
@@ -35,7 +35,7 @@ fn turn_rows(spec: &Spec, link_is_source: bool, chooser: &mut Chooser) {
     let turned: Vec<bool> =
         spec.rows().iter().map(|row| row.takes_part() && chooser.below(2) == 1).collect();
     let mut edits = Edits::new(spec);
-    for (row, _) in turned.iter().enumerate().filter(|(_, turned)| **turned) {
+    for (row, _) in spec.row_ids().zip(&turned).filter(|(_, turned)| **turned) {
         edits.link(row, LINK);
     }
     let text = written(edits);
@@ -62,16 +62,17 @@ fn turn_a_directory(spec: &Spec, link_is_source: bool, chooser: &mut Chooser) {
         let path = spec.path(row);
         path == directory || path::below(path, directory).is_some()
     };
-    if !path::is_plain(directory) || spec.rows().iter().any(|row| goes(row) && !is_plain(spec, row)) {
+    if !path::is_plain(directory) || spec.rows().iter().any(|row| goes(row) && !is_plain(spec, row))
+    {
         return;
     }
-    let rows: Vec<usize> = (0..spec.rows().len()).filter(|&row| goes(&spec.rows()[row])).collect();
+    let rows: Vec<_> = spec.row_ids().filter(|&row| goes(spec.row(row))).collect();
     let keywords = rows[chooser.below(rows.len())];
     let mut edits = Edits::new(spec);
     edits.directory_link(&rows, keywords, directory, LINK);
     let text = written(edits);
     let new = again(&text, link_is_source);
-    let at = spec.rows()[..rows[0]].iter().filter(|row| !goes(row)).count();
+    let at = spec.rows()[..rows[0].0 as usize].iter().filter(|row| !goes(row)).count();
     let link = &new.rows()[at];
     assert_eq!((new.path(link), link.kind()), (directory, Kind::Link));
     let stay = spec.rows().iter().filter(|row| !goes(row));

@@ -1,4 +1,4 @@
-//! A cache that machines share: nginx, which takes what is PUT to it.
+//! A shared cache: nginx, which stores what is PUT to it.
 
 use std::fs;
 use std::io::Read;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::workspace::Workspace;
 
-/// nginx over a directory. Dropped, it ends.
+/// nginx, serving a directory. On drop it ends.
 struct Cache {
     process: Child,
     port: u16,
@@ -22,7 +22,7 @@ impl Cache {
     fn start() -> Cache {
         let directory = TempDir::new().expect("a directory can be made");
         let at = directory.path().display();
-        // Whoever asks for port 0 gets a free one, and gives it back.
+        // The kernel gives a free port for port 0. It is free again when the listener is dropped.
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("a port is free")

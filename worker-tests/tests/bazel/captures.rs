@@ -1,4 +1,4 @@
-//! Builds that record, and what is recorded, on another machine.
+//! Captures of a build, replayed as on another machine.
 
 use std::fs::{self, Permissions};
 use std::os::unix::{fs::PermissionsExt, process::CommandExt};
@@ -9,7 +9,7 @@ use worker_tests::program;
 
 use crate::workspace::{Workspace, must};
 
-/// The user that owns nothing.
+/// A user that owns no file.
 const NOBODY: u32 = 65534;
 
 #[test]
@@ -21,7 +21,7 @@ fn what_a_build_records_replays_without_the_tree_as_another_user() {
     let record = format!("--action_env=MTREE_WORKER_RECORD={}", captures.display());
     let writable = format!("--sandbox_writable_path={}", captures.display());
     fs::create_dir(&captures).expect("a directory can be made");
-    // Built, and nothing recorded: the variable is part of the action, so that the next build runs it again.
+    // This build records nothing. The variable is part of the action key, so the next build runs the action again.
     bazel.build(&["//app:links"]).succeeded();
     let mut recorded: Vec<(&str, PathBuf)> = Vec::new();
     let mut spec = None;
@@ -38,16 +38,16 @@ fn what_a_build_records_replays_without_the_tree_as_another_user() {
         assert_eq!(new.len(), 1, "{strategy}: {new:?}");
         recorded.push((strategy, new[0].clone()));
     }
-    // The other variable reaches the worker in the same way.
+    // MTREE_WORKER_LOG reaches the worker too.
     let flags = ["//app:links", "--strategy=MtreeMutate=worker"];
     bazel.build(&[&flags[..], &["--action_env=MTREE_WORKER_LOG=debug"]].concat()).succeeded();
-    assert!(bazel.worker_logs().iter().any(|log| log.contains("DEBUG")), "no log has more");
+    assert!(bazel.worker_logs().iter().any(|log| log.contains("DEBUG")), "no log has debug lines");
     drop(bazel);
     must(Command::new("chmod").args(["-R", "u+w"]).arg(workspace.beside("root")));
-    fs::remove_dir_all(workspace.beside("root")).expect("the tree goes");
-    fs::remove_dir_all(workspace.path("")).expect("the workspace goes");
+    fs::remove_dir_all(workspace.beside("root")).expect("the output root can be deleted");
+    fs::remove_dir_all(workspace.path("")).expect("the workspace can be deleted");
 
-    // The program and an empty directory, where anybody may use them.
+    // The program and an empty directory, which every user may use.
     let binary = workspace.beside("mtree-worker");
     fs::copy(program::binary(), &binary).expect("the program can be copied");
     let empty = workspace.beside("empty");

@@ -1,14 +1,14 @@
-//! How long a change of one source file waits for the worker, with a large toolchain in the same spec.
+//! The time that the action takes after an edit of one source file, with a large toolchain in the same spec.
 
 use std::process::Command;
 
 use crate::server::Bazel;
 use crate::workspace::{Workspace, must, read};
 
-/// Edits measured of each strategy. The best of them is compared: others wait for the machine.
+/// The number of edits for each strategy. The fastest counts: the others include delays of a busy machine.
 const EDITS: usize = 3;
 
-/// Packages of five files each that the toolchain is padded with.
+/// The number of packages, of five files each, that are added to the toolchain.
 const PADDING: usize = 8000;
 
 #[test]
@@ -32,7 +32,7 @@ fn an_edit_beside_a_toolchain_of_40_000_rows() {
         ("worker", &["--strategy=MtreeMutate=worker"][..]),
         ("one-shot in the sandbox", &["--strategy=MtreeMutate=sandboxed"]),
     ] {
-        // What comes with a change of strategy, such as the start of a worker, is not the edit.
+        // Not measured: what a change of the strategy costs, such as the start of a worker.
         edit(&workspace, &bazel, strategy, 0, flags);
         let times: Vec<f64> =
             (1..=EDITS).map(|i| edit(&workspace, &bazel, strategy, i, flags)).collect();
@@ -48,7 +48,7 @@ fn an_edit_beside_a_toolchain_of_40_000_rows() {
 
 /// Edits the program, builds, and returns the seconds that Bazel's profile gives the action.
 fn edit(workspace: &Workspace, bazel: &Bazel, strategy: &str, i: usize, flags: &[&str]) -> f64 {
-    // The spec itself holds no bytes of files, so the edit is of an input alone.
+    // The edit changes an input of the action, but not the spec, which does not contain the bytes of files.
     let main = workspace.read("app/main.py");
     workspace.write("app/main.py", &format!("{main}\n# {strategy} {i}\n"));
     let profile = workspace.beside("profile.json");
@@ -62,6 +62,6 @@ fn edit(workspace: &Workspace, bazel: &Bazel, strategy: &str, i: usize, flags: &
         event["cat"] == "action processing"
             && event["name"].as_str().is_some_and(|name| name.starts_with("Looking for symlinks"))
     });
-    let action = action.expect("the action has run");
-    action["dur"].as_f64().expect("an action takes time") / 1e6
+    let action = action.expect("the action ran");
+    action["dur"].as_f64().expect("an action has a duration") / 1e6
 }

@@ -1,4 +1,4 @@
-//! What goes wrong is said in Bazel's output, and the next build works.
+//! Errors and warnings appear in the output of Bazel, and the next build works.
 
 use std::fs;
 
@@ -31,7 +31,7 @@ fn a_spec_that_cannot_be_read_fails_the_action_and_not_the_worker() {
         workspace.write("layer.spec", &format!("# {strategy}\n{good}"));
         bazel.build(&["//:links", &format!("--strategy=MtreeMutate={strategy}")]).succeeded();
     }
-    assert_eq!(bazel.worker_logs().len(), 1, "the worker has gone on");
+    assert_eq!(bazel.worker_logs().len(), 1, "the worker did not survive the errors");
 }
 
 #[test]

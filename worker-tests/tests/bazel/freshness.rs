@@ -1,4 +1,4 @@
-//! Nothing stale: the server and its worker live on while the tree below them changes.
+//! No stale output when the tree changes while the server and its worker run.
 
 use std::process::Command;
 
@@ -7,7 +7,8 @@ use worker_tests::program;
 use crate::server::Bazel;
 use crate::workspace::{Workspace, must, read};
 
-/// What becomes of the toolchain, in order: each is done to a tree that is fetched anew.
+/// Changes of the toolchain: what it is, a script that makes it, and what the spec then contains. Each script runs in
+/// a newly fetched tree.
 const CHANGES: [(&str, &str, &str); 5] = [
     ("as it is", "true", "bin/python link=python3"),
     (
@@ -46,14 +47,14 @@ fn a_toolchain_fetched_anew_is_seen_as_it_is() {
         println!("{change}: {row} ({})", said.processes());
         let last = row.rsplit(' ').next().unwrap_or_default();
         assert!(last.starts_with(field), "{change}: {row}");
-        assert_eq!(spec, cold(&bazel), "{change}: a cold process says otherwise");
+        assert_eq!(spec, cold(&bazel), "{change}: the output of a new process differs");
     }
     let logs = bazel.worker_logs();
-    assert_eq!(logs.len(), 1, "the worker of the first build has made all of them");
+    assert_eq!(logs.len(), 1, "one worker made all specs");
     println!("{}", logs[0]);
 }
 
-/// The spec that a process makes which has seen none of the builds before.
+/// The spec that a new process writes, which has cached nothing.
 fn cold(bazel: &Bazel) -> String {
     let out = bazel.output_base().join("cold.mtree");
     let spec = bazel.output("app/spec.spec");

@@ -1,4 +1,4 @@
-//! The layer, as the machine meets it that runs it.
+//! The layer, unpacked: it runs, and it is no larger than necessary.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -18,7 +18,7 @@ fn the_unpacked_layer_runs() {
 
     let links = all_below(&image).into_iter().filter(|path| path.is_symlink());
     let dangling: Vec<_> = links.filter(|link| !link.exists()).collect();
-    assert!(dangling.is_empty(), "{dangling:?} lead nowhere");
+    assert!(dangling.is_empty(), "{dangling:?} dangle");
     same_bytes_as_the_copies(&workspace, &bazel.output("app/copied_layer.tar"), &image);
 
     add_libraries(&image);
@@ -34,7 +34,7 @@ fn the_unpacked_layer_runs() {
             .arg(format!("{runfiles}/example/app/venv/bin/python"))
             .arg(format!("{runfiles}/example/app/main.py"))
             .env_clear()
-            // Some interpreters find their own library by an absolute path of the machine that built them.
+            // Some interpreters were built with an absolute path to their library.
             .env("LD_LIBRARY_PATH", format!("{runfiles}/python/lib"))
             .env("PATH", std::env::var_os("PATH").unwrap_or_default()),
     );
@@ -86,7 +86,7 @@ fn the_layer_is_no_larger_than_the_tree_with_its_links() {
     let rows = fs::read(bazel.output("tree/links.mtree")).expect("the spec is there");
     let rows = rows.iter().filter(|&&byte| byte == b'\n').count() as u64;
     println!("tree with its links {tree}, layer {layer}, with copies {copied} bytes; {rows} rows");
-    // A header is a block, and with a long name an extended header of two more.
+    // A tar header is one block. An extended header, for a long name, is two more.
     assert!(layer <= tree + rows * 3 * 512, "{layer} > {tree} and headers");
     assert!(layer < copied);
 }
@@ -107,7 +107,7 @@ fn all_below(directory: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// The layer without links has under every path the bytes that the layer with links has.
+/// Panics unless every path has the same bytes in the layer without links and in the layer with links.
 fn same_bytes_as_the_copies(workspace: &Workspace, copies: &Path, image: &Path) {
     let plain = workspace.beside("plain");
     unpack(copies, &plain);
@@ -134,7 +134,7 @@ fn same_bytes_as_the_copies(workspace: &Workspace, copies: &Path, image: &Path) 
     );
 }
 
-/// Adds what a base image has: the C library and the other libraries that the interpreter is linked to.
+/// Adds the shared libraries of a base image: the C library and the others that the interpreter needs.
 fn add_libraries(image: &Path) {
     let python = image.join("srv/app/server.runfiles/python");
     let modules = all_below(&python.join("lib"));

@@ -1,7 +1,7 @@
-//! The rules under a real Bazel: Debian's bazel-bootstrap, 4.2.3. Each test has a server of its own, which
-//! is shut down at its end, and a copy of the example's workspace.
+//! Tests of the rules with a real Bazel: 4.2.3, from Debian's bazel-bootstrap. Each test has its own workspace, often
+//! a copy of the example, and its own server, which it shuts down at the end.
 //!
-//! They take minutes and a Bazel, so they run only where they are asked for, one after another:
+//! The tests need minutes and a Bazel, so they run only on request, one after another:
 //! `cargo test -p worker-tests --test bazel -- --ignored --test-threads=1`, or `worker-tests/bazel`.
 
 mod attributes;
@@ -9,10 +9,14 @@ mod caching;
 mod captures;
 mod edit;
 mod errors;
+mod escapes;
 mod freshness;
 mod layer;
+mod long_lived;
 mod node_modules;
+mod remote;
 mod rows;
+mod runfiles;
 mod server;
 mod strategies;
 mod style;

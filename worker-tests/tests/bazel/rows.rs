@@ -1,4 +1,4 @@
-//! The rows of `mtree_spec`, and what `mtree_mutate` does to them.
+//! The rows that `mtree_spec` writes and `mtree_mutate` changes.
 
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
@@ -82,7 +82,7 @@ fn every_name_and_every_kind_of_runfile_reaches_the_layer() {
                content=bazel-out/k8-fastbuild/bin/awkward.sh\n";
     assert!(changed.ends_with(row), "{changed}");
     assert!(!changed.contains("runfiles"), "{changed}");
-    // The file at the top is not in the srcs of this one, but among the runfiles of what is.
+    // The srcs of this target do not list the file at the top, but it is a runfile of one of them.
     assert_eq!(read(&bazel.output("one_label.mtree")), read(&bazel.output("links.mtree")));
 
     let layer = workspace.beside("layer");
@@ -117,7 +117,7 @@ fn every_name_and_every_kind_of_runfile_reaches_the_layer() {
     let three = std::ffi::OsStr::from_bytes(b"awkward.sh.runfiles/example/tree/\xc3\xa9");
     assert_eq!(read(&layer.join(three)), "3");
     let pwned = must(Command::new("find").arg(workspace.beside("")).args(["-name", "PWNED"]));
-    assert!(pwned.stdout.is_empty(), "a file's name was run");
+    assert!(pwned.stdout.is_empty(), "the shell ran the name of a file");
 }
 
 const PYTHON: &str = r#"
@@ -141,7 +141,7 @@ fn empty_files_and_files_of_other_repositories_are_runfiles_too() {
     let layer = workspace.beside("layer");
     unpack(&bazel.output("layer.tar"), &layer);
     let runfiles = layer.join("program.runfiles");
-    // Bazel makes a package of each directory of a Python program, with a file that is nowhere on the disk.
+    // For each directory of a Python program, Bazel adds an empty __init__.py, which is no file on disk.
     assert_eq!(read(&runfiles.join("example/package/__init__.py")), "");
     assert_eq!(read(&runfiles.join("example/package/program.py")), "print(1)\n");
     let wrapper = runfiles.join("bazel_tools/tools/python/py3wrapper.sh");
@@ -150,21 +150,25 @@ fn empty_files_and_files_of_other_repositories_are_runfiles_too() {
 
 #[test]
 #[ignore = "needs Bazel: worker-tests/bazel"]
-fn what_tar_bzl_has_and_this_has_not_fails_with_advice() {
+fn attributes_of_tar_bzl_that_are_missing_here_are_errors_with_advice() {
     let workspace = Workspace::with_worker("");
     let bazel = workspace.bazel("root");
     for (attributes, words) in [
         (
             "awk_script = \"x.awk\"",
-            "mtree_mutate m: awk_script is not supported; no awk runs here: change the spec in a genrule",
+            "mtree_mutate m: awk_script is not supported; this rule does not run awk: change the spec in a genrule",
         ),
-        ("script_args = {\"a\": \"b\"}", "mtree_mutate m: script_args is not supported; no awk"),
-        ("includes = [\"x.awk\"]", "mtree_mutate m: includes is not supported; no awk"),
         (
-            "excludes = [\"x\"]",
-            "leave what is not to be in the layer out of the srcs of mtree_spec",
+            "script_args = {\"a\": \"b\"}",
+            "mtree_mutate m: script_args is not supported; this rule does not run awk",
         ),
+        (
+            "includes = [\"x.awk\"]",
+            "mtree_mutate m: includes is not supported; this rule does not run awk",
+        ),
+        ("excludes = [\"x\"]", "use exclude, or leave such files out of the srcs of mtree_spec"),
         ("preserve_symlinks = True", "mtree_mutate m: preserve_symlinks needs srcs"),
+        ("link_is_source = True", "mtree_mutate m: link_is_source needs preserve_symlinks"),
     ] {
         workspace.write(
             "BUILD.bazel",
@@ -177,7 +181,7 @@ fn what_tar_bzl_has_and_this_has_not_fails_with_advice() {
     }
 }
 
-/// The example's rule that makes a layer.
+/// The rule of the example that creates a layer.
 pub fn tar_rule() -> String {
     read(&crate::workspace::repository().join("worker-tests/example/rules/tar.bzl"))
 }

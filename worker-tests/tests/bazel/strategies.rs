@@ -1,4 +1,4 @@
-//! However Bazel runs the action, the spec that comes out is the same.
+//! The output is the same for every strategy.
 
 use std::fs;
 use std::thread::sleep;
@@ -8,7 +8,7 @@ use crate::workspace::{Workspace, read, repository};
 
 const SINGLEPLEX: &str = "--modify_execution_info=MtreeMutate=-supports-multiplex-workers";
 
-/// How Bazel is asked to run the action, and what it then says it has done.
+/// Names of strategies, the flags that select them, and what Bazel prints when it uses them.
 const WAYS: [(&str, &[&str], &str); 6] = [
     ("worker", &["--strategy=MtreeMutate=worker", SINGLEPLEX], " non-sandboxed MtreeMutate worker"),
     (
@@ -34,21 +34,32 @@ const WAYS: [(&str, &[&str], &str); 6] = [
 #[ignore = "needs Bazel: worker-tests/bazel"]
 fn every_strategy_and_output_root_gives_the_same_bytes() {
     let workspace = Workspace::example();
+    assert_links(&spec_of_every_strategy(&workspace, &["root", "external/root"], &[]));
+}
+
+/// Builds the spec of the example with every strategy in every output root, and returns the spec that all of
+/// them write.
+fn spec_of_every_strategy(workspace: &Workspace, roots: &[&str], more: &[&str]) -> String {
     let mut first: Option<String> = None;
-    for root in ["root", "external/root"] {
+    for root in roots {
         let bazel = workspace.bazel(root);
         for (way, flags, sign) in WAYS {
-            let said = bazel.build(&[&["//app:links"], flags].concat()).succeeded().saying(sign);
+            let flags = [&["//app:links"], flags, more].concat();
+            let said = bazel.build(&flags).succeeded().saying(sign);
             let output = bazel.output("app/links.mtree");
             let spec = read(&output);
-            // The strategy is no part of what Bazel knows an action by: it runs again if its output is gone.
+            // The strategy is not part of the key of an action. Without its output, the action runs again.
             fs::remove_file(&output).expect("an output can be removed");
             println!("{root}, {way}: {} bytes, {}", spec.len(), said.processes());
             let first = first.get_or_insert_with(|| spec.clone());
-            assert!(*first == spec, "{way} in {root} gives another spec");
+            assert!(*first == spec, "{way} in {root} writes another spec");
         }
     }
-    let spec = first.expect("there are ways");
+    first.expect("there are strategies")
+}
+
+/// Panics unless the links of the example are in its spec.
+fn assert_links(spec: &str) {
     for link in [
         "srv/NOTICE uid=0 gid=0 time=1672560000 mode=0755 type=link nlink=1 link=LICENSE\n",
         "/venv/bin/python uid=0 gid=0 time=1672560000 mode=0755 type=link nlink=1 link=python3\n",
@@ -57,6 +68,19 @@ fn every_strategy_and_output_root_gives_the_same_bytes() {
     ] {
         assert!(spec.contains(link), "{link:?} is not in:\n{spec}");
     }
+}
+
+#[test]
+#[ignore = "needs Bazel: worker-tests/bazel"]
+fn in_the_sibling_repository_layout_every_strategy_gives_the_same_bytes() {
+    let workspace = Workspace::example();
+    let spec = spec_of_every_strategy(
+        &workspace,
+        &["root"],
+        &["--experimental_sibling_repository_layout"],
+    );
+    assert!(spec.contains(" content=../python/"), "not the sibling layout:\n{spec}");
+    assert_links(&spec);
 }
 
 #[test]
@@ -85,7 +109,7 @@ fn one_process_serves_many_actions_and_reads_its_directories_once() {
     );
     let bazel = workspace.bazel("root");
     bazel.build(&["//app:server", "//many:spec"]).succeeded();
-    // What Bazel has just made or fetched is read anew until it is two seconds old.
+    // The worker reads a directory again in each request until the directory is two seconds old.
     sleep(Duration::from_millis(2_100));
     let said = bazel.build(&["//many:all", "--strategy=MtreeMutate=worker"]).succeeded();
     let logs = bazel.worker_logs();
@@ -97,7 +121,7 @@ fn one_process_serves_many_actions_and_reads_its_directories_once() {
     println!("{}", said.processes());
     println!("{ACTIONS} actions, 1 process: {listed} directories listed, {reused} reused");
     let directories = requests.iter().map(|request| request.0 + request.1).max().unwrap_or(0);
-    // One listing of each would do.
+    // At best, each directory is listed once.
     assert!(reused > listed && directories > 50, "{requests:?}");
 }
 
@@ -107,7 +131,7 @@ fn the_lines_for_bazelrc_in_the_readme_are_understood() {
     let readme = read(&repository().join("bazel/README.md"));
     let lines = readme.split("## .bazelrc").nth(1).and_then(|rest| rest.split("```").nth(1));
     let lines = lines.expect("the lines are there").trim();
-    // Each line has a comment before it, which says so if an older Bazel has no such flag.
+    // The line before each flag is a comment. It begins like this if older versions lack the flag.
     let lines: Vec<&str> = lines.lines().collect();
     let (newer, all): (Vec<_>, Vec<_>) =
         lines.chunks(2).partition(|line| line[0].starts_with("# With Bazel"));
@@ -128,7 +152,7 @@ fn the_lines_for_bazelrc_in_the_readme_are_understood() {
         .saying(" sandboxed MtreeMutate multiplex-worker");
 }
 
-/// The directories that a request listed and reused, if the line of the log is about a request.
+/// The numbers of directories that a request listed and reused, if the line of the log is about a request.
 pub fn directories(line: &str) -> Option<(u64, u64)> {
     let number = |name: &str| {
         let (_, value) = line.split_once(name)?;

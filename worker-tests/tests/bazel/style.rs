@@ -1,4 +1,4 @@
-//! How the rules are written.
+//! The style of the rules.
 
 use std::path::Path;
 use std::process::Command;
@@ -38,5 +38,5 @@ fn buildifier_finds_nothing() {
         .expect("buildifier starts");
     let said = String::from_utf8_lossy(&[found.stdout, found.stderr].concat()).into_owned();
     assert!(found.status.success() && said.is_empty(), "{said}");
-    println!("buildifier: nothing to say of {} files", files.lines().count());
+    println!("buildifier: no finding in {} files", files.lines().count());
 }

@@ -1,4 +1,4 @@
-//! Ways to a worker, and none.
+//! The ways to provide the program, and the error if there is none.
 
 use std::fs;
 use std::process::Command;
@@ -27,7 +27,7 @@ const EXPECTED: &str = "./a.txt type=file content=a.txt\n./b.txt type=link link=
 
 #[test]
 #[ignore = "needs Bazel: worker-tests/bazel"]
-fn without_a_toolchain_the_error_names_the_ways_to_one() {
+fn without_a_toolchain_the_error_names_the_repository_rules_that_provide_one() {
     let workspace = workspace("");
     let said = workspace.bazel("root").build(&["//:links"]).failed();
     let error = said.text.lines().find(|line| line.starts_with("ERROR")).unwrap_or_default();
@@ -77,7 +77,7 @@ fn cargo_builds_the_worker_from_these_sources() {
          mtree_worker_cargo(name = \"bin\")\n\
          register_toolchains(\"@bin//:toolchain\")\n",
     );
-    // A release build is not what is tested: a quick one will do.
+    // The test does not need an optimized program.
     let bazel = workspace
         .bazel("root")
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
@@ -96,7 +96,7 @@ fn cargo_builds_the_worker_from_these_sources() {
 
 #[test]
 #[ignore = "needs Bazel: worker-tests/bazel"]
-fn a_local_worker_that_is_not_there_is_said_to_be_missing() {
+fn a_missing_local_program_is_an_error_that_names_its_path() {
     let workspace = workspace(
         "load(\"@mtree_worker//bazel:repositories.bzl\", \"mtree_worker_local\")\n\
          mtree_worker_local(name = \"bin\", path = \"tools/mtree-worker\")\n\

@@ -1,4 +1,4 @@
-//! Directories that a rule makes, with links inside.
+//! Symlinks inside directories that a rule creates.
 
 use crate::rows::tar_rule;
 use crate::workspace::{Workspace, read, unpack};

@@ -1,4 +1,4 @@
-//! Workspaces: copies of the example, and small ones, whose worker is the one under test.
+//! Workspaces that use the program under test: copies of the example, and small ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,19 @@ use worker_tests::program;
 
 use crate::server::Bazel;
 
-/// The top of this repository.
+/// The root of this repository.
 pub fn repository() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     tests.parent().expect("the tests are in the repository").to_owned()
 }
 
-/// A directory with a workspace and room for output roots.
+/// A temporary directory for a workspace and its output roots.
 pub struct Workspace {
     directory: TempDir,
 }
 
 impl Workspace {
-    /// A copy of the example, with this repository and its worker.
+    /// A copy of the example, with the paths of this repository and of the program under test.
     pub fn example() -> Workspace {
         let workspace = Workspace { directory: TempDir::new().expect("a directory can be made") };
         let example = repository().join("worker-tests/example");
@@ -38,7 +38,7 @@ impl Workspace {
         workspace
     }
 
-    /// A workspace with nothing but this repository; `more` is the rest of its WORKSPACE file.
+    /// A workspace with this repository only. `more` is appended to its WORKSPACE file.
     pub fn small(more: &str) -> Workspace {
         let workspace = Workspace { directory: TempDir::new().expect("a directory can be made") };
         let mut text = String::from("workspace(name = \"example\")\n");
@@ -54,7 +54,7 @@ impl Workspace {
         workspace
     }
 
-    /// A small workspace with the worker under test as its toolchain.
+    /// A small workspace with the program under test as its toolchain.
     pub fn with_worker(more: &str) -> Workspace {
         Workspace::small(&format!(
             "load(\"@mtree_worker//bazel:repositories.bzl\", \"mtree_worker_local\")\n\
@@ -69,7 +69,12 @@ impl Workspace {
         Bazel::new(&self.path(""), &self.directory.path().join(root))
     }
 
-    /// A file of the workspace.
+    /// Bazel in this workspace, with the given output base.
+    pub fn bazel_in(&self, output_base: &Path) -> Bazel {
+        Bazel::in_output_base(&self.path(""), output_base)
+    }
+
+    /// The path of a file of the workspace.
     pub fn path(&self, file: &str) -> PathBuf {
         match file {
             "" => self.directory.path().join("example"),
@@ -77,12 +82,12 @@ impl Workspace {
         }
     }
 
-    /// A file beside the workspace.
+    /// The path of a file outside the workspace, in the same temporary directory.
     pub fn beside(&self, file: &str) -> PathBuf {
         self.directory.path().join(file)
     }
 
-    /// Writes a file, and the directories that it needs.
+    /// Writes a file, and creates its parent directories.
     pub fn write(&self, file: &str, text: &str) {
         let path = self.path(file);
         fs::create_dir_all(path.parent().expect("a file is in a directory"))
@@ -98,23 +103,23 @@ impl Workspace {
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        // Bazel makes what it makes read-only.
+        // Bazel creates read-only directories.
         let _ = Command::new("chmod").args(["-R", "u+w"]).arg(self.directory.path()).output();
     }
 }
 
-/// A path as Starlark writes it.
+/// A path as a Starlark string.
 pub fn quoted(path: &Path) -> String {
     format!("{:?}", path.display().to_string())
 }
 
-/// Reads a text.
+/// Reads a text file.
 #[track_caller]
 pub fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Runs a command that must succeed.
+/// Runs a command, and panics unless it succeeds.
 #[track_caller]
 pub fn must(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -127,7 +132,7 @@ pub fn must(command: &mut Command) -> Output {
     output
 }
 
-/// Unpacks an archive into a directory of its own.
+/// Unpacks an archive into a new directory.
 pub fn unpack(tar: &Path, into: &Path) {
     fs::create_dir_all(into).expect("a directory can be made");
     must(Command::new("bsdtar").arg("-xpf").arg(tar).arg("-C").arg(into));

@@ -1,4 +1,4 @@
-//! What a request asks for.
+//! The arguments of requests.
 
 use worker_tests::client::{Protocol, Worker, request};
 use worker_tests::exec_root::{link_row, resolve};
@@ -6,7 +6,7 @@ use worker_tests::exec_root::{link_row, resolve};
 use crate::{assert_done, python, resolved};
 
 #[test]
-fn a_requests_arguments_are_what_a_command_line_would_be() {
+fn the_arguments_of_a_request_are_a_command_line() {
     let exec_root = python();
     let mut worker = exec_root.worker(&[]);
     let arguments = [
@@ -26,7 +26,7 @@ fn a_requests_arguments_are_what_a_command_line_would_be() {
 }
 
 #[test]
-fn requests_with_id_0_and_any_other_are_resolved_alike() {
+fn requests_of_any_id_give_the_same_output() {
     let exec_root = python();
     let mut worker = exec_root.worker(&[]);
     for id in [0, 1, -5, 0, i32::MAX] {
@@ -56,7 +56,7 @@ fn json_and_protobuf_give_the_same_bytes() {
 }
 
 #[test]
-fn files_of_arguments_are_read_one_argument_a_line() {
+fn files_of_arguments_have_one_argument_per_line() {
     let exec_root = python();
     exec_root.write("args", "--mtree\nspec.mtree\n@more args\n");
     exec_root.write("more args", "--out=out.mtree\n--flagfile=last\n");
@@ -73,7 +73,7 @@ fn files_of_arguments_are_read_one_argument_a_line() {
 }
 
 #[test]
-fn a_file_of_arguments_is_read_anew_in_each_request() {
+fn a_file_of_arguments_is_read_again_for_each_request() {
     let exec_root = python();
     let mut worker = exec_root.worker(&[]);
     for out in ["first.mtree", "second.mtree"] {

@@ -12,20 +12,20 @@ use worker_tests::forest;
 use crate::{SOURCES, assert_cancelled, assert_done, python, resolved};
 
 #[test]
-fn a_cancelled_request_stops_at_its_next_directory_and_answers_was_cancelled_once() {
+fn a_cancelled_request_stops_at_its_next_directory_and_responds_was_cancelled_once() {
     for id in [0, 1] {
         let exec_root = python();
-        // The request reads on only once somebody writes here.
+        // The request waits until the test writes to this pipe.
         mkfifoat(CWD, exec_root.at("slow.mtree"), Mode::RWXU).unwrap();
         let mut worker = exec_root.worker(&["--jobs=1"]);
         worker.send(&resolve(id, "slow.mtree", "out.mtree"));
         let text = exec_root.read("spec.mtree");
-        // Opening waits for the request to open it too, and all but the end is written before the
-        // cancel is sent.
+        // Opening waits for the request to open the pipe. The request reads the end of the file only
+        // after the cancel.
         let mut slow = std::fs::File::create(exec_root.at("slow.mtree")).unwrap();
         std::io::Write::write_all(&mut slow, text.as_bytes()).unwrap();
         worker.send(&cancel(id));
-        // Ids behind it show that the cancel has been read: cancels of these are ignored.
+        // Once this cancel, of an unknown request, is read, so is the one before.
         worker.send(&cancel(99));
         worker.wait_until_read();
         thread::sleep(Duration::from_millis(100));
@@ -60,19 +60,19 @@ fn a_request_cancelled_in_the_middle_of_a_big_tree_leaves_no_output_and_no_tempo
     for id in 2..=60 {
         std::fs::create_dir(exec_root.at("out")).unwrap();
         worker.send(&request(id, &arguments));
-        // At another moment of the request each time.
+        // At a different time in each request.
         thread::sleep(whole * (id as u32 % 20) / 20);
         worker.send(&cancel(id));
-        let answer = worker.answer();
-        match answer.was_cancelled {
-            true => assert_cancelled(&answer, id),
-            false => assert_done(&answer, id),
+        let response = worker.answer();
+        match response.was_cancelled {
+            true => assert_cancelled(&response, id),
+            false => assert_done(&response, id),
         }
         match exec_root.has("out/out.mtree") {
             // The cancel came too late.
             true => assert_eq!(exec_root.read("out/out.mtree"), want),
             false => {
-                assert!(answer.was_cancelled);
+                assert!(response.was_cancelled);
                 stopped += 1;
             }
         }
@@ -85,7 +85,7 @@ fn a_request_cancelled_in_the_middle_of_a_big_tree_leaves_no_output_and_no_tempo
 }
 
 #[test]
-fn there_is_exactly_one_answer_however_cancel_and_completion_meet() {
+fn there_is_exactly_one_response_whenever_the_cancel_arrives() {
     let exec_root = python();
     let mut worker = exec_root.worker(&["--jobs=4"]);
     let started = Instant::now();
@@ -97,30 +97,30 @@ fn there_is_exactly_one_answer_however_cancel_and_completion_meet() {
     for id in 0..1_000 {
         let out = format!("out-{}", id % 7);
         worker.send(&resolve(id, "spec.mtree", &out));
-        // From a cancel behind the request to one long after its end, and all that lies between.
+        // The cancel arrives at any time from right after the request to long after its end.
         let until = Instant::now() + whole * (id as u32 % 40) / 20;
         while Instant::now() < until {
             std::hint::spin_loop();
         }
         worker.send(&cancel(id));
-        let answer = worker.answer();
-        if answer.was_cancelled {
+        let response = worker.answer();
+        if response.was_cancelled {
             cancelled += 1;
-            assert_cancelled(&answer, id);
+            assert_cancelled(&response, id);
         } else {
             completed += 1;
-            assert_done(&answer, id);
+            assert_done(&response, id);
             assert_eq!(exec_root.read(&out), resolved());
         }
     }
     assert!(cancelled >= 10 && completed >= 10, "{cancelled} cancelled, {completed} completed");
     let end = worker.end();
-    assert_eq!((end.code(), end.answers.len()), (0, 0), "answers beyond the one for each request");
+    assert_eq!((end.code(), end.answers.len()), (0, 0), "more than one response for a request");
     assert_eq!(exec_root.temporary_files(), Vec::<PathBuf>::new());
 }
 
 #[test]
-fn cancelled_requests_do_no_harm_to_what_others_remember() {
+fn cancelled_requests_do_not_damage_the_cache() {
     let exec_root = python();
     exec_root.write("link.mtree", worker_tests::exec_root::spec(&SOURCES));
     let mut worker = exec_root.worker(&["--jobs=4"]);

@@ -16,17 +16,17 @@ fn listing(asked: WorkRequest, inputs: &[&str]) -> WorkRequest {
 }
 
 #[test]
-fn a_source_that_is_not_listed_leaves_its_row_alone_and_is_warned_of() {
+fn the_row_of_a_source_that_is_not_listed_is_left_alone_with_a_warning() {
     let exec_root = python();
     for protocol in [Protocol::Proto, Protocol::Json] {
         let flags = [if protocol == Protocol::Json { "--protocol=json" } else { "--jobs=2" }];
         let mut worker = Worker::start(exec_root.command(&flags), protocol);
         let asked = resolve(1, "spec.mtree", "out.mtree");
-        let answer = worker.ask(&listing(asked, &[SOURCES[1], "spec.mtree", SOURCES[2]]));
-        assert_eq!((answer.exit_code, answer.was_cancelled), (0, false));
+        let response = worker.ask(&listing(asked, &[SOURCES[1], "spec.mtree", SOURCES[2]]));
+        assert_eq!((response.exit_code, response.was_cancelled), (0, false));
         assert_eq!(
-            answer.output,
-            "mtree-worker: warning: 2 rows were left alone, since their sources are not there, the \
+            response.output,
+            "mtree-worker: warning: 2 rows were left alone, since their sources do not exist, the \
              first: app/external/py/bin/python (external/py/bin/python); add them to srcs\n"
         );
         let mut want = resolved();
@@ -45,16 +45,16 @@ fn a_listed_directory_covers_what_is_below_it() {
         assert_done(&worker.ask(&listing(asked, inputs)), 1);
         assert_eq!(exec_root.read("out.mtree"), resolved(), "{inputs:?}");
     }
-    // But no name that only begins like it.
+    // But not a name that has it as a prefix.
     let asked = resolve(2, "spec.mtree", "out.mtree");
-    let answer = worker.ask(&listing(asked, &["external/p", "external/py/bin/python3.1"]));
-    assert_eq!(answer.exit_code, 0);
-    assert!(answer.output.contains("4 rows were left alone"), "{answer}");
+    let response = worker.ask(&listing(asked, &["external/p", "external/py/bin/python3.1"]));
+    assert_eq!(response.exit_code, 0);
+    assert!(response.output.contains("4 rows were left alone"), "{response}");
     assert_eq!(exec_root.read("out.mtree"), spec(&SOURCES));
 }
 
 #[test]
-fn a_request_that_lists_no_inputs_may_look_at_everything() {
+fn a_request_that_lists_no_inputs_may_read_everything() {
     let exec_root = python();
     let mut worker = exec_root.worker(&[]);
     assert_done(&worker.ask(&resolve(1, "spec.mtree", "out.mtree")), 1);
@@ -62,7 +62,7 @@ fn a_request_that_lists_no_inputs_may_look_at_everything() {
 }
 
 #[test]
-fn inputs_are_told_by_what_they_name_however_a_source_is_spelled() {
+fn inputs_match_sources_of_any_spelling() {
     let exec_root = ExecRoot::new(PYTHON);
     let spelled = ["./external/py/bin//python3", "external/./py/bin/python3.13"];
     exec_root.write("spec.mtree", spec(&spelled));
@@ -74,11 +74,11 @@ fn inputs_are_told_by_what_they_name_however_a_source_is_spelled() {
 }
 
 #[test]
-fn what_one_request_has_looked_at_is_still_left_alone_where_another_does_not_list_it() {
+fn a_cached_source_is_left_alone_in_a_request_that_does_not_list_it() {
     let exec_root = python();
     let mut worker = exec_root.worker(&[]);
     assert_done(&worker.ask(&resolve(1, "spec.mtree", "out.mtree")), 1);
-    let answer = worker.ask(&listing(resolve(2, "spec.mtree", "out.mtree"), &["spec.mtree"]));
-    assert!(answer.output.contains("4 rows were left alone"), "{answer}");
+    let response = worker.ask(&listing(resolve(2, "spec.mtree", "out.mtree"), &["spec.mtree"]));
+    assert!(response.output.contains("4 rows were left alone"), "{response}");
     assert_eq!(exec_root.read("out.mtree"), spec(&SOURCES));
 }

@@ -1,5 +1,4 @@
-//! What Bazel before 9 makes of names that are not ASCII: each byte of a name comes as a character of
-//! its own.
+//! Names that are not ASCII. Bazel before version 9 sends each byte of a name as a Latin-1 character.
 
 use worker_tests::client::{Input, Protocol, WorkRequest, Worker, request};
 use worker_tests::exec_root::{ExecRoot, file_row, resolve};
@@ -11,11 +10,11 @@ fn older(text: &str) -> String {
     text.bytes().map(char::from).collect()
 }
 
-/// A way of sending a text.
-type Writing = fn(&str) -> String;
+/// How a Bazel encodes a name.
+type Encoding = fn(&str) -> String;
 
-/// Every way of writing a name, and both protocols.
-fn ways() -> [(Writing, Protocol); 4] {
+/// Each encoding with each protocol.
+fn ways() -> [(Encoding, Protocol); 4] {
     [
         (older, Protocol::Proto),
         (older, Protocol::Json),
@@ -29,7 +28,7 @@ fn start(exec_root: &ExecRoot, protocol: Protocol) -> Worker {
     Worker::start(exec_root.command(flags), protocol)
 }
 
-/// An exec root whose names are not ASCII, and what its spec becomes.
+/// An exec root with names that are not ASCII, and its resolved spec.
 fn cafe() -> (ExecRoot, String) {
     let tree = "file caf\u{e9}/stra\u{df}e\nlink caf\u{e9}/\u{4e2d} -> stra\u{df}e\n";
     let exec_root = ExecRoot::new(tree);
@@ -38,11 +37,11 @@ fn cafe() -> (ExecRoot, String) {
     exec_root
         .write("caf\u{e9}/spec \u{e9}.mtree", file_row(&link, &link) + &file_row(&file, &file));
     let target = name("stra\u{df}e");
-    let turned = worker_tests::exec_root::link_row(&link, &target);
-    (exec_root, turned + &file_row(&file, &file))
+    let link_row = worker_tests::exec_root::link_row(&link, &target);
+    (exec_root, link_row + &file_row(&file, &file))
 }
 
-/// A byte as a spec has it.
+/// A byte, escaped as in a spec.
 fn escaped(byte: u8) -> String {
     match byte {
         b'!'..=b'~' => char::from(byte).to_string(),
@@ -51,7 +50,7 @@ fn escaped(byte: u8) -> String {
 }
 
 #[test]
-fn paths_in_arguments_are_read_as_they_are_on_the_disk() {
+fn paths_in_arguments_are_decoded() {
     for (written, protocol) in ways() {
         let (exec_root, resolved) = cafe();
         let mut worker = start(&exec_root, protocol);
@@ -70,7 +69,7 @@ fn paths_in_arguments_are_read_as_they_are_on_the_disk() {
 fn a_file_of_arguments_with_such_a_name_is_found() {
     for (written, protocol) in ways() {
         let (exec_root, resolved) = cafe();
-        // What is in the file is not the protocol's, and stands as it is on the disk.
+        // The file's content is not part of the message: its names are as on the disk.
         exec_root.write("arg\u{fc}", "--mtree=caf\u{e9}/spec \u{e9}.mtree\n--out=\u{f6}ut\n");
         let mut worker = start(&exec_root, protocol);
         assert_done(&worker.ask(&request(1, &["resolve", &written("@arg\u{fc}")])), 1);
@@ -79,7 +78,7 @@ fn a_file_of_arguments_with_such_a_name_is_found() {
 }
 
 #[test]
-fn inputs_are_read_as_they_are_on_the_disk() {
+fn inputs_are_decoded() {
     for (written, protocol) in ways() {
         let (exec_root, resolved) = cafe();
         let text = exec_root.read("caf\u{e9}/spec \u{e9}.mtree");
@@ -92,10 +91,10 @@ fn inputs_are_read_as_they_are_on_the_disk() {
         };
         assert_done(&worker.ask(&asked), 1);
         assert_eq!(exec_root.read("out.mtree"), resolved);
-        // And they are a limit as ever.
+        // A source that is not listed is left alone.
         let asked = WorkRequest { inputs: asked.inputs[1..].to_vec(), ..asked };
-        let answer = worker.ask(&asked);
-        assert!(answer.output.contains("1 row was left alone"), "{answer}");
+        let response = worker.ask(&asked);
+        assert!(response.output.contains("1 row was left alone"), "{response}");
         assert_eq!(exec_root.read("out.mtree"), text);
     }
 }
@@ -116,7 +115,7 @@ fn a_sandbox_with_such_a_name_is_found() {
 }
 
 #[test]
-fn a_path_that_is_there_as_it_was_sent_is_the_one() {
+fn a_path_that_exists_as_it_was_sent_is_not_decoded() {
     // Both `é` and what an older Bazel would write for it.
     let exec_root = ExecRoot::new("file a\nlink b -> a\n");
     let (plain, double) = ("\u{e9}".to_owned(), older("\u{e9}"));

@@ -5,7 +5,7 @@ use worker_tests::exec_root::{ExecRoot, resolve};
 
 use crate::{assert_done, assert_failed, python};
 
-/// A worker whose log is what `asked` says.
+/// A worker with `MTREE_WORKER_LOG`, if given.
 fn logging(exec_root: &ExecRoot, asked: Option<&str>) -> Worker {
     let mut command = exec_root.command(&["--jobs=4"]);
     if let Some(asked) = asked {
@@ -41,7 +41,7 @@ fn a_request_is_one_line_at_info_with_its_id_and_its_numbers() {
     for (line, id) in lines.iter().zip([7, 8]) {
         assert!(line.contains(" INFO ") && line.contains(&format!("id={id} ")), "{line}");
         assert_eq!((number(line, "rows"), number(line, "links")), (4, 2));
-        // The tree was made just now, so that nothing of it is remembered yet.
+        // The tree is new, so nothing of it is cached yet.
         let directories = number(line, "directories_listed") + number(line, "directories_reused");
         // The exec root, external, py, bin and lib.
         assert!((4..=5).contains(&directories), "{line}");
@@ -84,7 +84,7 @@ fn a_request_with_verbosity_above_0_logs_at_debug_and_no_other_does() {
 }
 
 #[test]
-fn mtree_worker_log_says_what_is_logged() {
+fn mtree_worker_log_sets_what_is_logged() {
     let log = |asked| {
         let exec_root = python();
         let mut worker = logging(&exec_root, Some(asked));
@@ -96,13 +96,13 @@ fn mtree_worker_log_says_what_is_logged() {
     assert_eq!(log("").lines().count(), 1);
     assert_eq!(log("info").lines().count(), 1);
     assert!(!lines(&log("debug"), "DEBUG").is_empty());
-    // One part of the program alone.
+    // One module alone.
     let server = log("mtree_worker::server=debug");
     assert!(lines(&server, "INFO").is_empty() && !lines(&server, "DEBUG").is_empty(), "{server}");
 }
 
 #[test]
-fn a_filter_that_cannot_be_understood_is_warned_of_and_left_out() {
+fn an_invalid_filter_is_ignored_with_a_warning() {
     let exec_root = python();
     let mut worker = logging(&exec_root, Some("info,=what?"));
     assert_done(&worker.ask(&resolve(1, "spec.mtree", "out.mtree")), 1);
@@ -113,7 +113,7 @@ fn a_filter_that_cannot_be_understood_is_warned_of_and_left_out() {
 }
 
 #[test]
-fn the_log_tells_no_argument_that_might_be_secret() {
+fn the_log_has_no_argument_that_might_be_secret() {
     let exec_root = python();
     let mut worker = logging(&exec_root, Some("trace"));
     let arguments = ["resolve", "--mtree=spec.mtree", "--out=out.mtree", "--ownername=hunter2"];

@@ -1,6 +1,5 @@
-//! The worker, as Bazel meets it: the real program, its requests and what they write. Each test's
-//! name is a sentence of "The worker" in DESIGN, or one that follows from it. What the server does
-//! whatever is asked for is shown in `worker_server`.
+//! The worker: the real program, its requests, and what they write. Each test's name is a sentence of
+//! docs/design.md, "The worker", or follows from one. `worker_server` tests the server apart from mtree.
 
 mod arguments;
 mod bad;
@@ -15,7 +14,7 @@ mod together;
 use worker_tests::client::WorkResponse;
 use worker_tests::exec_root::{ExecRoot, file_row, link_row, spec};
 
-/// A toolchain with a chain of links.
+/// A toolchain with a chain of symlinks.
 const PYTHON: &str = "\
 file external/py/bin/python3.13 ELF
 link external/py/bin/python3 -> python3.13
@@ -37,7 +36,7 @@ fn python() -> ExecRoot {
     exec_root
 }
 
-/// What becomes of that spec.
+/// That spec, resolved.
 fn resolved() -> String {
     [
         link_row(SOURCES[0], "python3"),
@@ -48,28 +47,33 @@ fn resolved() -> String {
     .concat()
 }
 
-/// The answer to a request that is done, with nothing to say.
-fn assert_done(answer: &WorkResponse, id: i32) {
+/// Asserts that a request succeeded without warnings.
+fn assert_done(response: &WorkResponse, id: i32) {
     assert_eq!(
-        (answer.request_id, answer.exit_code, &answer.output[..], answer.was_cancelled),
+        (response.request_id, response.exit_code, &response.output[..], response.was_cancelled),
         (id, 0, "", false)
     );
 }
 
-/// The answer to a request that was cancelled.
-fn assert_cancelled(answer: &WorkResponse, id: i32) {
+/// Asserts that a request was cancelled.
+fn assert_cancelled(response: &WorkResponse, id: i32) {
     assert_eq!(
-        (answer.request_id, answer.exit_code, &answer.output[..], answer.was_cancelled),
+        (response.request_id, response.exit_code, &response.output[..], response.was_cancelled),
         (id, 0, "", true)
     );
 }
 
-/// The answer to a bad request: one sentence with these words.
-fn assert_failed(answer: &WorkResponse, id: i32, words: &[&str]) {
-    assert_eq!((answer.request_id, answer.exit_code, answer.was_cancelled), (id, 1, false));
-    let output = &answer.output;
+/// Asserts that a request failed with one sentence that has these words.
+fn assert_failed(response: &WorkResponse, id: i32, words: &[&str]) {
+    assert_eq!(response.output.lines().count(), 1, "{response}");
+    assert_refused(response, id, words);
+}
+
+/// Asserts that a request failed with these words. A usage error has several lines.
+fn assert_refused(response: &WorkResponse, id: i32, words: &[&str]) {
+    assert_eq!((response.request_id, response.exit_code, response.was_cancelled), (id, 1, false));
+    let output = &response.output;
     assert!(output.starts_with("mtree-worker: ") && output.ends_with('\n'), "{output}");
-    assert_eq!(output.lines().count(), 1, "{output}");
     for word in words {
         assert!(output.contains(word), "{output} does not name {word:?}");
     }

@@ -1,4 +1,4 @@
-//! Outputs: all of one, or none.
+//! Outputs are atomic.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,11 +13,11 @@ use worker_tests::interrupted::Interrupted;
 use crate::assert_done;
 
 #[test]
-fn whoever_reads_an_output_sees_all_of_it_or_none() {
+fn a_reader_of_an_output_sees_all_of_it_or_none() {
     let exec_root = ExecRoot::new("");
     let forest = forest::plant(exec_root.path(), 40, 50).unwrap();
     let sources: Vec<_> = forest.sources().collect();
-    // Of different lengths, all longer than what is written at once.
+    // Outputs of different lengths, all longer than one write(2).
     let cuts = [sources.len(), sources.len() / 2, sources.len() - 1];
     let mut wants = Vec::new();
     for (number, cut) in cuts.into_iter().enumerate() {
@@ -42,8 +42,8 @@ fn whoever_reads_an_output_sees_all_of_it_or_none() {
         for id in 1..=300 {
             worker.send(&resolve(id, &format!("{}.mtree", id % 3), "out.mtree"));
         }
-        for (answer, id) in worker.answers(300).iter().zip(1..) {
-            assert_done(answer, id);
+        for (response, id) in worker.answers(300).iter().zip(1..) {
+            assert_done(response, id);
         }
         done.store(true, Ordering::Relaxed);
         reader.join().unwrap()
@@ -53,7 +53,7 @@ fn whoever_reads_an_output_sees_all_of_it_or_none() {
 }
 
 #[test]
-fn an_output_that_was_there_stays_as_it_was_when_a_request_fails() {
+fn an_old_output_is_unchanged_when_a_request_fails() {
     let exec_root = ExecRoot::new("link a -> b\nlink b -> a\n");
     exec_root.write("spec.mtree", spec(&["a"]));
     exec_root.write("out.mtree", "as it was");
@@ -85,14 +85,14 @@ fn at_the_end_of_stdin_every_output_is_finished() {
     }
     let end = worker.end();
     assert_eq!((end.code(), end.answers.len()), (0, 10));
-    for answer in &end.answers {
-        assert_done(answer, answer.request_id);
-        assert_eq!(exec_root.read(format!("{}.mtree", answer.request_id)), want);
+    for response in &end.answers {
+        assert_done(response, response.request_id);
+        assert_eq!(exec_root.read(format!("{}.mtree", response.request_id)), want);
     }
 }
 
 #[test]
-fn an_output_may_stand_in_a_directory_of_the_tree() {
+fn an_output_may_be_in_a_directory_of_the_tree() {
     let exec_root = ExecRoot::new("file a/file\nlink a/link -> file\n");
     exec_root.write("a/spec.mtree", spec(&["a/link", "a/file"]));
     let mut worker = exec_root.worker(&[]);

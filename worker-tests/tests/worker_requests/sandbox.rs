@@ -10,10 +10,10 @@ use crate::{PYTHON, SOURCES, assert_done, assert_failed, resolved};
 
 #[test]
 fn sandbox_dir_is_the_root_of_sources_and_of_mtree_out_also_and_report() {
-    // What stands in the exec root itself must not be looked at.
+    // The files in the exec root itself must not be read.
     let exec_root = ExecRoot::new("file external/py/bin/python\nfile external/py/bin/python3.13\n");
     for name in ["spec.mtree", "other.mtree", "args"] {
-        exec_root.write(name, "this is read by nobody\n");
+        exec_root.write(name, "this must not be read\n");
     }
     plant(&exec_root.at("box/1"), PYTHON.as_bytes()).unwrap();
     exec_root.write("box/1/spec.mtree", spec(&SOURCES[..1]));
@@ -26,7 +26,7 @@ fn sandbox_dir_is_the_root_of_sources_and_of_mtree_out_also_and_report() {
     assert_eq!(exec_root.read("box/1/out.mtree"), link_row(SOURCES[0], text));
     assert!(exec_root.read("box/1/report.json").contains("\"links\": 1"));
     for name in ["out.mtree", "report.json"] {
-        assert!(!exec_root.has(name), "{name} stands in the exec root");
+        assert!(!exec_root.has(name), "{name} is in the exec root");
     }
 }
 
@@ -45,8 +45,8 @@ fn requests_in_different_sandboxes_run_at_once_and_each_sees_its_own() {
         let asked = resolve(id, "spec.mtree", "out.mtree");
         worker.send(&WorkRequest { sandbox_dir: sandbox(id), ..asked });
     }
-    for (answer, id) in worker.answers(20).iter().zip(1..) {
-        assert_done(answer, id);
+    for (response, id) in worker.answers(20).iter().zip(1..) {
+        assert_done(response, id);
         let real = format!("a/real-{id}");
         assert_eq!(
             exec_root.read(format!("{}/out.mtree", sandbox(id))),
@@ -56,7 +56,7 @@ fn requests_in_different_sandboxes_run_at_once_and_each_sees_its_own() {
 }
 
 #[test]
-fn what_a_sandbox_stages_gives_the_output_that_it_gives_outside() {
+fn a_sandbox_gives_the_same_output_as_the_exec_root() {
     let exec_root = ExecRoot::new(PYTHON);
     let text = spec(&SOURCES);
     let sandbox = stage(&exec_root.beside(), exec_root.path(), &sources(text.as_bytes())).unwrap();
@@ -64,7 +64,7 @@ fn what_a_sandbox_stages_gives_the_output_that_it_gives_outside() {
     for protocol in [Protocol::Proto, Protocol::Json] {
         let flags = [if protocol == Protocol::Json { "--protocol=json" } else { "--jobs=2" }];
         let mut worker = Worker::start(exec_root.command(&flags), protocol);
-        // Bazel's is relative; an absolute one is as good.
+        // Bazel sends a relative path. An absolute one works too.
         let relative =
             format!("../{}", sandbox.strip_prefix(exec_root.beside()).unwrap().display());
         for sandbox_dir in [relative, sandbox.display().to_string()] {
@@ -77,12 +77,12 @@ fn what_a_sandbox_stages_gives_the_output_that_it_gives_outside() {
 }
 
 #[test]
-fn a_sandbox_that_is_not_there_is_that_requests_error() {
+fn a_sandbox_that_does_not_exist_is_that_requests_error() {
     let exec_root = ExecRoot::new(PYTHON);
     exec_root.write("spec.mtree", spec(&SOURCES));
     let mut worker = exec_root.worker(&[]);
     let asked = resolve(1, "spec.mtree", "out.mtree");
-    let answer = worker.ask(&WorkRequest { sandbox_dir: "gone".to_owned(), ..asked });
-    assert_failed(&answer, 1, &["spec.mtree", "No such file"]);
+    let response = worker.ask(&WorkRequest { sandbox_dir: "gone".to_owned(), ..asked });
+    assert_failed(&response, 1, &["spec.mtree", "No such file"]);
     assert_done(&worker.ask(&resolve(2, "spec.mtree", "out.mtree")), 2);
 }

@@ -6,18 +6,19 @@ use worker_tests::forest;
 
 use crate::assert_done;
 
-/// Plants a tree, and sends 200 requests for parts of it that overlap, with nothing waited for.
+/// Sends 200 requests for overlapping parts of a tree at once, and asserts that each gives the output of a
+/// process that runs once.
 fn assert_each_as_if_alone(flags: &[&str]) {
     let exec_root = ExecRoot::new("");
     let forest = forest::plant(exec_root.path(), 300, 6).unwrap();
-    // Links into directories that other requests ask for, by other ways.
+    // Other paths, through symlinks, to directories of other requests.
     worker_tests::plant::plant(
         exec_root.path(),
-        b"link external/tool/here -> directory_00/directory_01\nlink external/again -> tool/directory_02\n",
+        b"link external/tool/here -> branch_00/branch_01\nlink external/again -> tool/branch_02\n",
     )
     .unwrap();
     let sources: Vec<_> = forest.sources().collect();
-    let roundabout: Vec<_> = (0..6)
+    let indirect: Vec<_> = (0..6)
         .flat_map(|file| {
             ["external/tool/here", "external/again"].map(|at| format!("{at}/module_{file}.py"))
         })
@@ -26,7 +27,7 @@ fn assert_each_as_if_alone(flags: &[&str]) {
         let begin = id * 37 % sources.len();
         let every = 1 + id % 5;
         let part = sources.iter().cycle().skip(begin).step_by(every).take(400);
-        part.chain(&roundabout).cloned().collect()
+        part.chain(&indirect).cloned().collect()
     };
     let spec_of = |id: usize| format!("specs/{id}.mtree");
     for id in 0..200 {
@@ -48,8 +49,8 @@ fn assert_each_as_if_alone(flags: &[&str]) {
             }
             worker.send(&asked);
         }
-        for (answer, id) in worker.answers(200).iter().zip(1 + round * 200..) {
-            assert_done(answer, id);
+        for (response, id) in worker.answers(200).iter().zip(1 + round * 200..) {
+            assert_done(response, id);
         }
         for id in 0..200 {
             let once = exec_root.once_resolved(&["--mtree", &spec_of(id)]).unwrap();
@@ -61,11 +62,11 @@ fn assert_each_as_if_alone(flags: &[&str]) {
 }
 
 #[test]
-fn two_hundred_requests_at_once_each_give_what_a_process_gives_that_runs_once() {
+fn two_hundred_requests_at_once_give_the_outputs_of_processes_that_run_once() {
     assert_each_as_if_alone(&["--jobs=200"]);
 }
 
 #[test]
-fn so_they_do_where_the_cache_has_no_room_and_directories_come_and_go() {
+fn requests_at_once_give_these_outputs_even_if_the_cache_is_too_small() {
     assert_each_as_if_alone(&["--jobs=16", "--cache-limit=20000"]);
 }

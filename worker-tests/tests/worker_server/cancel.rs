@@ -1,4 +1,4 @@
-//! Cancels, whenever they come.
+//! Cancel requests, at any time.
 
 use std::thread;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use worker_tests::client::{cancel, request};
 use crate::{A_WHILE, Gate, assert_cancelled, assert_clean, assert_echo, echo_worker, ids};
 
 #[test]
-fn a_cancelled_request_that_runs_stops_and_answers_was_cancelled() {
+fn a_cancelled_request_that_runs_stops_and_responds_was_cancelled() {
     for id in [0, 1] {
         let mut worker = echo_worker(&[]);
         let gate = Gate::new();
@@ -23,7 +23,7 @@ fn a_cancelled_request_that_runs_stops_and_answers_was_cancelled() {
 }
 
 #[test]
-fn a_cancelled_request_that_waits_never_begins_and_answers_was_cancelled() {
+fn a_cancelled_request_that_waits_never_begins_and_responds_was_cancelled() {
     let mut worker = echo_worker(&["--jobs=1"]);
     let gate = Gate::new();
     worker.send(&gate.request(1));
@@ -53,11 +53,11 @@ fn a_cancel_leaves_other_requests_alone() {
     gate.open();
     let answers = worker.answers(2);
     assert_eq!(ids(&answers), [1, 3]);
-    assert!(answers.iter().all(|answer| !answer.was_cancelled));
+    assert!(answers.iter().all(|response| !response.was_cancelled));
 }
 
 #[test]
-fn a_cancel_of_a_request_already_answered_or_unknown_is_ignored() {
+fn a_cancel_of_an_answered_or_unknown_request_is_ignored() {
     let mut worker = echo_worker(&[]);
     assert_echo(&worker.ask(&request(1, &["echo", "done"])), 1, "done");
     for id in [1, 2, 0, -1] {
@@ -89,11 +89,11 @@ fn a_second_cancel_of_one_request_is_ignored() {
 }
 
 #[test]
-fn there_is_exactly_one_answer_however_cancel_and_completion_meet() {
+fn there_is_exactly_one_response_whenever_the_cancel_arrives() {
     let mut worker = echo_worker(&["--jobs=4"]);
     let (mut cancelled, mut completed) = (0, 0);
     for round in 0..1_000 {
-        // From a cancel long before the end to one long after it, and all that lies between.
+        // The cancel arrives at any time from long before the end to long after it.
         let (work, pause) = match round % 10 {
             0 => (20_000, 0),
             1 => (0, 2_000),
@@ -102,9 +102,9 @@ fn there_is_exactly_one_answer_however_cancel_and_completion_meet() {
         worker.send(&request(round, &["work", &work.to_string()]));
         thread::sleep(Duration::from_micros(pause));
         worker.send(&cancel(round));
-        let answer = worker.answer();
-        assert_eq!((answer.request_id, answer.exit_code), (round, 0));
-        match answer.was_cancelled {
+        let response = worker.answer();
+        assert_eq!((response.request_id, response.exit_code), (round, 0));
+        match response.was_cancelled {
             true => cancelled += 1,
             false => completed += 1,
         }
@@ -112,5 +112,5 @@ fn there_is_exactly_one_answer_however_cancel_and_completion_meet() {
     assert!(cancelled >= 10 && completed >= 10, "{cancelled} cancelled, {completed} completed");
     let end = worker.end();
     assert_clean(&end);
-    assert_eq!(end.answers, [], "answers beyond the one for each request");
+    assert_eq!(end.answers, [], "more than one response for a request");
 }

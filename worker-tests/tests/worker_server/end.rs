@@ -1,4 +1,4 @@
-//! How a worker ends, and what it leaves.
+//! How a worker ends.
 
 use worker_tests::client::{Protocol, Worker, request};
 
@@ -47,7 +47,7 @@ fn sigterm_ends_the_worker_without_waiting_for_what_runs() {
 }
 
 #[test]
-fn sigterm_ends_a_worker_that_only_finishes_what_runs() {
+fn sigterm_ends_a_worker_after_the_end_of_stdin() {
     let mut worker = echo_worker(&[]);
     let never = Gate::new();
     worker.send(&never.request(1));
@@ -58,9 +58,9 @@ fn sigterm_ends_a_worker_that_only_finishes_what_runs() {
 }
 
 #[test]
-fn sigterm_ends_a_worker_whose_answers_nobody_reads() {
+fn sigterm_ends_a_worker_whose_stdout_is_not_read() {
     let mut worker = Worker::start_deaf(command(Protocol::Proto, &[]), Protocol::Proto);
-    // More than the pipe of its stdout holds.
+    // Longer than what a pipe holds.
     worker.send(&request(1, &["echo", &"x".repeat(1 << 20)]));
     worker.wait_until_read();
     std::thread::sleep(A_WHILE);
@@ -73,12 +73,12 @@ fn a_closed_stdout_ends_the_worker_with_a_sentence_and_status_1() {
     let mut worker =
         Worker::start_unheard(command(Protocol::Proto, &["--jobs=2"]), Protocol::Proto);
     let never = Gate::new();
-    // Told to stop once nobody can hear the other answer.
+    // This request is cancelled when the other response cannot be written.
     worker.send(&never.request(1));
     never.wait_for_begin(1);
     worker.send(&request(2, &["echo", "into the void"]));
     let end = worker.wait();
     assert_eq!(end.code(), 1);
-    assert!(end.log.starts_with("cannot write an answer to stdout: Broken pipe"), "{}", end.log);
+    assert!(end.log.starts_with("cannot write a response to stdout"), "{}", end.log);
     assert_eq!(end.log.lines().count(), 1, "{}", end.log);
 }

@@ -1,4 +1,4 @@
-//! Frames: cut anywhere, cut off anywhere, or none at all.
+//! Frames: split anywhere, cut off anywhere, or invalid.
 
 use worker_tests::client::{Protocol, WorkRequest, Worker, cancel, delimited, request};
 
@@ -6,7 +6,7 @@ use crate::{Gate, assert_clean, assert_echo, assert_refused, command, echo_worke
 
 const PROTOCOLS: [Protocol; 2] = [Protocol::Proto, Protocol::Json];
 
-/// Requests of several kinds, as they are sent, with an id each.
+/// Encoded requests of several kinds, each with its own id.
 fn stream(protocol: Protocol) -> Vec<Vec<u8>> {
     let long = "word ".repeat(60);
     let requests = [
@@ -19,7 +19,7 @@ fn stream(protocol: Protocol) -> Vec<Vec<u8>> {
     requests.iter().map(|request| request.sent(protocol)).collect()
 }
 
-/// How many requests of [`stream`] are answered once so many frames of it are read.
+/// By number of frames of [`stream`]: how many requests are in them.
 const ANSWERED: [usize; 6] = [0, 1, 2, 2, 3, 4];
 
 #[test]
@@ -80,15 +80,15 @@ fn a_frame_that_cannot_be_read_ends_the_worker_after_the_requests_under_way_have
     let wrong_type = delimited(&[3 << 3 | 2, 1, b'7']);
     let cut_short = delimited(&[1 << 3 | 2, 100, b'e']);
     let broken: [(Protocol, &[u8], &str); 9] = [
-        (Protocol::Proto, &[0xff; 10], "is no varint"),
-        (Protocol::Proto, &[0x80; 11], "is no varint"),
+        (Protocol::Proto, &[0xff; 10], "is not a varint"),
+        (Protocol::Proto, &[0x80; 11], "is not a varint"),
         (Protocol::Proto, &wrong_type, "request_id: invalid wire type"),
-        (Protocol::Proto, &cut_short, "no WorkRequest"),
+        (Protocol::Proto, &cut_short, "not a WorkRequest"),
         (Protocol::Proto, &delimited(&[7]), "invalid wire type value: 7"),
         (Protocol::Json, b"[]", "'[' where a JSON object should begin"),
         (Protocol::Json, b"\x08\x01", "'\\x08' where a JSON object should begin"),
         (Protocol::Json, b"{\"arguments\":7}", "invalid type: integer `7`, expected a sequence"),
-        (Protocol::Json, b"{\"requestId\":]}", "no WorkRequest"),
+        (Protocol::Json, b"{\"requestId\":]}", "not a WorkRequest"),
     ];
     for (protocol, bytes, what) in broken {
         let mut worker = start(protocol, &["--jobs=2"]);
@@ -97,24 +97,24 @@ fn a_frame_that_cannot_be_read_ends_the_worker_after_the_requests_under_way_have
         worker.send_bytes(&under_way);
         gate.wait_for_begin(2);
         worker.send_bytes(bytes);
-        // What comes behind it cannot be told apart any more, and is not read.
+        // Nothing after an invalid frame is read: where the next frame begins is unknown.
         let behind = request(4, &["echo", "behind"]).sent(protocol);
         let _ = worker.try_send_bytes(&behind);
         gate.open();
         let end = worker.wait();
         assert_refused(&end, what, under_way.len());
-        let mut ids: Vec<_> = end.answers.iter().map(|answer| answer.request_id).collect();
+        let mut ids: Vec<_> = end.answers.iter().map(|response| response.request_id).collect();
         ids.sort_unstable();
         assert_eq!(ids, [1, 2, 3], "{what}");
     }
 }
 
 #[test]
-fn max_request_bounds_what_a_request_may_be_long() {
+fn max_request_limits_the_length_of_a_request() {
     for protocol in PROTOCOLS {
         let fits = request(1, &["echo", &"x".repeat(2_000)]);
         let sent = fits.sent(protocol);
-        // What a length counts does not include the length, which takes two bytes here.
+        // The length prefix, two bytes here, does not count.
         let length = sent.len() - if protocol == Protocol::Proto { 2 } else { 0 };
         let mut worker = start(protocol, &[&format!("--max-request={length}")]);
         assert_eq!(worker.ask(&fits).output.len(), 2_000);
@@ -124,7 +124,7 @@ fn max_request_bounds_what_a_request_may_be_long() {
 }
 
 #[test]
-fn an_object_without_an_end_is_given_up_at_max_request() {
+fn an_object_that_never_ends_is_refused_at_max_request() {
     let mut worker = start(Protocol::Json, &["--max-request=100000"]);
     let mut endless = b"{\"arguments\":[\"".to_vec();
     endless.resize(200_000, b'x');
@@ -136,8 +136,8 @@ fn an_object_without_an_end_is_given_up_at_max_request() {
 fn an_empty_frame_is_a_request_without_arguments() {
     let mut worker = echo_worker(&[]);
     worker.send_bytes(&[0]);
-    let answer = worker.answer();
-    assert_eq!((answer.request_id, answer.exit_code), (0, 1));
+    let response = worker.answer();
+    assert_eq!((response.request_id, response.exit_code), (0, 1));
     assert_clean(&worker.end());
 }
 

@@ -5,7 +5,7 @@ use worker_tests::client::{Protocol, cancel, request};
 use crate::{Gate, assert_cancelled, assert_clean, assert_echo, start};
 
 #[test]
-fn objects_are_told_apart_with_or_without_newlines_between_them() {
+fn objects_are_read_with_and_without_white_space_between_them() {
     let between: [&[u8]; 6] = [b"", b"\n", b"\r\n", b" \t\n\n ", b"\n\n", b" "];
     for space in between {
         let mut worker = start(Protocol::Json, &[]);
@@ -13,25 +13,25 @@ fn objects_are_told_apart_with_or_without_newlines_between_them() {
             worker.send(&request(id, &["echo", "}{\"\\\" \u{e9}"]));
             worker.send_bytes(space);
         }
-        for (answer, id) in worker.answers(5).iter().zip(1..) {
-            assert_echo(answer, id, "}{\\\"\\\\\\\" \\xc3\\xa9");
+        for (response, id) in worker.answers(5).iter().zip(1..) {
+            assert_echo(response, id, "}{\\\"\\\\\\\" \\xc3\\xa9");
         }
         assert_clean(&worker.end());
     }
 }
 
 #[test]
-fn many_objects_in_one_read_are_answered_each() {
+fn each_of_many_objects_in_one_read_is_answered() {
     let mut worker = start(Protocol::Json, &["--jobs=4"]);
     let requests = (1..=200).map(|id| request(id, &["echo", "x"]).sent(Protocol::Json));
     worker.send_bytes(&requests.collect::<Vec<_>>().concat());
-    for (answer, id) in worker.answers(200).iter().zip(1..) {
-        assert_echo(answer, id, "x");
+    for (response, id) in worker.answers(200).iter().zip(1..) {
+        assert_echo(response, id, "x");
     }
 }
 
 #[test]
-fn an_object_may_be_laid_out_over_many_lines() {
+fn an_object_may_have_many_lines() {
     let mut worker = start(Protocol::Json, &[]);
     worker.send_bytes(
         b"{\n  \"arguments\" : [\n    \"show\"\n  ],\n  \"inputs\" : [\n    { \"path\" : \"a b\", \
@@ -45,7 +45,7 @@ fn an_object_may_be_laid_out_over_many_lines() {
 }
 
 #[test]
-fn names_may_be_those_of_the_proto_file_and_numbers_may_stand_in_quotes() {
+fn fields_may_have_their_proto_names_and_numbers_may_be_strings() {
     let mut worker = start(Protocol::Json, &[]);
     worker.send_bytes(
         b"{\"arguments\":[\"show\"],\"request_id\":\"12\",\"sandbox_dir\":\"box\",\"verbosity\":null}",
@@ -55,7 +55,7 @@ fn names_may_be_those_of_the_proto_file_and_numbers_may_stand_in_quotes() {
 }
 
 #[test]
-fn a_name_that_is_not_utf_8_reaches_the_handler_as_it_is() {
+fn a_name_that_is_not_utf_8_reaches_the_handler_verbatim() {
     let mut worker = start(Protocol::Json, &[]);
     worker.send_bytes(b"{\"arguments\":[\"show\"],\"inputs\":[{\"path\":\"a\xff\"}]}");
     let fields = "request_id 0\nverbosity 0\nsandbox_dir \nargument show\ninput a\\xff";
@@ -74,10 +74,10 @@ fn a_cancel_stops_a_request() {
 }
 
 #[test]
-fn an_answer_is_one_line_whatever_is_in_its_output() {
+fn a_response_is_one_line_whatever_its_output() {
     let mut worker = start(Protocol::Json, &[]);
-    let answer = worker.ask(&request(1, &["show"]));
-    assert_eq!(answer.output.lines().count(), 4);
-    let answer = worker.ask(&request(2, &["fail", "quote \" and backslash \\"]));
-    assert_eq!((answer.exit_code, &answer.output[..]), (1, "quote \\\" and backslash \\\\"));
+    let response = worker.ask(&request(1, &["show"]));
+    assert_eq!(response.output.lines().count(), 4);
+    let response = worker.ask(&request(2, &["fail", "quote \" and backslash \\"]));
+    assert_eq!((response.exit_code, &response.output[..]), (1, "quote \\\" and backslash \\\\"));
 }

@@ -1,5 +1,5 @@
-//! The server, as Bazel meets it: a process with pipes. Each test's name is a sentence of "The
-//! worker" in DESIGN, or one that follows from it. What the requests ask for is `echo_worker`'s.
+//! The server: a process with pipes. Each test's name is a sentence of docs/design.md, "The worker", or
+//! follows from one. The process is `echo_worker`, which knows no mtree.
 
 mod cancel;
 mod end;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use worker_tests::client::{End, Protocol, WorkRequest, WorkResponse, Worker, request};
 
-/// How long a test waits for what must not happen.
+/// How long a test waits to see that nothing happens.
 const A_WHILE: Duration = Duration::from_millis(100);
 
 fn command(protocol: Protocol, flags: &[&str]) -> Command {
@@ -35,7 +35,7 @@ fn echo_worker(flags: &[&str]) -> Worker {
     start(Protocol::Proto, flags)
 }
 
-/// Requests that begin, and then wait for the gate to be opened.
+/// Requests that begin, and then wait until the gate is opened.
 struct Gate(TempDir);
 
 impl Gate {
@@ -71,31 +71,32 @@ impl Gate {
 }
 
 fn ids(answers: &[WorkResponse]) -> Vec<i32> {
-    answers.iter().map(|answer| answer.request_id).collect()
+    answers.iter().map(|response| response.request_id).collect()
 }
 
-/// The answer to `echo WORD`.
-fn assert_echo(answer: &WorkResponse, id: i32, word: &str) {
+/// Asserts that this is the response to `echo WORD`.
+fn assert_echo(response: &WorkResponse, id: i32, word: &str) {
     assert_eq!(
-        (answer.request_id, answer.exit_code, &answer.output[..], answer.was_cancelled),
+        (response.request_id, response.exit_code, &response.output[..], response.was_cancelled),
         (id, 0, word, false)
     );
 }
 
-/// The answer to a request that was cancelled.
-fn assert_cancelled(answer: &WorkResponse, id: i32) {
+/// Asserts that a request was cancelled.
+fn assert_cancelled(response: &WorkResponse, id: i32) {
     assert_eq!(
-        (answer.request_id, answer.exit_code, &answer.output[..], answer.was_cancelled),
+        (response.request_id, response.exit_code, &response.output[..], response.was_cancelled),
         (id, 0, "", true)
     );
 }
 
-/// The end after an input that ended where it may.
+/// Asserts that the worker ended with status 0 and an empty log.
 fn assert_clean(end: &End) {
     assert_eq!((end.code(), &end.log[..]), (0, ""));
 }
 
-/// The end after an input that cannot be read: status 1 and one line that says what and where.
+/// Asserts that the worker ended because its input cannot be read: status 1, and one line that says what
+/// and where.
 fn assert_refused(end: &End, what: &str, at: usize) {
     assert_eq!(end.code(), 1, "{}", end.log);
     assert_eq!(end.log.lines().count(), 1, "{}", end.log);

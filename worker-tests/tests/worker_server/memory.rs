@@ -1,4 +1,4 @@
-//! Memory: taken for bytes that have arrived, not for bytes that are promised.
+//! Memory: allocated for bytes that have arrived, not for bytes that a length prefix announces.
 
 use std::io::Write;
 use std::thread;
@@ -21,12 +21,12 @@ fn varint(mut value: u64) -> Vec<u8> {
 }
 
 #[test]
-fn a_length_prefix_takes_no_memory_for_what_it_claims() {
+fn a_length_prefix_alone_allocates_no_memory() {
     let mut worker = echo_worker(&[]);
     worker.ask(&request(1, &["echo", "ready"]));
     let lines = ["VmHWM", "VmData"];
     let before = lines.map(|line| worker.memory(line));
-    // As much as is allowed.
+    // The longest request that is allowed.
     worker.send_bytes(&varint(1 << 30));
     worker.send_bytes(&[0; 1000]);
     worker.wait_until_read();
@@ -50,7 +50,7 @@ fn a_length_prefix_that_claims_more_than_is_allowed_is_refused() {
 }
 
 #[test]
-fn a_length_prefix_may_claim_whatever_fits_64_bits_where_all_is_allowed() {
+fn a_length_prefix_may_be_any_64_bit_number_if_max_request_allows_it() {
     let mut worker = echo_worker(&["--max-request=18446744073709551615"]);
     worker.send_bytes(&varint(u64::MAX));
     worker.send_bytes(&[0; 100]);
@@ -58,7 +58,7 @@ fn a_length_prefix_may_claim_whatever_fits_64_bits_where_all_is_allowed() {
 }
 
 #[test]
-fn requests_that_come_faster_than_they_are_answered_wait_in_the_pipe() {
+fn requests_that_arrive_faster_than_they_are_answered_wait_in_the_pipe() {
     // 1 kB each.
     const COUNT: i32 = 20_000;
     for protocol in [Protocol::Proto, Protocol::Json] {
@@ -87,14 +87,14 @@ fn requests_that_come_faster_than_they_are_answered_wait_in_the_pipe() {
 }
 
 #[test]
-fn the_memory_of_a_long_request_is_given_back() {
+fn the_memory_of_a_long_request_is_freed() {
     for protocol in [Protocol::Proto, Protocol::Json] {
         let mut worker = start(protocol, &[]);
         worker.ask(&request(1, &["echo", "ready"]));
         let before = worker.memory("VmRSS");
         for id in 2..=4 {
-            let answer = worker.ask(&request(id, &["show", &"x".repeat(64 << 20)]));
-            assert_eq!(answer.exit_code, 1);
+            let response = worker.ask(&request(id, &["show", &"x".repeat(64 << 20)]));
+            assert_eq!(response.exit_code, 1);
         }
         let after = worker.memory("VmRSS");
         assert!(after < before + 32 * MEBIBYTE, "{protocol:?}: {before} bytes became {after}");

@@ -1,4 +1,4 @@
-//! Requests: which run at once, and what becomes of each.
+//! Requests: which run at once, and their responses.
 
 use std::fmt::Write;
 
@@ -58,7 +58,7 @@ fn any_other_id_runs_at_once_with_others_and_is_answered_in_any_order() {
 }
 
 #[test]
-fn slow_requests_never_hold_up_quick_ones_behind_them_while_jobs_are_free() {
+fn slow_requests_never_delay_later_ones_while_jobs_are_free() {
     let mut worker = echo_worker(&["--jobs=3"]);
     let gate = Gate::new();
     for id in [1, 2] {
@@ -74,7 +74,7 @@ fn slow_requests_never_hold_up_quick_ones_behind_them_while_jobs_are_free() {
 }
 
 #[test]
-fn requests_longer_than_all_that_may_wait_run_at_once_while_jobs_are_free() {
+fn requests_longer_than_the_queue_limit_run_at_once_while_jobs_are_free() {
     let long = "x".repeat(1_000);
     let mut worker = echo_worker(&["--jobs=8", "--max-request=1200"]);
     let gate = Gate::new();
@@ -106,12 +106,12 @@ fn jobs_bounds_how_many_run() {
     gate.open();
     let answers = worker.answers(10);
     assert_eq!(ids(&answers), Vec::from_iter(1..=10));
-    let most = answers.iter().map(|answer| answer.output.parse().expect("a number"));
+    let most = answers.iter().map(|response| response.output.parse().expect("a number"));
     assert_eq!(most.max(), Some(3));
 }
 
 #[test]
-fn two_hundred_requests_are_under_way_at_once() {
+fn two_hundred_requests_run_at_once() {
     let mut worker = echo_worker(&["--jobs=200"]);
     let gate = Gate::new();
     for id in 1..=200 {
@@ -126,15 +126,15 @@ fn two_hundred_requests_are_under_way_at_once() {
 }
 
 #[test]
-fn answers_are_whole_frames_whatever_the_interleaving() {
+fn responses_are_never_interleaved() {
     let mut worker = echo_worker(&["--jobs=16"]);
-    // Longer than a pipe holds, so that an answer is written in parts.
+    // Longer than a pipe holds, so that a response is written in parts.
     let word = |id: i32| format!("{id} ").repeat(20_000);
     for id in 1..=50 {
         worker.send(&request(id, &["echo", &word(id)]));
     }
-    for (answer, id) in worker.answers(50).iter().zip(1..) {
-        assert_echo(answer, id, &word(id));
+    for (response, id) in worker.answers(50).iter().zip(1..) {
+        assert_echo(response, id, &word(id));
     }
     assert_clean(&worker.end());
 }
@@ -174,7 +174,7 @@ fn every_field_of_a_request_reaches_the_handler() {
     let mut worker = echo_worker(&[]);
     let input =
         |path: &str| Input { path: path.to_owned(), digest: vec![0xff, 0x00], ..Input::default() };
-    let answer = worker.ask(&WorkRequest {
+    let response = worker.ask(&WorkRequest {
         inputs: vec![input("a/b c"), input("b"), input("a/b c")],
         verbosity: 10,
         sandbox_dir: "sandbox/1".to_owned(),
@@ -182,11 +182,11 @@ fn every_field_of_a_request_reaches_the_handler() {
     });
     let fields = "request_id 5\nverbosity 10\nsandbox_dir sandbox/1\nargument show\n\
                   input a/b c\ninput b\ninput a/b c";
-    assert_echo(&answer, 5, fields);
+    assert_echo(&response, 5, fields);
 }
 
 #[test]
-fn a_name_that_is_not_utf_8_reaches_the_handler_as_it_is() {
+fn a_name_that_is_not_utf_8_reaches_the_handler_verbatim() {
     let mut worker = echo_worker(&[]);
     let field = |number: u8, value: &[u8]| [&[number << 3 | 2], &delimited(value)[..]].concat();
     worker.send_bytes(&delimited(&[field(1, b"echo"), field(1, b"\x80\xfe")].concat()));
@@ -219,8 +219,8 @@ fn a_request_may_list_forty_thousand_inputs() {
 #[test]
 fn a_bad_request_answers_exit_code_1_and_the_worker_goes_on() {
     let mut worker = echo_worker(&[]);
-    let answer = worker.ask(&request(1, &["fail", "no such file"]));
-    assert_eq!((answer.exit_code, &answer.output[..]), (1, "no such file"));
+    let response = worker.ask(&request(1, &["fail", "no such file"]));
+    assert_eq!((response.exit_code, &response.output[..]), (1, "no such file"));
     assert_eq!(worker.ask(&request(0, &[])).exit_code, 1);
     assert_echo(&worker.ask(&request(2, &["echo", "on"])), 2, "on");
 }
@@ -232,13 +232,13 @@ fn a_panic_in_one_request_is_that_requests_error() {
     worker.send(&gate.request(1));
     gate.wait_for_begin(1);
     for id in 2..=10 {
-        let answer = worker.ask(&request(id, &["panic", "nobody expects this"]));
-        assert_eq!(answer.exit_code, 1);
-        assert!(answer.output.contains("nobody expects this"), "{answer}");
+        let response = worker.ask(&request(id, &["panic", "an unexpected panic"]));
+        assert_eq!(response.exit_code, 1);
+        assert!(response.output.contains("an unexpected panic"), "{response}");
     }
     gate.open();
     assert_eq!(worker.answer().exit_code, 0);
     let end = worker.end();
     assert_eq!(end.code(), 0);
-    assert_eq!(end.log.matches("nobody expects this").count(), 9, "{}", end.log);
+    assert_eq!(end.log.matches("an unexpected panic").count(), 9, "{}", end.log);
 }
