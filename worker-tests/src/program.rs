@@ -28,6 +28,15 @@ pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// Copies the program to `to`, for a user who may not run it where it was built.
+///
+/// `cp` does it: had this process the copy open for writing, a test that forks at that moment would keep it
+/// open, and running the copy would fail with `ETXTBSY`.
+pub fn copy(to: &Path) {
+    let copied = Command::new("cp").arg(binary()).arg(to).status().expect("cp starts");
+    assert!(copied.success(), "the program is not copied to {}", to.display());
+}
+
 fn build() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let (profile, directory) = profile();

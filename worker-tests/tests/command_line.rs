@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tempfile::TempDir;
-use worker_tests::program::{binary, run, said};
+use worker_tests::program::{binary, copy, run, said};
 
 /// A row whose source exists.
 const ROW: &str = "app/a type=file content=py/a\n";
@@ -183,7 +183,7 @@ fn a_directory_without_permission_is_named_and_its_rows_are_left_alone() {
     mode(&secret, 0o700);
     // Another user may not be able to run the program where it was built.
     let program = directory.path().join("mtree-worker");
-    fs::copy(binary(), &program).expect("the program can be copied");
+    copy(&program);
     let done = Command::new(&program)
         .args(["resolve", "--mtree=spec.mtree", "--out=out.mtree"])
         .current_dir(directory.path())

@@ -113,7 +113,7 @@ fn a_program_that_is_replaced_under_a_multiplex_worker_runs_from_the_next_build_
 /// Puts the program under test at `path`, with `more` behind its end, as a package manager does: by rename.
 fn install(path: &Path, more: &[u8]) {
     let new = path.with_extension("new");
-    fs::copy(program::binary(), &new).expect("a program can be copied");
+    program::copy(&new);
     fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).expect("a mode can be set");
     fs::OpenOptions::new()
         .append(true)

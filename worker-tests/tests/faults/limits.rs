@@ -13,7 +13,7 @@ use rustix::fs::{Mode, OFlags, mkdirat, openat, symlinkat};
 use worker_tests::client::{Protocol, WorkRequest, Worker};
 use worker_tests::exec_root::{ExecRoot, file_row, link_row, resolve, spec};
 use worker_tests::forest;
-use worker_tests::program::{binary, run, said};
+use worker_tests::program::{binary, copy, run, said};
 
 use crate::{PATIENCE, assert_failed, assert_one_sentence, finished, once, right_or_clean};
 
@@ -28,7 +28,7 @@ fn mode(path: &Path, mode: u32) {
 fn for_nobody(exec_root: &ExecRoot) -> PathBuf {
     mode(&exec_root.beside(), 0o755);
     let program = exec_root.beside().join("mtree-worker");
-    fs::copy(binary(), &program).expect("the program can be copied");
+    copy(&program);
     program
 }
 
