@@ -20,6 +20,8 @@ pub enum What {
     UnknownType(Vec<u8>),
     /// A keyword that needs a value and has none.
     MissingEquals(Vec<u8>),
+    /// A row in the form of `mtree -D`, which has the name last.
+    NameLast(Vec<u8>),
     /// A backslash that begins no escape.
     StrayEscape(Vec<u8>),
     /// A name or source with a NUL byte.
@@ -43,6 +45,11 @@ impl fmt::Display for What {
                 f,
                 "missing \"=\" after {}: write a keyword as KEYWORD=VALUE, and a space in a name as \\040",
                 quoted(keyword)
+            ),
+            Self::NameLast(name) => write!(
+                f,
+                "the name {} is the last field: write it first, as in \"NAME KEYWORD=VALUE\"",
+                quoted(name)
             ),
             Self::StrayEscape(text) => write!(
                 f,

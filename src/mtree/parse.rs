@@ -210,7 +210,12 @@ impl<'t> Parser<'t> {
         fields: Fields<'t>,
         start: u32,
     ) -> Result<(), What> {
-        let fields = self.row_fields(fields)?;
+        let fields = self.row_fields(fields).map_err(|what| match what {
+            What::MissingEquals(last) if name.text.contains(&b'=') && last.contains(&b'/') => {
+                What::NameLast(last)
+            }
+            what => what,
+        })?;
         let defaults = self.spec.defaults.now();
         let kind = fields.kind.or(self.spec.defaults.kind(defaults)).unwrap_or(Kind::Other);
         let set_sources = self.spec.defaults.sources(defaults);
