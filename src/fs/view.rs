@@ -384,7 +384,7 @@ impl Tree for View<'_> {
         }
     }
 
-    fn place(&self, directory: Directory) -> Option<(Directory, &[u8])> {
+    fn location(&self, directory: Directory) -> Option<(Directory, &[u8])> {
         match self.paths.reached(directory) {
             Reached::In(parent, name) => Some((parent, self.paths.text(name))),
             _ => None,

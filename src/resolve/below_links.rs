@@ -1,6 +1,6 @@
 //! Link rows above other rows (design rule 10): where the rows below them may be unpacked.
 //!
-//! A row below a link row has several places: its archive path, and each path that it has once the outermost
+//! A row below a link row has several positions: its archive path, and each path that it has once the outermost
 //! link above it is followed, and the next, and so on. Which of them an unpacker takes is not known.
 //!
 //! Knows archive paths and the texts of links; must not know how rows are decided.
@@ -23,9 +23,9 @@ pub(super) struct BelowLinks<'s> {
     texts: HashMap<Vec<u8>, Option<Vec<u8>>>,
     /// The archive paths with a link, or a row that may become one, and rows below.
     above: HashSet<&'s [u8]>,
-    /// The places of rows other than their archive paths, sorted.
-    places: Vec<(Vec<u8>, RowId)>,
-    /// By place: whether all rows that may be there are one.
+    /// The positions of rows other than their archive paths, sorted.
+    positions: Vec<(Vec<u8>, RowId)>,
+    /// By position: whether all rows that may be there are one.
     agreed: RefCell<HashMap<Vec<u8>, bool>>,
 }
 
@@ -41,7 +41,7 @@ impl<'s> BelowLinks<'s> {
         Self {
             texts: HashMap::new(),
             above: if links.is_empty() { HashSet::new() } else { above_rows(archive, &links) },
-            places: Vec::new(),
+            positions: Vec::new(),
             agreed: RefCell::default(),
         }
     }
@@ -72,41 +72,41 @@ impl<'s> BelowLinks<'s> {
     }
 
     /// `path`, then what it is with the outermost link above it followed, and so on, each once.
-    pub(super) fn places(&self, path: &[u8]) -> Vec<Vec<u8>> {
-        let mut places = vec![path.to_vec()];
+    pub(super) fn positions(&self, path: &[u8]) -> Vec<Vec<u8>> {
+        let mut positions = vec![path.to_vec()];
         if self.texts.is_empty() {
-            return places;
+            return positions;
         }
         for _ in 0..MOST_LINKS {
-            let place = &places[places.len() - 1];
-            let ends = memchr::memchr_iter(b'/', place);
-            let link = ends.filter_map(|end| Some((end, self.texts.get(&place[..end])?))).next();
+            let position = &positions[positions.len() - 1];
+            let ends = memchr::memchr_iter(b'/', position);
+            let link = ends.filter_map(|end| Some((end, self.texts.get(&position[..end])?))).next();
             let Some((end, Some(text))) = link else {
                 break;
             };
-            let mut next = path::joined(path::split(&place[..end]).0, text);
-            for part in path::parts(&place[end..]) {
+            let mut next = path::joined(path::split(&position[..end]).0, text);
+            for part in path::parts(&position[end..]) {
                 path::push(&mut next, part);
             }
-            if places.contains(&next) {
+            if positions.contains(&next) {
                 break;
             }
-            places.push(next);
+            positions.push(next);
         }
-        places
+        positions
     }
 
     /// How many directories a text at `path` may climb so that it stays below every link row above
-    /// one of its places; `None` if there is none.
+    /// one of its positions; `None` if there is none.
     pub(super) fn room(&self, path: &[u8]) -> Option<usize> {
         if self.texts.is_empty() {
             return None;
         }
-        let room = |place: &Vec<u8>| {
-            let link = self.link_above(place)?;
-            Some(memchr::memchr_iter(b'/', &place[link.len() + 1..]).count())
+        let room = |position: &Vec<u8>| {
+            let link = self.link_above(position)?;
+            Some(memchr::memchr_iter(b'/', &position[link.len() + 1..]).count())
         };
-        self.places(path).iter().filter_map(room).min()
+        self.positions(path).iter().filter_map(room).min()
     }
 
     /// Whether a text at `path` climbs above a link row there.
@@ -115,59 +115,59 @@ impl<'s> BelowLinks<'s> {
             && self.room(path).is_some_and(|room| path::climbs_above(room, text))
     }
 
-    /// Finds the places of all rows anew.
+    /// Finds the positions of all rows anew.
     pub(super) fn find_places(&mut self, archive: &Archive<'_>) {
         self.agreed.borrow_mut().clear();
-        self.places.clear();
+        self.positions.clear();
         for row in archive.all() {
             let path = archive.path(row);
             if self.link_above(path).is_some() {
-                let places = self.places(path).into_iter().skip(1);
-                self.places.extend(places.map(|place| (place, row)));
+                let positions = self.positions(path).into_iter().skip(1);
+                self.positions.extend(positions.map(|position| (position, row)));
             }
         }
-        self.places.sort_unstable();
+        self.positions.sort_unstable();
     }
 
-    /// Whether any row has a place other than its archive path.
-    pub(super) fn has_places(&self) -> bool {
-        !self.places.is_empty()
+    /// Whether any row has a position other than its archive path.
+    pub(super) fn has_positions(&self) -> bool {
+        !self.positions.is_empty()
     }
 
-    /// The rows with a place at or below `path`, other than their archive paths, each with that place.
+    /// The rows with a position at or below `path`, other than their archive paths, each with that position.
     pub(super) fn at_or_below(&self, path: &[u8]) -> impl Iterator<Item = (&[u8], RowId)> {
-        let start = self.places.partition_point(|(place, _)| &place[..] < path);
+        let start = self.positions.partition_point(|(position, _)| &position[..] < path);
         let path = path.to_vec();
-        self.places[start..]
+        self.positions[start..]
             .iter()
-            .map(|(place, row)| (&place[..], *row))
+            .map(|(position, row)| (&position[..], *row))
             // `path-x` comes between `path` and what lies below it.
             .take_while({
                 let path = path.clone();
-                move |(place, _)| place.starts_with(&path)
+                move |(position, _)| position.starts_with(&path)
             })
-            .filter(move |(place, _)| {
-                path.is_empty() || place.len() == path.len() || place[path.len()] == b'/'
+            .filter(move |(position, _)| {
+                path.is_empty() || position.len() == path.len() || position[path.len()] == b'/'
             })
     }
 
-    /// Whether all rows that may be unpacked at one place with those at `path` are the same.
+    /// Whether all rows that may be unpacked at one position with those at `path` are the same.
     pub(super) fn agree(
         &self,
         archive: &Archive<'_>,
         homes: &Homes<'_>,
-        by_path: &ByPlace<'_>,
+        by_path: &ByPosition<'_>,
         path: &[u8],
     ) -> bool {
-        if self.places.is_empty() {
+        if self.positions.is_empty() {
             return true;
         }
-        self.places(path).into_iter().all(|place| {
-            if let Some(&known) = self.agreed.borrow().get(&place) {
+        self.positions(path).into_iter().all(|position| {
+            if let Some(&known) = self.agreed.borrow().get(&position) {
                 return known;
             }
-            let agree = self.agree_at(archive, homes, by_path, &place);
-            self.agreed.borrow_mut().insert(place, agree);
+            let agree = self.agree_at(archive, homes, by_path, &position);
+            self.agreed.borrow_mut().insert(position, agree);
             agree
         })
     }
@@ -176,17 +176,17 @@ impl<'s> BelowLinks<'s> {
         &self,
         archive: &Archive<'_>,
         homes: &Homes<'_>,
-        by_path: &ByPlace<'_>,
-        place: &[u8],
+        by_path: &ByPosition<'_>,
+        position: &[u8],
     ) -> bool {
-        let start = self.places.partition_point(|(known, _)| &known[..] < place);
-        let there = self.places[start..].iter().take_while(|(known, _)| known == place);
+        let start = self.positions.partition_point(|(known, _)| &known[..] < position);
+        let there = self.positions[start..].iter().take_while(|(known, _)| known == position);
         let mut there = there.map(|(_, row)| *row).peekable();
         if there.peek().is_none() {
             // All have one archive path.
             return true;
         }
-        let mut rows = there.chain(by_path.at(place).iter().copied());
+        let mut rows = there.chain(by_path.at(position).iter().copied());
         let Some(first) = rows.next() else {
             return true;
         };
@@ -217,8 +217,8 @@ impl<'s> BelowLinks<'s> {
             }
             last = path;
         }
-        for (place, _) in &self.places {
-            let above = path::upwards(place).filter(|above| paths.contains(*above));
+        for (position, _) in &self.positions {
+            let above = path::upwards(position).filter(|above| paths.contains(*above));
             found.extend(above.map(<[u8]>::to_vec));
         }
         if paths.contains(&b""[..]) {
@@ -229,11 +229,11 @@ impl<'s> BelowLinks<'s> {
 }
 
 /// The rows of an archive by archive path.
-pub(super) struct ByPlace<'s> {
+pub(super) struct ByPosition<'s> {
     rows: HashMap<&'s [u8], Vec<RowId>>,
 }
 
-impl<'s> ByPlace<'s> {
+impl<'s> ByPosition<'s> {
     pub(super) fn new(archive: &Archive<'s>) -> Self {
         let mut rows: HashMap<&[u8], Vec<RowId>> = HashMap::new();
         for row in archive.all() {

@@ -243,15 +243,15 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
             && self.strangers_fit(mirror, &there, |_| true)
     }
 
-    /// Whether a place of one directory is at, above or below one of the other (design rule 10).
+    /// Whether a position of one directory is at, above or below one of the other (design rule 10).
     fn overlap(&self, one: &[u8], other: &[u8]) -> bool {
-        if !self.below_links.has_places() {
+        if !self.below_links.has_positions() {
             return false;
         }
         let is_at_or_below =
             |one: &[u8], other: &[u8]| one == other || path::below(one, other).is_some();
-        let others = self.below_links.places(other);
-        self.below_links.places(one).iter().any(|one| {
+        let others = self.below_links.positions(other);
+        self.below_links.positions(one).iter().any(|one| {
             others.iter().any(|other| is_at_or_below(one, other) || is_at_or_below(other, one))
         })
     }
@@ -264,24 +264,24 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         below: &Below<'_>,
         is_allowed: impl Fn(RowId) -> bool,
     ) -> bool {
-        if !self.below_links.has_places() {
+        if !self.below_links.has_positions() {
             return true;
         }
         let is_stranger = |row: RowId| {
             let path = self.archive.path(row);
             path != directory && path::below(path, directory).is_none()
         };
-        let fits = |place: &[u8], at: &[u8], row: RowId| {
-            let remainder = if place == at { Some(&b""[..]) } else { path::below(place, at) };
+        let fits = |position: &[u8], at: &[u8], row: RowId| {
+            let remainder = if position == at { Some(&b""[..]) } else { path::below(position, at) };
             remainder.is_none_or(|remainder| is_allowed(row) && self.shows(below, remainder, row))
         };
-        self.below_links.places(directory).iter().all(|at| {
+        self.below_links.positions(directory).iter().all(|at| {
             let rows = self.by_path.at(self.archive, at).iter();
             let mut rows = rows.chain(self.by_path.below(self.archive, at)).copied();
             let mut others = self.below_links.at_or_below(at);
             (at == directory
                 || rows.all(|row| !is_stranger(row) || fits(self.archive.path(row), at, row)))
-                && others.all(|(place, row)| !is_stranger(row) || fits(place, at, row))
+                && others.all(|(position, row)| !is_stranger(row) || fits(position, at, row))
         })
     }
 

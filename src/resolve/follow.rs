@@ -154,7 +154,7 @@ pub(super) fn trail(
         match land(tree, directory, &text, &mut 0)? {
             Landing::Location(directory, name) => hops.push((directory, name.into())),
             Landing::Directory(directory) => {
-                if let Some((parent, name)) = tree.place(directory) {
+                if let Some((parent, name)) = tree.location(directory) {
                     hops.push((parent, name.into()));
                 }
                 return Ok(Some(Trail { hops, end: End::Somewhere }));

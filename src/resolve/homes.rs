@@ -205,7 +205,7 @@ impl<'s> Homes<'s> {
         name: &[u8],
     ) -> bool {
         self.climb(row, up).is_some_and(|source| self.sources.name(source) == name)
-            && self.directory_locations(row, up).any(|place| place == directory)
+            && self.directory_locations(row, up).any(|known| known == directory)
     }
 
     /// The directories in which the name of that directory of sources is a location of it: its home, and

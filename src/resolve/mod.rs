@@ -15,6 +15,7 @@ mod inputs;
 mod locations;
 mod mirrored;
 mod outcome;
+mod row_targets;
 mod rows;
 mod sources;
 mod targets;

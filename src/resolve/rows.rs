@@ -9,15 +9,16 @@ use std::rc::Rc;
 use hashbrown::{HashMap, HashSet};
 
 use super::archive::{Archive, RowId};
-use super::below_links::{BelowLinks, ByPlace};
+use super::below_links::BelowLinks;
 use super::conflicts::Conflicts;
 use super::follow::{self, End, Trail};
 use super::homes::{AtHome, Homes};
 use super::locations::Locations;
 use super::mirrored::MirroredDirectories;
 use super::outcome::{Decisions, Reason, RowOutcome, Unchanged};
-use super::targets::{Choice, Targets};
-use super::tree::{Directory, Entry, Stopped, Tree};
+use super::row_targets::{RowTargets, Straightest};
+use super::targets::Choice;
+use super::tree::{Entry, Stopped, Tree};
 use super::{Facts, MissingTarget, Options, ResolveError};
 use crate::mtree::Kind;
 use crate::path;
@@ -102,14 +103,6 @@ pub(super) struct Rows<'a, 's> {
     straightest: RefCell<HashMap<usize, Rc<Straightest<'s>>>>,
 }
 
-/// The rows at a location that were reached through the fewest symlinked directories.
-struct Straightest<'s> {
-    fewest: u32,
-    targets: Targets<'s>,
-    /// Where else they may be unpacked: by place the archive path, or `None` for several.
-    places: HashMap<Vec<u8>, Option<&'s [u8]>>,
-}
-
 impl<'a, 's> Rows<'a, 's> {
     pub(super) fn new(
         facts: Facts<'a, 's>,
@@ -176,12 +169,12 @@ impl<'a, 's> Rows<'a, 's> {
         }
         let path = archive.path(row);
         let room = self.below_links.room(path);
-        if !straightest.places.is_empty() {
-            let is_another = |place| {
-                let there = straightest.places.get(place);
+        if !straightest.positions.is_empty() {
+            let is_another = |position| {
+                let there = straightest.positions.get(position);
                 there.is_some_and(|there| there.is_none_or(|there| there != path))
             };
-            if self.below_links.places(path).iter().any(is_another) {
+            if self.below_links.positions(path).iter().any(is_another) {
                 return Some(Verdict::Unchanged(Unchanged::BelowLink));
             }
         }
@@ -391,7 +384,7 @@ impl Linked {
             for (row, author, _) in rows.iter().filter(|row| may_be_kept(row)) {
                 if !below_links.forbids(archive.path(*row), author) {
                     let path = path::joined(directory(*row), author);
-                    named.insert(*row, below_links.places(&path));
+                    named.insert(*row, below_links.positions(&path));
                 }
             }
         }
@@ -402,8 +395,9 @@ impl Linked {
         };
         for (row, author, end) in rows {
             let named = named.get(&row);
-            let is_kept =
-                named.is_some_and(|places| !places.iter().any(|place| stood_at.contains(place)));
+            let is_kept = named.is_some_and(|positions| {
+                !positions.iter().any(|position| stood_at.contains(position))
+            });
             match without_target(facts, tree, row, author, end, options, is_kept)? {
                 Verdict::Link(text, reason) => decisions.set_link(row, text, reason),
                 Verdict::Unchanged(Unchanged::NamesAnother { is_dangling }) if named.is_none() => {
@@ -474,80 +468,6 @@ fn without_target(
         MissingTarget::Fail => {
             let trail = trail_texts(archive, homes, tree, row)?;
             Err(ResolveError::MissingTarget { path: archive.path(row).to_vec(), trail })
-        }
-    }
-}
-
-/// Where links may lead. Thousands of them may lead to one location with thousands of rows: what may
-/// be said for all of them is found out once.
-struct RowTargets<'a, 's> {
-    facts: Facts<'a, 's>,
-    conflicts: Conflicts<'s>,
-    below_links: &'a BelowLinks<'s>,
-    by_place: OnceCell<ByPlace<'s>>,
-    /// By the number of a location: the rows there.
-    targets: Vec<OnceCell<Targets<'s>>>,
-}
-
-impl<'a, 's> RowTargets<'a, 's> {
-    fn new(
-        facts: Facts<'a, 's>,
-        conflicts: Conflicts<'s>,
-        below_links: &'a BelowLinks<'s>,
-    ) -> Self {
-        let count = facts.locations.count();
-        let targets = std::iter::repeat_with(OnceCell::new).take(count).collect();
-        Self { facts, conflicts, below_links, by_place: OnceCell::new(), targets }
-    }
-
-    /// The rows at a location that links may lead to (design rule 2).
-    fn at(&self, directory: Directory, name: &[u8]) -> Option<&Targets<'s>> {
-        let Facts { archive, locations, .. } = self.facts;
-        let number = locations.number(directory, name)?;
-        Some(self.targets[number].get_or_init(|| {
-            let rows = self.may_be_led_to(number).filter(|row| self.is_one_below_links(*row));
-            Targets::new(rows.map(|row| archive.path(row)).collect())
-        }))
-    }
-
-    /// Through how few linked directories a row at the location with this number, which is in `directory`,
-    /// was reached, and the rows that were reached so (design rule 1).
-    fn straightest(&self, number: usize, directory: Directory) -> Straightest<'s> {
-        let Facts { archive, homes, .. } = self.facts;
-        // One that is only staged there has another home.
-        let at_home = |row: &RowId| homes.of(*row).directory == directory;
-        let rows: Vec<_> = self.may_be_led_to(number).filter(at_home).collect();
-        let linked = rows.iter().map(|row| homes.of(*row).linked);
-        let fewest = linked.min().unwrap_or(u32::MAX);
-        let straight = rows.into_iter().filter(|row| homes.of(*row).linked == fewest);
-        let straight: Vec<_> = straight.collect();
-        let mut places: HashMap<Vec<u8>, Option<&'s [u8]>> = HashMap::new();
-        if self.below_links.has_places() {
-            for path in straight.iter().map(|row| archive.path(*row)) {
-                for place in self.below_links.places(path) {
-                    let known = places.entry(place).or_insert(Some(path));
-                    *known = known.filter(|known| *known == path);
-                }
-            }
-        }
-        let targets = straight.into_iter().filter(|row| self.is_one_below_links(*row));
-        let targets = Targets::new(targets.map(|row| archive.path(row)).collect());
-        Straightest { fewest, targets, places }
-    }
-
-    /// The rows at the location with this number that links may lead to.
-    fn may_be_led_to(&self, number: usize) -> impl Iterator<Item = RowId> + '_ {
-        let Facts { archive, locations, .. } = self.facts;
-        let rows = locations.rows_at(number).iter().copied();
-        rows.filter(move |row| self.conflicts.can_be_target(archive, *row))
-    }
-
-    /// Whether no other file may be unpacked where `row` may be (design rule 10).
-    fn is_one_below_links(&self, row: RowId) -> bool {
-        let Facts { archive, homes, .. } = self.facts;
-        !self.below_links.has_places() || {
-            let by_place = self.by_place.get_or_init(|| ByPlace::new(archive));
-            self.below_links.agree(archive, homes, by_place, archive.path(row))
         }
     }
 }

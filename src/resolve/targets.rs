@@ -117,20 +117,20 @@ impl<'s> Targets<'s> {
         above.retain(|above| above.up <= room);
         at.retain(|(up, length, _)| *length == 1 || up + 1 <= room);
         let orders: Vec<_> = above.iter().map(|above| self.order(above)).collect();
-        let by_way_of = |number: usize, place: usize| {
+        let by_way_of = |number: usize, rank: usize| {
             let Above { up, head, .. } = above[number];
-            let target = *orders[number].get(place)? as usize;
+            let target = *orders[number].get(rank)? as usize;
             let rest = &self.paths[target][head..];
-            Some(Reverse(((up + slashes(rest), 3 * up + rest.len(), target), number, place)))
+            Some(Reverse(((up + slashes(rest), 3 * up + rest.len(), target), number, rank)))
         };
-        // What is nearest by way of each directory above, with the number of that directory and the place
+        // What is nearest by way of each directory above, with the number of that directory and the rank
         // in its order.
         let at = at.into_iter().map(|at| Reverse((at, above.len(), 0)));
         let mut next: BinaryHeap<_> = at.collect();
         next.extend((0..above.len()).filter_map(|number| by_way_of(number, 0)));
-        while let Some(Reverse(((.., target), number, place))) = next.pop() {
+        while let Some(Reverse(((.., target), number, rank))) = next.pop() {
             if number < above.len() {
-                next.extend(by_way_of(number, place + 1));
+                next.extend(by_way_of(number, rank + 1));
             }
             // Those of a directory further down were nearer by way of that.
             let inner = above.get(number + 1);

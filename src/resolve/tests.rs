@@ -14,7 +14,7 @@ struct Planted {
 
 #[derive(Default)]
 struct PlantedDirectory {
-    place: Option<(Directory, Vec<u8>)>,
+    location: Option<(Directory, Vec<u8>)>,
     names: BTreeMap<Vec<u8>, PlantedEntry>,
 }
 
@@ -56,8 +56,8 @@ impl Planted {
                 return *known;
             }
             let new = Directory(self.directories.len() as u32);
-            let place = Some((parent, name.to_vec()));
-            self.directories.push(PlantedDirectory { place, ..PlantedDirectory::default() });
+            let location = Some((parent, name.to_vec()));
+            self.directories.push(PlantedDirectory { location, ..PlantedDirectory::default() });
             self.directories[parent.0 as usize]
                 .names
                 .insert(name.to_vec(), PlantedEntry::Directory(new));
@@ -76,13 +76,13 @@ impl Tree for Planted {
     }
 
     fn above(&mut self, directory: Directory) -> Result<Entered, Stopped> {
-        let place = &self.directories[directory.0 as usize].place;
-        Ok(Entered::Directory(place.as_ref().map_or(directory, |(parent, _)| *parent)))
+        let location = &self.directories[directory.0 as usize].location;
+        Ok(Entered::Directory(location.as_ref().map_or(directory, |(parent, _)| *parent)))
     }
 
-    fn place(&self, directory: Directory) -> Option<(Directory, &[u8])> {
+    fn location(&self, directory: Directory) -> Option<(Directory, &[u8])> {
         self.directories[directory.0 as usize]
-            .place
+            .location
             .as_ref()
             .map(|(parent, name)| (*parent, &name[..]))
     }

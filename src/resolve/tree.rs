@@ -114,7 +114,7 @@ pub trait Tree {
     fn above(&mut self, directory: Directory) -> Result<Entered, Stopped>;
 
     /// Where `directory` lives: the directory that it is in, and its name there. `None` for `/` and the root.
-    fn place(&self, directory: Directory) -> Option<(Directory, &[u8])>;
+    fn location(&self, directory: Directory) -> Option<(Directory, &[u8])>;
 
     /// What stands at `name` in `directory`.
     fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<&[u8]>, Stopped>;

@@ -74,14 +74,14 @@ impl FactLog {
     }
 
     /// Records the parent of `directory` and its name there.
-    pub fn place(&mut self, directory: Directory, place: Option<(Directory, &[u8])>) {
-        match place {
+    pub fn location(&mut self, directory: Directory, location: Option<(Directory, &[u8])>) {
+        match location {
             Some((parent, name)) => {
-                self.push(FactKind::Place, directory, b"");
+                self.push(FactKind::Location, directory, b"");
                 self.facts.numbers.push(parent.0);
                 self.text(name);
             }
-            None => self.push(FactKind::NoPlace, directory, b""),
+            None => self.push(FactKind::NoLocation, directory, b""),
         }
     }
 
@@ -165,9 +165,11 @@ pub(crate) fn for_each<'f>(
     for (&kind, &difference) in facts.kinds.iter().zip(&facts.directories) {
         let kind = FactKind::try_from(i32::from(kind)).ok()?;
         last = last.wrapping_add(difference as u32);
-        let has_number =
-            matches!(kind, FactKind::Entered | FactKind::Above | FactKind::Top | FactKind::Place);
-        let has_text = matches!(kind, FactKind::Link | FactKind::Place);
+        let has_number = matches!(
+            kind,
+            FactKind::Entered | FactKind::Above | FactKind::Top | FactKind::Location
+        );
+        let has_text = matches!(kind, FactKind::Link | FactKind::Location);
         visit(Fact {
             kind,
             directory: known(last)?,
@@ -204,7 +206,7 @@ mod tests {
         let mut log = FactLog::default();
         log.entry(Directory(1), b"a", Entry::Symlink(&b"b"[..]));
         log.entered(Directory(0), b"c", Entered::Directory(Directory(1)));
-        log.place(Directory(1), Some((Directory(0), b"c")));
+        log.location(Directory(1), Some((Directory(0), b"c")));
         log.facts.devices = vec![0; 2];
         let mut read = Vec::new();
         for_each(&log.facts, |fact| {
@@ -217,7 +219,7 @@ mod tests {
             [
                 (FactKind::Link, 1, &b"a"[..], 0, &b"b"[..]),
                 (FactKind::Entered, 0, b"c", 1, b""),
-                (FactKind::Place, 1, b"", 0, b"c"),
+                (FactKind::Location, 1, b"", 0, b"c"),
             ]
         );
     }

@@ -15,7 +15,7 @@ use crate::resolve::{Directory, Entered, EnteredEntry, Entry, Stopped, Tree, Wan
 /// Forwards each question to a tree, and records the answer. Dropping it records what the tree observed.
 pub struct RecordingTree<'l, T: ObservedTree> {
     tree: T,
-    // `place` takes `&self`.
+    // `location` takes `&self`.
     log: RefCell<&'l mut FactLog>,
 }
 
@@ -93,16 +93,16 @@ impl<T: ObservedTree> Tree for RecordingTree<'_, T> {
         Ok(entered)
     }
 
-    fn place(&self, directory: Directory) -> Option<(Directory, &[u8])> {
-        let place = self.tree.place(directory);
-        match place {
+    fn location(&self, directory: Directory) -> Option<(Directory, &[u8])> {
+        let location = self.tree.location(directory);
+        match location {
             Some((parent, name)) => {
-                trace!(directory = directory.0, parent = parent.0, name = %Escaped(name), "place");
+                trace!(directory = directory.0, parent = parent.0, name = %Escaped(name), "location");
             }
-            None => trace!(directory = directory.0, "no place"),
+            None => trace!(directory = directory.0, "no location"),
         }
-        self.log.borrow_mut().place(directory, place);
-        place
+        self.log.borrow_mut().location(directory, location);
+        location
     }
 
     fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<&[u8]>, Stopped> {

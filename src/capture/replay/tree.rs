@@ -20,7 +20,7 @@ pub struct ReplayTree {
     entries: HashMap<EntryKey, RecordedEntry>,
     entered: HashMap<EntryKey, Entered>,
     above: HashMap<Directory, Entered>,
-    places: HashMap<Directory, Option<EntryKey>>,
+    locations: HashMap<Directory, Option<EntryKey>>,
     top: Option<Entered>,
     stopped: Option<Stopped>,
     observations: Observations,
@@ -61,7 +61,7 @@ impl ReplayTree {
             entries: HashMap::new(),
             entered: HashMap::new(),
             above: HashMap::new(),
-            places: HashMap::new(),
+            locations: HashMap::new(),
             top: None,
             stopped: facts.stopped.as_ref().map(|stopped| match stopped.cancelled {
                 true => Stopped::Cancelled,
@@ -115,11 +115,11 @@ impl ReplayTree {
                 self.reached(top, FirstPath::Top);
                 self.top = Some(top);
             }
-            FactKind::Place => {
-                self.places.insert(directory, Some((number, text.into())));
+            FactKind::Location => {
+                self.locations.insert(directory, Some((number, text.into())));
             }
-            FactKind::NoPlace => {
-                self.places.insert(directory, None);
+            FactKind::NoLocation => {
+                self.locations.insert(directory, None);
             }
         }
         Some(())
@@ -256,8 +256,8 @@ impl Tree for ReplayTree {
         self.above.get(&directory).copied().ok_or_else(|| self.not_recorded(directory, b".."))
     }
 
-    fn place(&self, directory: Directory) -> Option<(Directory, &[u8])> {
-        let (parent, name) = self.places.get(&directory)?.as_ref()?;
+    fn location(&self, directory: Directory) -> Option<(Directory, &[u8])> {
+        let (parent, name) = self.locations.get(&directory)?.as_ref()?;
         Some((*parent, name))
     }
 
