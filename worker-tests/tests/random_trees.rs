@@ -20,7 +20,7 @@ use proptest::{
     prelude::{Strategy, any},
     sample::{Index, select},
     strategy::ValueTree,
-    test_runner::{Config, TestCaseError, TestError, TestRunner},
+    test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner},
 };
 use worker_tests::{
     difference::difference,
@@ -106,6 +106,7 @@ fn over_a_base_image_with_links_the_archives_unpack_to_the_same_bytes_with_any_u
     let mut runner = TestRunner::new(Config {
         cases: cases(150),
         failure_persistence: None,
+        rng_seed: seed(),
         max_shrink_iters: 300,
         ..Config::default()
     });
@@ -193,6 +194,16 @@ fn link_above(spec: &[u8], which: &Index, target: &str) -> Option<Vec<u8>> {
         return None;
     }
     let directory = *which.get(&directories);
+    // Where the link itself has a second row, GNU tar unpacks what comes between the two through the link and
+    // the rest beside it: no text is right for both.
+    let is_a_row = |line: &[u8]| {
+        let name = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let name = name.strip_prefix(b"./").unwrap_or(name);
+        name.strip_suffix(b"/").unwrap_or(name) == directory
+    };
+    if spec.split(|byte| *byte == b'\n').any(is_a_row) {
+        return None;
+    }
     let is_at_or_below = |one: &[u8], other: &[u8]| {
         one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
     };
@@ -337,6 +348,14 @@ fn agree(who: &str, expected: &Answer, answer: &Answer) -> Result<(), TestCaseEr
     }
 }
 
+/// The seed of the trees: the same in each run, unless `PROPTEST_RNG_SEED` names another or is `random`.
+fn seed() -> RngSeed {
+    match env::var("PROPTEST_RNG_SEED") {
+        Ok(seed) => seed.parse().unwrap_or(RngSeed::Random),
+        Err(_) => RngSeed::Fixed(1),
+    }
+}
+
 /// Draws `default` times, or as `PROPTEST_CASES` says, and shows the smallest failure as a case.
 fn check<S>(
     default: u32,
@@ -348,6 +367,7 @@ fn check<S>(
     let mut runner = TestRunner::new(Config {
         cases: cases(default),
         failure_persistence: None,
+        rng_seed: seed(),
         max_shrink_iters: 3000,
         ..Config::default()
     });
