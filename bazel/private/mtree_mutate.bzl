@@ -39,7 +39,7 @@ _mtree_mutate = rule(
         group = attr.string(doc = "The new gid of every row that has one."),
         groupname = attr.string(doc = "The new gname of every row that has one."),
         include = attr.string_list(doc = "Patterns of archive paths. Rows that match none are removed."),
-        include_source = attr.string_list(doc = "Patterns of sources. Rows whose source matches none are removed."),
+        include_source = attr.string_list(doc = "Patterns of sources. Rows that match none of these, nor of include, are removed."),
         mode = attr.string_list(doc = "New modes: `MODE` for every row, `PATTERN=MODE` for rows that match."),
         mtime = attr.string(doc = "The new time of every row that has one, in seconds since 1970."),
         owner = attr.string(doc = "The new uid of every row that has one."),
@@ -106,7 +106,7 @@ def mtree_mutate(
             or one string. In a pattern, `*` matches within one component of a path, `**` any number of them.
         include: patterns of archive paths, a list or one string. Rows that match none are removed.
         exclude: patterns of archive paths, a list or one string. Rows that match one are removed.
-        include_source: like `include`, for the path of the source (`content=`).
+        include_source: like `include`, for the path of the source (`content=`). A row stays if either matches.
         exclude_source: like `exclude`, for the path of the source (`content=`).
         sort: whether to sort the rows by archive path.
         also: specs of other layers of the image. Links may point to their rows. List their sources in `srcs`.

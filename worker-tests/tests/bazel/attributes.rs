@@ -268,8 +268,10 @@ fn rows_are_chosen_by_path_and_source_and_get_modes_and_an_order() {
     assert_eq!(
         read(&bazel.output("lists.mtree")),
         "bin/new mode=0755 type=file content=tree/a\n\
+         etc/conf mode=0644 type=file content=tree/a\n\
          lib/a.py mode=0644 type=file content=tree/a\n\
-         lib/b.py mode=0644 type=file content=tree/b\n"
+         lib/b.py mode=0644 type=file content=tree/b\n\
+         lib/other mode=0644 type=file content=other/a\n"
     );
     let strings = read(&bazel.output("strings.mtree"));
     assert_eq!(strings.lines().count(), 7, "{strings}");
