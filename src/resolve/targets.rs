@@ -115,7 +115,7 @@ impl<'s> Targets<'s> {
     ) -> Option<usize> {
         let (mut above, mut at) = self.above(directory);
         above.retain(|above| above.up <= room);
-        at.retain(|(up, length, _)| *length == 1 || up + 1 <= room);
+        at.retain(|(up, length, _)| *length == 1 || *up < room);
         let orders: Vec<_> = above.iter().map(|above| self.order(above)).collect();
         let by_way_of = |number: usize, rank: usize| {
             let Above { up, head, .. } = above[number];
