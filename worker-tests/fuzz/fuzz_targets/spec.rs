@@ -97,6 +97,7 @@ fn change_rows(spec: &Spec, link_is_source: bool, chooser: &mut Chooser) {
         package_dir: (chooser.below(2) == 1).then(|| b"/o p/#x".to_vec()),
         mtime: (chooser.below(2) == 1).then(|| b"7 \n".to_vec()),
         owner: Owner::default(),
+        ..Change::default()
     };
     let strip = change.strip_prefix.clone().unwrap_or_default();
     let package = change.package_dir.as_ref().map(|_| &b"o p/#x"[..]).unwrap_or_default();
