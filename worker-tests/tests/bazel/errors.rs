@@ -50,7 +50,7 @@ fn rows_whose_files_are_not_in_srcs_are_a_warning() {
         let said = bazel
             .build(&["//:links", &format!("--strategy=MtreeMutate={strategy}")])
             .succeeded()
-            .saying("2 rows were left alone, since their sources are not there, the first: b.txt (b.txt); add them to srcs");
+            .saying("2 rows were left alone, since their sources do not exist, the first: b.txt (b.txt); add them to srcs");
         println!("{strategy}: {}", said.processes());
         fs::remove_file(bazel.output("links.mtree")).expect("there is an output");
     }
