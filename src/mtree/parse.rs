@@ -225,19 +225,17 @@ impl<'t> Parser<'t> {
             b"contents" => fields.contents.is_none(),
             _ => fields.content.is_none(),
         });
-        let own = |source: Span<'t>| (source.text, start + source.start as u32);
-        let source = match (kind, fields.link, from_set) {
-            (Kind::Link, Some(link), _) if self.link_is_source => {
-                let (text, at) = own(link);
-                self.source(text, at)?
-            }
-            (Kind::Link, Some(_), _) => Text::NONE,
-            (Kind::File | Kind::Link, _, Some(number)) => self.source_of_set(defaults, number)?,
-            (Kind::File | Kind::Link, _, None) => match fields.source().map(own) {
-                Some((text, at)) => self.source(text, at)?,
-                None => Text::NONE,
-            },
-            _ => Text::NONE,
+        let (own, from_set) = match (kind, fields.link, from_set) {
+            (Kind::Link, Some(link), _) if self.link_is_source => (Some(link), None),
+            (Kind::Link, Some(_), _) => (None, None),
+            (Kind::File | Kind::Link, _, Some(number)) => (None, Some(number)),
+            (Kind::File | Kind::Link, _, None) => (fields.source(), None),
+            _ => (None, None),
+        };
+        let source = match (own, from_set) {
+            (Some(own), _) => self.source(own.text, start + own.start as u32)?,
+            (None, Some(number)) => self.source_of_set(defaults, number)?,
+            (None, None) => Text::NONE,
         };
         let slashless = name.text != b"." && !name.text.contains(&b'/');
         let path = self.path(name.text, start + name.start as u32, slashless)?;

@@ -34,7 +34,7 @@ impl Spec {
         out
     }
 
-    /// Writes a row with a full path, and, if it `says_all`, with what `/set` says of it.
+    /// Writes a row with a full path. If `says_all`, it repeats the keywords that `/set` gives it.
     fn push_standing_alone(&self, row: &Row, says_all: bool, out: &mut Vec<u8>) {
         let line = self.line(row);
         let (name, end) = {

@@ -39,7 +39,7 @@ impl Report {
     /// All numbers but `bytes_saved`, which takes a stat(2) of every replaced file.
     pub fn new(spec: &Spec, decisions: &Decisions, observations: &Observations) -> Self {
         let is_file = |row: &RowId| spec.row(*row).kind() == Kind::File;
-        let count = |why| decisions.unchanged(why).count();
+        let tally = decisions.tally();
         let replaced = decisions.replaced().filter(is_file).count();
         let files = spec.rows().iter().filter(|row| row.kind() == Kind::File).count();
         Self {
@@ -47,10 +47,10 @@ impl Report {
             files: files - replaced,
             links: decisions.links().len(),
             directory_links: decisions.directory_links().len(),
-            without_target: decisions.without_target(),
-            unstaged: count(Unchanged::Absent)
-                + count(Unchanged::DanglingStaging)
-                + count(Unchanged::Unreadable),
+            without_target: tally.without_target(),
+            unstaged: tally.count(Unchanged::Absent)
+                + tally.count(Unchanged::DanglingStaging)
+                + tally.count(Unchanged::Unreadable),
             bytes_saved: None,
             directories_listed: observations.counts.listed,
             directories_reused: observations.counts.reused,

@@ -10,11 +10,12 @@ use crate::resolve::{Decisions, Link, Reason, Unchanged};
 /// The warnings about the rows of `spec`, one sentence each.
 pub(super) fn of(spec: &Spec, decisions: &Decisions, observations: &Observations) -> Vec<String> {
     let mut warnings = Vec::new();
+    let tally = decisions.tally();
     let named = |row: RowId| {
         let row = spec.row(row);
         format!("{} ({})", Escaped(spec.path(row)), Escaped(spec.source(row)))
     };
-    match first_and_count(decisions.unchanged(Unchanged::Absent)) {
+    match tally.first_and_count(Unchanged::Absent) {
         None => {}
         Some((row, 1)) => warnings.push(format!(
             "1 row was left alone, since its source does not exist: {}; add it to srcs",
@@ -35,23 +36,21 @@ pub(super) fn of(spec: &Spec, decisions: &Decisions, observations: &Observations
             named(first)
         ));
     }
-    if let Some((first, count)) = first_and_count(decisions.unchanged(Unchanged::DanglingOutside)) {
+    if let Some((first, count)) = tally.first_and_count(Unchanged::DanglingOutside) {
         warnings.push(format!(
             "rows left alone, since their symlinks are dangling and would lead out of the archive: \
              {count}, the first: {}; remove them from srcs, or let the build declare them as links",
             named(first)
         ));
     }
-    let absolute = decisions.unchanged(Unchanged::DanglingAbsolute);
-    if let Some((first, count)) = first_and_count(absolute) {
+    if let Some((first, count)) = tally.first_and_count(Unchanged::DanglingAbsolute) {
         warnings.push(format!(
             "rows left alone, since their symlinks are absolute and dangling: {count}, the first: {}; \
              packing them fails: remove them from srcs, or create what they lead to",
             named(first)
         ));
     }
-    let staging = decisions.unchanged(Unchanged::DanglingStaging);
-    if let Some((first, count)) = first_and_count(staging) {
+    if let Some((first, count)) = tally.first_and_count(Unchanged::DanglingStaging) {
         warnings.push(format!(
             "rows left alone, since the symlinks that Bazel put at their sources are dangling: {count}, \
              the first: {}; what they lead to was deleted: build or fetch it again",
@@ -88,7 +87,7 @@ pub(super) fn of(spec: &Spec, decisions: &Decisions, observations: &Observations
         ));
     }
     let names_another = Unchanged::NamesAnother { is_dangling: true };
-    if let Some((first, count)) = first_and_count(decisions.unchanged(names_another)) {
+    if let Some((first, count)) = tally.first_and_count(names_another) {
         warnings.push(format!(
             "rows left alone, since their symlinks are dangling and would lead to other rows of the \
              archive: {count}, the first: {}; remove them from srcs, or add what they lead to",
@@ -109,7 +108,7 @@ pub(super) fn of(spec: &Spec, decisions: &Decisions, observations: &Observations
         ));
     }
     if let Some(directory) = &observations.unreadable
-        && let Some((first, count)) = first_and_count(decisions.unchanged(Unchanged::Unreadable))
+        && let Some((first, count)) = tally.first_and_count(Unchanged::Unreadable)
     {
         warnings.push(format!(
             "rows left alone, since a directory cannot be read: {count}, the first: {}; the directory \

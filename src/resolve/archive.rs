@@ -99,7 +99,7 @@ impl ByPath {
         })]
     }
 
-    /// Whether nothing but directory rows, or no row at all, stands at `path`.
+    /// Whether `path` has no row other than directory rows.
     pub(super) fn is_directory(&self, archive: &Archive<'_>, path: &[u8]) -> bool {
         self.at(archive, path).iter().all(|&row| archive.get(row).1.kind() == Kind::Directory)
     }

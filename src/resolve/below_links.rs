@@ -197,7 +197,7 @@ impl<'s> BelowLinks<'s> {
         }
     }
 
-    /// Which of `paths` a row stands at, or below.
+    /// Which of `paths` have a row at or below them.
     pub(super) fn stood_at(
         &self,
         archive: &Archive<'_>,

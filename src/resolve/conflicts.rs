@@ -16,7 +16,7 @@ pub(super) struct Conflicts<'s> {
 
 struct Claim {
     row: RowId,
-    /// Another row, of any spec, stands there for something else.
+    /// Another row of any spec has this path and another source.
     contested: bool,
     /// So do two rows of the spec that is resolved.
     among_own: bool,

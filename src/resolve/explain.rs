@@ -49,7 +49,7 @@ pub struct Hop {
     pub name: Vec<u8>,
     /// The text of the link there, if it is one.
     pub text: Option<Vec<u8>>,
-    /// Whether nothing stands there.
+    /// Whether nothing is there.
     pub is_absent: bool,
     /// The archive paths of the rows that live or are staged there: the first of them.
     pub rows: Vec<Vec<u8>>,
@@ -197,14 +197,14 @@ impl Studied<'_, '_> {
     }
 }
 
-/// Notes on a trail which directory of the archive the link at `path` with `text` leads to: no row lives there.
+/// Notes on a trail which directory of the archive the link at `path` with `text` leads to: no row has its home there.
 fn leads_to(trail: &mut [Hop], hop: usize, path: &[u8], text: &[u8]) {
     if let Some(hop) = trail.get_mut(hop) {
         hop.rows.extend(path::join(path::split(path).0, text));
     }
 }
 
-/// The text of the link at a location; `None` if there is none, or the tree does not tell.
+/// The text of the link at a location; `None` if there is none, or the tree has no answer.
 fn link_text(
     tree: &mut impl Tree,
     directory: Directory,

@@ -11,7 +11,7 @@ pub const MOST_LINKS: u32 = 40;
 /// Where a path leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Landing {
-    /// To a location, whatever stands there.
+    /// To a location, whatever is there.
     Location(Directory, Vec<u8>),
     /// To a directory, by `..` or `/`.
     Directory(Directory),
@@ -105,7 +105,7 @@ fn walk(
     }
 }
 
-/// What stands at the end of a trail.
+/// What is at the end of a trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// Something that is no link.
@@ -121,7 +121,7 @@ pub(super) enum End {
 pub(super) struct Trail {
     /// The locations.
     pub hops: Vec<(Directory, Box<[u8]>)>,
-    /// What stands at the last.
+    /// What is at the last.
     pub end: End,
 }
 

@@ -17,10 +17,10 @@ use super::sources::{SourceDirectory, Sources};
 use super::tree::{Directory, Entered, Entry, Stopped, Tree, Wanted};
 use crate::path;
 
-/// Where a row lives. Its name there is always the last part of its source.
+/// The home of a row. Its name there is always the last part of its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Home {
-    /// What stands there, or why that is not known.
+    /// What is there, or why that is not known.
     pub stands: AtHome,
     /// The directory of the home location, if it is known.
     pub directory: Directory,
@@ -30,13 +30,13 @@ pub(super) struct Home {
 }
 
 impl Home {
-    /// Whether it is known where the row lives, and what stands there.
+    /// Whether the home is known, and what is there.
     pub(super) fn is_known(&self) -> bool {
         matches!(self.stands, AtHome::NotASymlink | AtHome::Symlink)
     }
 }
 
-/// What stands at a row's home.
+/// What is at a row's home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AtHome {
     /// The row takes no part.
@@ -152,7 +152,7 @@ impl<'s> Homes<'s> {
         Ok(homes)
     }
 
-    /// Where a row lives.
+    /// The home of a row.
     pub(super) fn of(&self, row: RowId) -> Home {
         self.homes[row.0 as usize]
     }

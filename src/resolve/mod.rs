@@ -26,7 +26,9 @@ mod tree;
 pub use explain::{Chosen, DirectoryTrace, Explained, Hop, RowTrace, explain};
 pub use follow::MOST_LINKS;
 pub use inputs::Inputs;
-pub use outcome::{Decisions, DirectoryLink, Link, Reason, RowOutcome, RowsBelowLinks, Unchanged};
+pub use outcome::{
+    Decisions, DirectoryLink, Link, Reason, RowOutcome, RowsBelowLinks, Tally, Unchanged,
+};
 pub use tree::{Directory, Entered, EnteredEntry, Entry, Stopped, Tree, Wanted};
 
 use crate::mtree::{Kind, Spec};

@@ -186,21 +186,19 @@ impl Decisions {
         rows.filter(move |(_, outcome)| **outcome == RowOutcome::Unchanged(why)).map(|(row, _)| row)
     }
 
-    /// How many symlinks of the tree stay rows without a target in the archive (design rule 3).
-    pub fn without_target(&self) -> usize {
-        let is_without = |outcome: &&RowOutcome| {
-            matches!(
-                outcome,
-                RowOutcome::Unchanged(
-                    Unchanged::Inlined
-                        | Unchanged::DanglingAbsolute
-                        | Unchanged::DanglingOutside
-                        | Unchanged::NamesAnother { .. }
-                        | Unchanged::TextAboveLink { .. }
-                )
-            )
-        };
-        self.rows.iter().filter(is_without).count()
+    /// Why rows stay as they are, for all rows at once.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally(Vec::new());
+        for (row, outcome) in (0..).map(RowId).zip(&self.rows) {
+            let RowOutcome::Unchanged(why) = outcome else {
+                continue;
+            };
+            match tally.0.iter_mut().find(|(known, ..)| known == why) {
+                Some((.., count)) => *count += 1,
+                None => tally.0.push((*why, row, 1)),
+            }
+        }
+        tally
     }
 
     /// The rows that become links, then those that are removed since a directory becomes one.
@@ -219,5 +217,37 @@ impl Decisions {
             edits.directory_link(&link.rows, link.keywords, &link.path, &link.text);
         }
         edits
+    }
+}
+
+/// Why rows stay as they are: for each reason the first row, and how many rows there are.
+#[derive(Debug)]
+pub struct Tally(Vec<(Unchanged, RowId, usize)>);
+
+impl Tally {
+    /// The first row that stays for this reason, and how many do; `None` if none does.
+    pub fn first_and_count(&self, why: Unchanged) -> Option<(RowId, usize)> {
+        let (_, first, count) = self.0.iter().find(|(known, ..)| *known == why)?;
+        Some((*first, *count))
+    }
+
+    /// How many rows stay for this reason.
+    pub fn count(&self, why: Unchanged) -> usize {
+        self.first_and_count(why).map_or(0, |(_, count)| count)
+    }
+
+    /// How many symlinks of the tree stay rows without a target in the archive (design rule 3).
+    pub fn without_target(&self) -> usize {
+        let is_without = |why: Unchanged| {
+            matches!(
+                why,
+                Unchanged::Inlined
+                    | Unchanged::DanglingAbsolute
+                    | Unchanged::DanglingOutside
+                    | Unchanged::NamesAnother { .. }
+                    | Unchanged::TextAboveLink { .. }
+            )
+        };
+        self.0.iter().filter(|(why, ..)| is_without(*why)).map(|(.., count)| count).sum()
     }
 }

@@ -1,6 +1,6 @@
 //! Rows that are reached through links, or are links (design rules 1 to 4).
 //!
-//! Knows homes, trails and what stands where; must not know directories that become one link, but for the
+//! Knows homes, trails and the rows at locations; must not know directories that become one link, but for the
 //! rows that go with them.
 
 use std::cell::{OnceCell, RefCell};

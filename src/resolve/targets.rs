@@ -25,7 +25,7 @@ pub(super) struct Targets<'s> {
     orders: RefCell<HashMap<Range<usize>, Rc<[u32]>>>,
 }
 
-/// What is said of a target that a link might lead to.
+/// The verdict on a target that a link might lead to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choice {
     /// It is the one.
@@ -70,7 +70,7 @@ impl<'s> Targets<'s> {
     }
 
     /// The text that leads a link at the archive path `link` to the first target that is the one, as
-    /// `ask` says of those that come before. `author` is what the link's author wrote, if anybody did. No text
+    /// `ask` says of those that come before. `author` is the text of the author's symlink, if there is one. No text
     /// climbs more directories than there is `room` for (design rule 10).
     pub(super) fn choose(
         &self,

@@ -102,7 +102,7 @@ pub trait Tree {
     /// The directory that sources are relative to.
     fn root(&self) -> Directory;
 
-    /// Whether it is of use to tell it which names will be asked for: that takes time to find out.
+    /// Whether the tree uses the names in [`Wanted`], which take time to collect.
     fn takes_names(&self) -> bool {
         false
     }
@@ -113,19 +113,19 @@ pub trait Tree {
     /// The directory that `directory` is in; `/` is in itself.
     fn above(&mut self, directory: Directory) -> Result<Entered, Stopped>;
 
-    /// Where `directory` lives: the directory that it is in, and its name there. `None` for `/` and the root.
+    /// The location of `directory`: the directory that it is in, and its name there. `None` for `/` and the root.
     fn location(&self, directory: Directory) -> Option<(Directory, &[u8])>;
 
-    /// What stands at `name` in `directory`.
+    /// What is at `name` in `directory`.
     fn entry(&mut self, directory: Directory, name: &[u8]) -> Result<Entry<&[u8]>, Stopped>;
 
     /// Enters `name` in `directory`, which is no symlink.
     fn enter(&mut self, directory: Directory, name: &[u8]) -> Result<Entered, Stopped>;
 
-    /// Enters many directories, and tells what stands where each of them was wanted. A tree that can
-    /// do so reads them at once, with what will be asked for.
+    /// Enters many directories, and returns what is at each of their locations. A tree that can reads them at
+    /// once, with the names that will be asked for.
     fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<EnteredEntry>, Stopped> {
-        let meet = |&Wanted { parent, name, .. }: &Wanted<'_>| {
+        let enter = |&Wanted { parent, name, .. }: &Wanted<'_>| {
             Ok(match self.entry(parent, name)? {
                 Entry::Absent => Entry::Absent,
                 Entry::Unreadable => Entry::Unreadable,
@@ -133,7 +133,7 @@ pub trait Tree {
                 Entry::Symlink(text) => Entry::Symlink(text.to_vec()),
             })
         };
-        wanted.iter().map(meet).collect()
+        wanted.iter().map(enter).collect()
     }
 
     /// Reads directories that were entered otherwise, each with the number of names that will be asked for.

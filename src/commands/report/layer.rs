@@ -19,7 +19,7 @@ use crate::path;
 use crate::request::{Host, ObservedTree, Report, Specs};
 use crate::resolve::{self, Decisions, Explained, RowOutcome, RowTrace, Unchanged};
 
-/// The most that is said of rows that stayed files, in bytes. A small capture may have an explanation of
+/// The longest explanation of rows that stayed files, in bytes. A small capture may have an explanation of
 /// many gigabytes.
 const MOST: usize = 256 << 20;
 
