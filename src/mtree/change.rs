@@ -92,10 +92,9 @@ impl Change {
             change: self,
             spec,
             strip_prefix: parts(&self.strip_prefix),
-            strips_slash: self
-                .strip_prefix
-                .as_ref()
-                .is_some_and(|prefix| prefix.iter().all(|&byte| byte == b'/')),
+            strips_slash: self.strip_prefix.as_ref().is_some_and(|prefix| {
+                !prefix.is_empty() && prefix.iter().all(|&byte| byte == b'/')
+            }),
             package_dir: parts(&self.package_dir),
             out: Vec::with_capacity(spec.text.len() + spec.text.len() / 8),
         };
@@ -396,6 +395,12 @@ mod tests {
     fn a_prefix_of_no_parts_leaves_the_archives_own_directory_where_it_is() {
         let change = Change { strip_prefix: Some(b"./".to_vec()), ..Change::default() };
         assert_eq!(changed(&change, ". uid=0\n./a uid=0\n"), ". uid=0\n./a uid=0\n");
+    }
+
+    #[test]
+    fn an_empty_prefix_removes_nothing() {
+        let change = Change { strip_prefix: Some(Vec::new()), ..Change::default() };
+        assert_eq!(changed(&change, "/ uid=0\n/a uid=0\n"), "/ uid=0\n/a uid=0\n");
     }
 
     #[test]
