@@ -32,8 +32,10 @@ fuzz_target!(|input: &[u8]| {
 const LINK: &[u8] = b"../to \\a#b=\xff\n";
 
 fn turn_rows(spec: &Spec, link_is_source: bool, chooser: &mut Chooser) {
+    // Resolving turns no row for which `/set` gives a source: the link would have that source too.
+    let may_turn = |row: &Row| row.takes_part() && !row.is_below_set_source();
     let turned: Vec<bool> =
-        spec.rows().iter().map(|row| row.takes_part() && chooser.below(2) == 1).collect();
+        spec.rows().iter().map(|row| may_turn(row) && chooser.below(2) == 1).collect();
     let mut edits = Edits::new(spec);
     for (row, _) in spec.row_ids().zip(&turned).filter(|(_, turned)| **turned) {
         edits.link(row, LINK);
@@ -85,8 +87,9 @@ fn turn_a_directory(spec: &Spec, link_is_source: bool, chooser: &mut Chooser) {
     }
 }
 
+/// Whether a row may be one of those that a link replaces.
 fn is_plain(spec: &Spec, row: &Row) -> bool {
-    path::is_plain(spec.path(row))
+    path::is_plain(spec.path(row)) && !row.is_below_set_source()
 }
 
 fn change_rows(spec: &Spec, link_is_source: bool, chooser: &mut Chooser) {
