@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tracing::{debug, info, info_span};
+use tracing::{Span, debug, info, info_span};
 
 use crate::args::{self, ArgsError};
 use crate::capture::{CaptureStore, Form, Received, RecordingHost, RequestRecorder};
@@ -55,6 +55,9 @@ pub struct Worker {
 impl Worker {
     /// A worker with a cache of up to `cache_limit` bytes. If there is a store, each request is recorded.
     pub fn new(cache_limit: usize, store: Option<Arc<CaptureStore>>) -> Self {
+        // tracing registers a span where it is created first. Two requests at once would race for that, and one
+        // of them would lose its lines at debug.
+        drop(request_span(0, false));
         Self { cache: Cache::new(cache_limit), store }
     }
 
@@ -86,7 +89,7 @@ impl Worker {
 impl Handler for Worker {
     fn handle(&self, request: &Request, cancel: &Cancel) -> Response {
         let verbose = request.verbosity > 0;
-        let _span = info_span!("request", id = request.request_id, verbose).entered();
+        let _span = request_span(request.request_id, verbose).entered();
         let started = Instant::now();
         let mut recorder =
             self.store.as_ref().map(|store| RequestRecorder::new(store, received(request)));
@@ -113,6 +116,11 @@ impl Handler for Worker {
         }
         response
     }
+}
+
+/// The span of a request in the log. The filter of `crate::log` asks for `verbose`.
+fn request_span(id: i32, verbose: bool) -> Span {
+    info_span!("request", id, verbose)
 }
 
 /// The request as it arrived, for its capture.
