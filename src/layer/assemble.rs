@@ -24,7 +24,9 @@ use super::source::ReadSource;
 
 /// How many bytes of frames may be under way for each thread that makes them, counted once for each
 /// side, uncompressed.
-const PER_THREAD: u64 = 16 << 20;
+const PER_THREAD: u64 = 12 << 20;
+/// How many bytes of buffers may be idle for each of these threads.
+const IDLE_PER_THREAD: usize = 4 << 20;
 
 /// One layer to write.
 pub struct Job<'j> {
@@ -70,7 +72,7 @@ pub fn assemble(job: &Job<'_>, out: &mut dyn Write) -> Result<Layer, LayerError>
     let budget = PER_THREAD * job.threads.get() as u64;
     let sizes = plan.frames.iter().map(|frame| frame.size);
     let board = Board::new(sizes.collect(), budget);
-    let pool = Pool::default();
+    let pool = Pool::new(IDLE_PER_THREAD * job.threads.get());
     let (written, raw_sums) = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..job.threads.get())
             .map(|_| scope.spawn(|| work(job, &plan, &board, &pool)))

@@ -2,7 +2,7 @@
 //!
 //! Knows bytes; must not know what they are.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes at the head of memory that was cleared once.
 #[derive(Default)]
@@ -56,21 +56,64 @@ impl Buffer {
     }
 }
 
-/// Buffers that nobody uses now.
+/// Buffers that are not in use.
+pub struct Pool {
+    idle: Mutex<Idle>,
+    /// The most memory that idle buffers have together, in bytes.
+    limit: usize,
+}
+
 #[derive(Default)]
-pub struct Pool(Mutex<Vec<Buffer>>);
+struct Idle {
+    buffers: Vec<Buffer>,
+    memory: usize,
+}
 
 impl Pool {
+    /// An empty pool that keeps at most `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self { idle: Mutex::default(), limit }
+    }
+
     /// An empty buffer.
     pub fn take(&self) -> Buffer {
-        let mut buffer =
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut idle = self.lock();
+        let mut buffer = idle.buffers.pop().unwrap_or_default();
+        idle.memory -= buffer.memory.capacity();
         buffer.clear();
         buffer
     }
 
-    /// Gives back a buffer.
+    /// Gives back a buffer. It is freed where there is enough.
     pub fn give(&self, buffer: Buffer) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        let mut idle = self.lock();
+        if idle.memory + buffer.memory.capacity() <= self.limit {
+            idle.memory += buffer.memory.capacity();
+            idle.buffers.push(buffer);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_keeps_no_more_than_its_limit() {
+        let pool = Pool::new(1000);
+        let buffers: Vec<_> = (0..3)
+            .map(|_| {
+                let mut buffer = pool.take();
+                buffer.extend(&[1; 400]);
+                buffer
+            })
+            .collect();
+        buffers.into_iter().for_each(|buffer| pool.give(buffer));
+        assert_eq!(pool.lock().buffers.len(), 2);
+        assert_eq!(pool.take().as_slice(), b"");
     }
 }

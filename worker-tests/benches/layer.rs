@@ -69,13 +69,17 @@ fn rows(name: &str, tree: &Path, out: &Path, codec: Codec, mut entries: Vec<Entr
             is_cancelled: &|| false,
             progress: &|_, _| {},
         };
-        let Layer { counts, frames, .. } = assemble(&job, &mut file).unwrap();
+        let Layer { descriptor, counts, frames } = assemble(&job, &mut file).unwrap();
         fs::rename(&temporary, &path).unwrap();
         index.hold(path.as_os_str().as_bytes(), file, frames);
         let seconds = start.elapsed().as_secs_f64();
         let s = counts.seconds;
         println!(
-            "{name}, {what}: {seconds:.3} s, {} bytes, {} made, {} reused, 1/{:.1}  [plan {:.3} read {:.3} compress {:.3} reuse {:.3} raw {:.3} blob {:.3} write {:.3}]",
+            "{name}, {what}: {seconds:.3} s, diff ID {:02x}{:02x}{:02x}{:02x}, {} bytes, {} made, {} reused, 1/{:.1}  [plan {:.3} read {:.3} compress {:.3} reuse {:.3} raw {:.3} blob {:.3} write {:.3}]",
+            descriptor.diff_id.0[0],
+            descriptor.diff_id.0[1],
+            descriptor.diff_id.0[2],
+            descriptor.diff_id.0[3],
             counts.bytes_compressed,
             counts.frames_made,
             counts.frames_reused,

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use super::*;
+use crate::layer::entry::archive_name;
 use crate::layer::identity::Identity;
 use crate::layer::keywords::Keywords;
 use crate::layer::rows::{self, Metadata, OnDisk, Row};
@@ -117,11 +118,12 @@ fn check(rows: &[TestRow]) -> Result<(), TestCaseError> {
     fs::create_dir(directory.path().join("sources-of-the-test")).unwrap();
     let mut rows = rows.to_vec();
     if is_old {
-        // It ends at a pax header of a negative owner.
-        let values = rows.iter_mut().flat_map(|row| &mut row.keywords);
-        values
-            .filter(|(keyword, value)| keyword.ends_with("id") && value == "-1")
-            .for_each(|(_, value)| *value = "0".into());
+        for row in &mut rows {
+            // It takes nothing off the head of a name, and ends at a pax header of a negative owner.
+            row.path = [b"./", &*archive_name(&row.path, Kind::File)].concat();
+            let values = row.keywords.iter_mut().filter(|(keyword, _)| keyword.ends_with("id"));
+            values.filter(|(_, value)| value == "-1").for_each(|(_, value)| *value = "0".into());
+        }
     }
     let (theirs, ours) =
         (by_bsdtar(directory.path(), &rows), by_this(directory.path(), &rows, &limits));
