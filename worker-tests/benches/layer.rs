@@ -34,6 +34,11 @@ fn main() {
     ] {
         rows(&format!("{name}, stamps"), &tree, &out, codec, entries.clone(), theirs);
     }
+    let tar = fs::read(out.join("layer.out")).unwrap();
+    let start = Instant::now();
+    std::hint::black_box(sha256(&tar));
+    println!("SHA-256 of the tar in memory: {:.3} s", start.elapsed().as_secs_f64());
+    drop(tar);
     let listed: Vec<_> = entries.into_iter().map(|entry| with_digest(&tree, entry)).collect();
     rows(
         "gzip, digests",
@@ -52,6 +57,7 @@ fn rows(name: &str, tree: &Path, out: &Path, codec: Codec, mut entries: Vec<Entr
     let write = |what: &str, entries: &[Entry]| {
         let (start, path) = (Instant::now(), out.join("layer.out"));
         let temporary = out.join("layer.tmp");
+        let cpu = usage().0;
         let mut file = File::options()
             .read(true)
             .write(true)
@@ -73,9 +79,10 @@ fn rows(name: &str, tree: &Path, out: &Path, codec: Codec, mut entries: Vec<Entr
         fs::rename(&temporary, &path).unwrap();
         index.hold(path.as_os_str().as_bytes(), file, frames);
         let seconds = start.elapsed().as_secs_f64();
-        let s = counts.seconds;
+        let (s, (cpu_then, peak)) = (counts.seconds, usage());
+        let cpu = cpu_then - cpu;
         println!(
-            "{name}, {what}: {seconds:.3} s, diff ID {:02x}{:02x}{:02x}{:02x}, {} bytes, {} made, {} reused, 1/{:.1}  [plan {:.3} read {:.3} compress {:.3} reuse {:.3} raw {:.3} blob {:.3} write {:.3}]",
+            "{name}, {what}: {seconds:.3} s, {cpu:.2} s of processor, {peak} MiB, diff ID {:02x}{:02x}{:02x}{:02x}, {} bytes, {} made, {} reused, 1/{:.1}  [plan {:.3} read {:.3} compress {:.3} reuse {:.3} raw {:.3} blob {:.3} write {:.3}]",
             descriptor.diff_id.0[0],
             descriptor.diff_id.0[1],
             descriptor.diff_id.0[2],
@@ -105,12 +112,31 @@ fn rows(name: &str, tree: &Path, out: &Path, codec: Codec, mut entries: Vec<Entr
     }
 }
 
+/// Processor time in seconds that this process and the children it waited for took, and the most memory
+/// that it had, in MiB.
+fn usage() -> (f64, u64) {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<u64> = stat
+        .rsplit_once(") ")
+        .unwrap()
+        .1
+        .split(' ')
+        .map(|field| field.parse().unwrap_or(0))
+        .collect();
+    // utime, stime, cutime and cstime, in hundredths.
+    let ticks: u64 = fields[11..15].iter().sum();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    (ticks as f64 / 100.0, peak / 1024)
+}
+
 fn bsdtar(tree: &Path, out: &Path, spec: &[u8]) -> f64 {
     let path = out.join("layer.mtree");
     File::create(&path).unwrap().write_all(spec).unwrap();
     let at = format!("@{}", path.display());
     let program = std::env::var_os("BSDTAR").unwrap_or_else(|| "bsdtar".into());
-    let start = Instant::now();
+    let (start, cpu) = (Instant::now(), usage().0);
     let mut command = Command::new(program);
     command
         .arg("--gzip")
@@ -121,8 +147,9 @@ fn bsdtar(tree: &Path, out: &Path, spec: &[u8]) -> f64 {
         .env("LC_ALL", "C.UTF-8");
     assert!(command.status().unwrap().success());
     let seconds = start.elapsed().as_secs_f64();
+    let cpu = usage().0 - cpu;
     println!(
-        "bsdtar --gzip: {seconds:.3} s, {} bytes",
+        "bsdtar --gzip: {seconds:.3} s, {cpu:.2} s of processor, {} bytes",
         fs::metadata(out.join("layer.bsdtar")).unwrap().len()
     );
     seconds

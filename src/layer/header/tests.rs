@@ -72,7 +72,8 @@ fn by_bsdtar(directory: &Path, rows: &[TestRow]) -> Vec<u8> {
             fs::write(directory.join(source(number)), bytes(length)).unwrap();
             spec += &format!(" content={}", source(number));
         }
-        spec += "\n";
+        // So that no backslash ends the line.
+        spec += " nlink=1\n";
     }
     fs::write(directory.join("spec-of-the-test"), spec).unwrap();
     let mut command = Command::new(bsdtar());
