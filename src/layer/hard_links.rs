@@ -21,7 +21,9 @@ pub struct Inode {
 /// (`archive_entry_linkify`): an entry of a file that an earlier entry has, until as many names were met
 /// as the file has. `inodes` says for each entry what its source is; an entry without one stays.
 pub fn by_inode(entries: &mut [Entry], inodes: &[Option<Inode>]) {
-    let mut open: HashMap<(u64, u64), (Box<[u8]>, u32)> = HashMap::new();
+    // By device and inode: the first name, and how many names are still to come.
+    type Open = HashMap<(u64, u64), (Box<[u8]>, u32)>;
+    let mut open = Open::new();
     for (entry, inode) in entries.iter_mut().zip(inodes) {
         let Some(Inode { device, inode, links }) = *inode else { continue };
         if links == 1 || matches!(entry.kind, Kind::Directory | Kind::Character | Kind::Block) {

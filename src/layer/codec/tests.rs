@@ -23,7 +23,7 @@ fn samples() -> Vec<Vec<u8>> {
         (0..9000).flat_map(|n| format!("def f{n}(x): return x + {n}\n").into_bytes()).collect();
     let random: Vec<u8> = (0..70_000).map(|_| noise()).collect();
     let skewed: Vec<u8> =
-        (0..200_000).map(|_| noise().leading_zeros() as u8 * 17 ^ noise() & 3).collect();
+        (0..200_000).map(|_| (noise().leading_zeros() as u8 * 17) ^ (noise() & 3)).collect();
     let mut mixed = text[..100_000].to_vec();
     mixed.extend_from_slice(&random);
     mixed.extend_from_slice(&[0; 100_000]);
