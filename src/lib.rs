@@ -29,7 +29,7 @@ pub mod commands;
 pub mod display;
 pub mod error;
 pub mod fs;
-mod layer;
+pub mod layer;
 mod log;
 pub mod mtree;
 pub mod path;

@@ -24,7 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("args", &["display", "fs", "mtree", "request", "resolve", "server"]),
     ("capture", &["display", "error", "fs", "mtree", "request", "resolve"]),
     ("request", &["display", "fs", "layer", "mtree", "resolve"]),
-    ("layer", &[]),
+    ("layer", &["display"]),
     ("fs", &["path", "resolve"]),
     ("resolve", &["mtree", "path"]),
     ("mtree", &["path"]),

@@ -1,5 +1,50 @@
-//! What tar makes of rows.
+//! Layers: what tar makes of entries, cut into frames, compressed, and written with its digests.
 //!
-//! Knows entries of an archive; must not know flags, decisions or Bazel.
+//! Knows entries of an archive and their contents; must not know flags, decisions, the text of a spec,
+//! or Bazel. In the order of the work:
+//!
+//! - [`keywords`], `device`: what the keywords of a row say.
+//! - [`rows`]: rows of one path merged, and completed.
+//! - [`hard_links`]: which entries become links to an earlier one.
+//! - [`entry`]: what becomes a header and its bytes.
+//! - [`header`]: headers, byte for byte as bsdtar writes them.
+//! - [`frames`]: where the tar is cut.
+//! - [`identity`]: what is known of a content before it is read.
+//! - `plan`: frames, their keys, and what is to be done for each.
+//! - [`source`]: where the bytes of contents come from.
+//! - [`codec`]: how a frame is compressed.
+//! - `make`: one frame, made or reused.
+//! - `board`, `buffer`: the order of frames among threads, and their memory.
+//! - [`assemble`]: entries in, a layer out.
+//! - [`index`]: which frames there are, in which outputs.
+//! - [`descriptor`]: what is said of a layer that was written.
+//! - `sizes`: how many bytes an entry takes.
 
+mod assemble;
+mod board;
+mod buffer;
+mod codec;
+mod descriptor;
+mod device;
+mod entry;
+mod error;
+pub mod frames;
+pub mod hard_links;
+pub mod header;
+mod identity;
+mod index;
+pub mod keywords;
+mod make;
+mod plan;
+pub mod rows;
 pub(crate) mod sizes;
+mod source;
+
+pub use assemble::{Job, Layer, assemble};
+pub use codec::{Codec, CodecError, GzipLevel, ZstdLevel};
+pub use descriptor::{Counts, Descriptor, Digest, FORMAT_VERSION, Seconds};
+pub use entry::{Content, Device, Entry, Kind, Link, Time, archive_name, hard_link_name};
+pub use error::{ContentError, LayerError};
+pub use identity::{Functions, Identity, Listed, Stamp};
+pub use index::{Index, Kept, MOST_OUTPUTS};
+pub use source::{Disk, Opened, ReadSource};

@@ -1,0 +1,279 @@
+//! The assembler: entries in, a layer out.
+//!
+//! Knows the steps and the threads that do them: workers make frames, one thread takes the sum of the
+//! uncompressed tar, the caller's thread writes. Must not know what a frame is made of.
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use sha2::{Digest as _, Sha256};
+
+use super::board::{Board, Side};
+use super::buffer::{Buffer, Pool};
+use super::codec::Codec;
+use super::descriptor::{Counts, Descriptor, Digest, FORMAT_VERSION, Seconds};
+use super::entry::Entry;
+use super::error::LayerError;
+use super::header::END;
+use super::identity::Functions;
+use super::index::{Index, Kept, Sums};
+use super::make::{Facts, Maker, SpreadCheck};
+use super::plan::Plan;
+use super::source::ReadSource;
+
+/// How many bytes of frames may be under way for each thread that makes them, counted once for each
+/// side, uncompressed.
+const PER_THREAD: u64 = 12 << 20;
+/// How many bytes of buffers may be idle for each of these threads.
+const IDLE_PER_THREAD: usize = 4 << 20;
+
+/// One layer to write.
+pub struct Job<'j> {
+    pub entries: &'j [Entry],
+    pub codec: Codec,
+    /// How many threads read and compress. Two more take sums and write.
+    pub threads: NonZeroUsize,
+    pub source: &'j dyn ReadSource,
+    /// Where frames are looked up. Without, no frame is reused, and none can be kept.
+    pub index: Option<&'j Index>,
+    /// Shared by all requests of a process.
+    pub functions: &'j Functions,
+    /// Asked before each frame.
+    pub is_cancelled: &'j (dyn Fn() -> bool + Sync),
+    /// Told after each frame how many bytes of the uncompressed tar are written, and how many it has.
+    pub progress: &'j (dyn Fn(u64, u64) + Sync),
+}
+
+/// A layer that was written.
+pub struct Layer {
+    pub descriptor: Descriptor,
+    pub counts: Counts,
+    /// For [`Index::hold`], once the output is in its place.
+    pub frames: Vec<Kept>,
+}
+
+/// A side of a frame on its way to its consumer.
+struct Item {
+    /// `None` where the consumer has nothing to do with the frame.
+    bytes: Option<Buffer>,
+    facts: Facts,
+}
+
+/// Writes the layer of `job` to `out`.
+///
+/// The bytes depend on the entries, the contents and the codec alone: not on the number of threads, nor
+/// on what the index holds. On an error something may have been written; of the errors that there are it
+/// is the one of the first frame.
+pub fn assemble(job: &Job<'_>, out: &mut dyn Write) -> Result<Layer, LayerError> {
+    let start = Instant::now();
+    let plan = Plan::new(job.entries, job.codec, job.index);
+    let mut seconds = Seconds { plan: start.elapsed().as_secs_f64(), ..Seconds::default() };
+    let budget = PER_THREAD * job.threads.get() as u64;
+    let sizes = plan.frames.iter().map(|frame| frame.size);
+    let board = Board::new(sizes.collect(), budget);
+    let pool = Pool::new(IDLE_PER_THREAD * job.threads.get());
+    let (written, raw_sums) = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..job.threads.get())
+            .map(|_| scope.spawn(|| work(job, &plan, &board, &pool)))
+            .collect();
+        let summing = scope.spawn(|| sum_raw(job, &plan, &board, &pool));
+        let written = write(job, &plan, &board, &pool, out);
+        for worker in workers {
+            seconds.add(&joined(worker));
+        }
+        (written, joined(summing))
+    });
+    if let Some(error) = board.into_error() {
+        return Err(error);
+    }
+    // Without an error, all frames were taken on both sides.
+    let (Some(written), Some((raw_sums, hash_raw))) = (written, raw_sums) else {
+        return Err(LayerError::Cancelled);
+    };
+    seconds.hash_raw += hash_raw;
+    seconds.add(&written.seconds);
+    finish(job, &plan, written, raw_sums, seconds, start, out)
+}
+
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Makes frames until there are no more.
+fn work(job: &Job<'_>, plan: &Plan, board: &Board<Item>, pool: &Pool) -> Seconds {
+    let _stop = board.stop_on_panic();
+    let mut maker = match Maker::new(job, plan, pool) {
+        Ok(maker) => maker,
+        Err(error) => {
+            board.fail(0, error);
+            return Seconds::default();
+        }
+    };
+    while let Some(number) = board.begin() {
+        match maker.make(number) {
+            Ok(made) => {
+                let raw = Item { bytes: made.raw, facts: made.facts };
+                board.deliver(number, raw, Item { bytes: Some(made.blob), facts: made.facts });
+            }
+            Err(error) => board.fail(number, error),
+        }
+    }
+    maker.seconds
+}
+
+/// Takes the sum of the uncompressed tar, and checks contents that are spread over frames. Answers
+/// the sum behind each frame; no sums without compression.
+fn sum_raw(
+    job: &Job<'_>,
+    plan: &Plan,
+    board: &Board<Item>,
+    pool: &Pool,
+) -> Option<(Vec<Sha256>, f64)> {
+    let _stop = board.stop_on_panic();
+    let head = plan.lookup.head_frames();
+    let mut sums: Vec<_> = head.iter().map(|kept| kept.after.raw.clone()).collect();
+    let mut sum = sums.last().cloned().unwrap_or_default();
+    let (mut check, mut seconds) = (SpreadCheck::new(job, plan), 0.0);
+    for number in 0..plan.frames.len() {
+        let item = board.take(number, Side::Raw)?;
+        if let Some(bytes) = item.bytes {
+            let start = Instant::now();
+            if let Err(error) = check.pass(number, bytes.as_slice()) {
+                board.fail(number, error);
+                return None;
+            }
+            if number >= head.len() {
+                sum.update(bytes.as_slice());
+                sums.push(sum.clone());
+            }
+            pool.give(bytes);
+            seconds += start.elapsed().as_secs_f64();
+        }
+        board.done(number);
+    }
+    Some((sums, seconds))
+}
+
+/// What the writer learned.
+struct Written {
+    /// By frame: where it stands, its length, and what else is known.
+    places: Vec<(u64, usize, Facts)>,
+    /// The sum of the output behind each frame.
+    sums: Vec<Sha256>,
+    size: u64,
+    seconds: Seconds,
+}
+
+/// Writes the frames in order.
+fn write(
+    job: &Job<'_>,
+    plan: &Plan,
+    board: &Board<Item>,
+    pool: &Pool,
+    out: &mut dyn Write,
+) -> Option<Written> {
+    let _stop = board.stop_on_panic();
+    let head = plan.lookup.head_frames();
+    let mut sums: Vec<_> = head.iter().map(|kept| kept.after.blob.clone()).collect();
+    let mut sum = sums.last().cloned().unwrap_or_else(|| Sha256::new_with_prefix(job.codec.head()));
+    let (mut seconds, mut places) = (Seconds::default(), Vec::with_capacity(plan.frames.len()));
+    let (mut size, mut raw_size, total) = (job.codec.head().len() as u64, 0, plan.size());
+    let mut check = SpreadCheck::new(job, plan);
+    if let Err(error) = out.write_all(job.codec.head()) {
+        board.fail(0, LayerError::Write(error));
+        return None;
+    }
+    for (number, frame) in plan.frames.iter().enumerate() {
+        let Item { bytes: Some(blob), facts } = board.take(number, Side::Blob)? else { continue };
+        let bytes = blob.as_slice();
+        let start = Instant::now();
+        if number >= head.len() {
+            sum.update(bytes);
+            sums.push(sum.clone());
+        }
+        let checked = match job.codec {
+            Codec::None => check.pass(number, bytes),
+            _ => Ok(()),
+        };
+        let middle = Instant::now();
+        let written = checked.and_then(|()| out.write_all(bytes).map_err(LayerError::Write));
+        if let Err(error) = written {
+            board.fail(number, error);
+            return None;
+        }
+        seconds.hash_blob += (middle - start).as_secs_f64();
+        seconds.write += middle.elapsed().as_secs_f64();
+        places.push((size, bytes.len(), facts));
+        size += bytes.len() as u64;
+        raw_size += frame.size + if frame.is_last { END.len() as u64 } else { 0 };
+        pool.give(blob);
+        board.done(number);
+        (job.progress)(raw_size, total);
+    }
+    Some(Written { places, sums, size, seconds })
+}
+
+/// Writes what stands behind the last frame, and says what was written.
+fn finish(
+    job: &Job<'_>,
+    plan: &Plan,
+    written: Written,
+    raw_sums: Vec<Sha256>,
+    mut seconds: Seconds,
+    start: Instant,
+    out: &mut dyn Write,
+) -> Result<Layer, LayerError> {
+    let Written { places, sums: blob_sums, mut size, .. } = written;
+    // Without compression, both streams are one.
+    let raw_sums = if job.codec == Codec::None { &blob_sums } else { &raw_sums };
+    let mut crc = crc32fast::Hasher::new();
+    if job.codec.needs_crc() {
+        for (frame, (_, _, facts)) in plan.frames.iter().zip(&places) {
+            let length = frame.size + if frame.is_last { END.len() as u64 } else { 0 };
+            crc.combine(&crc32fast::Hasher::new_with_initial_len(facts.crc, length));
+        }
+    }
+    let tail = job.codec.tail(crc.finalize(), plan.size());
+    out.write_all(&tail).and_then(|()| out.flush()).map_err(LayerError::Write)?;
+    size += tail.len() as u64;
+    let last = |sums: &[Sha256]| sums.last().cloned().unwrap_or_default();
+    let digest = Digest(last(&blob_sums).chain_update(&tail).finalize().into());
+    let diff_id = Digest(last(raw_sums).finalize().into());
+    let frames_reused = places.iter().filter(|(_, _, facts)| facts.is_reused).count();
+    let has_frames = job.codec != Codec::None;
+    let mut frames = Vec::new();
+    if job.index.is_some() {
+        let sums = raw_sums.iter().zip(&blob_sums);
+        frames = places
+            .iter()
+            .zip(&plan.keys)
+            .zip(sums)
+            .map(|((&(offset, length, facts), &key), (raw, blob))| Kept {
+                key,
+                offset,
+                length,
+                crc: facts.crc,
+                checksum: facts.checksum,
+                raw_checksum: facts.raw_checksum,
+                after: Sums { raw: raw.clone(), blob: blob.clone() },
+            })
+            .collect();
+    }
+    seconds.total = start.elapsed().as_secs_f64();
+    Ok(Layer {
+        descriptor: Descriptor::new(job.codec, digest, size, diff_id),
+        counts: Counts {
+            format_version: FORMAT_VERSION,
+            frames_made: if has_frames { places.len() - frames_reused } else { 0 },
+            frames_reused: if has_frames { frames_reused } else { 0 },
+            bytes_raw: plan.size(),
+            bytes_compressed: size,
+            seconds,
+        },
+        frames,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! The order of the frames: who makes which one, and who takes it next.
+//!
+//! Knows numbers of frames and how many bytes are under way; must not know what is done with a frame.
+//! Frames are begun in order and finished in any; two consumers take them in order again. So where
+//! frames fail, the first one's error is the one reported, whatever the threads did.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::error::LayerError;
+
+/// What one consumer takes of each frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Its uncompressed bytes, for their sum.
+    Raw,
+    /// Its compressed bytes, for the output.
+    Blob,
+}
+
+/// Where threads that make frames and those that take them meet.
+pub struct Board<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+    sizes: Vec<u64>,
+    /// How many bytes may be under way.
+    budget: u64,
+}
+
+struct State<T> {
+    next: usize,
+    /// Each frame counts for its size on each side.
+    under_way: u64,
+    ready: [HashMap<usize, T>; 2],
+    error: Option<(usize, LayerError)>,
+    is_stopped: bool,
+}
+
+impl<T> Board<T> {
+    /// A board of frames of these `sizes`, in bytes, of which `budget` bytes may be under way; one frame
+    /// always may.
+    pub fn new(sizes: Vec<u64>, budget: u64) -> Self {
+        let state = State {
+            next: 0,
+            under_way: 0,
+            ready: [HashMap::new(), HashMap::new()],
+            error: None,
+            is_stopped: false,
+        };
+        Self { state: Mutex::new(state), changed: Condvar::new(), sizes, budget }
+    }
+
+    /// The next frame to make, once there is room for it. `None` if there are no more, or all stops.
+    pub fn begin(&self) -> Option<usize> {
+        let mut state = self.lock();
+        loop {
+            let size = 2 * self.sizes.get(state.next)?;
+            if state.is_stopped {
+                return None;
+            }
+            if state.under_way == 0 || state.under_way + size <= self.budget {
+                state.under_way += size;
+                state.next += 1;
+                return Some(state.next - 1);
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// Hands over what was made of `frame`.
+    pub fn deliver(&self, frame: usize, raw: T, blob: T) {
+        let mut state = self.lock();
+        state.ready[0].insert(frame, raw);
+        state.ready[1].insert(frame, blob);
+        self.changed.notify_all();
+    }
+
+    /// What was made of `frame`, once that is ready. `None` if all stops.
+    pub fn take(&self, frame: usize, side: Side) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            if state.is_stopped {
+                return None;
+            }
+            if let Some(item) = state.ready[side as usize].remove(&frame) {
+                return Some(item);
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// Says that what was taken of `frame` on one side is done with.
+    pub fn done(&self, frame: usize) {
+        self.lock().under_way -= self.sizes[frame];
+        self.changed.notify_all();
+    }
+
+    /// Stops all threads, since `frame` failed.
+    pub fn fail(&self, frame: usize, error: LayerError) {
+        let mut state = self.lock();
+        if state.error.as_ref().is_none_or(|(earlier, _)| frame < *earlier) {
+            state.error = Some((frame, error));
+        }
+        state.is_stopped = true;
+        self.changed.notify_all();
+    }
+
+    /// Stops all threads when it is dropped in a panic: they would wait for this one.
+    pub fn stop_on_panic(&self) -> StopOnPanic<'_, T> {
+        StopOnPanic(self)
+    }
+
+    /// The error of the first frame that failed.
+    pub fn into_error(self) -> Option<LayerError> {
+        self.state
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+            .error
+            .map(|(_, error)| error)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'s>(&self, state: MutexGuard<'s, State<T>>) -> MutexGuard<'s, State<T>> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Board::stop_on_panic`].
+pub struct StopOnPanic<'b, T>(&'b Board<T>);
+
+impl<T> Drop for StopOnPanic<'_, T> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.lock().is_stopped = true;
+            self.0.changed.notify_all();
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Buffers that are used again, so that the memory of a frame is neither asked for nor cleared twice.
+//!
+//! Knows bytes; must not know what they are.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Bytes at the head of memory that was cleared once.
+#[derive(Default)]
+pub struct Buffer {
+    memory: Vec<u8>,
+    length: usize,
+}
+
+impl Buffer {
+    /// What was put in.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.memory[..self.length]
+    }
+
+    /// Takes all bytes out.
+    pub fn clear(&mut self) {
+        self.length = 0;
+    }
+
+    /// Appends `bytes`.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.room(bytes.len()).copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+
+    /// Appends `count` zeros.
+    pub fn extend_zeros(&mut self, count: usize) {
+        self.room(count).fill(0);
+        self.length += count;
+    }
+
+    /// Room for `count` bytes behind those put in. What is in it is of no meaning.
+    pub fn room(&mut self, count: usize) -> &mut [u8] {
+        let end = self.length + count;
+        if self.memory.len() < end {
+            self.memory.resize(end, 0);
+        }
+        &mut self.memory[self.length..end]
+    }
+
+    /// Takes the first `count` bytes of the room as put in.
+    pub fn put(&mut self, count: usize) {
+        self.length += count;
+    }
+
+    /// Replaces everything by what `write` does to a vector.
+    pub fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let result = write(&mut self.memory);
+        self.length = self.memory.len();
+        result
+    }
+}
+
+/// Buffers that are not in use.
+pub struct Pool {
+    idle: Mutex<Idle>,
+    /// The most memory that idle buffers have together, in bytes.
+    limit: usize,
+}
+
+#[derive(Default)]
+struct Idle {
+    buffers: Vec<Buffer>,
+    memory: usize,
+}
+
+impl Pool {
+    /// An empty pool that keeps at most `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self { idle: Mutex::default(), limit }
+    }
+
+    /// An empty buffer.
+    pub fn take(&self) -> Buffer {
+        let mut idle = self.lock();
+        let mut buffer = idle.buffers.pop().unwrap_or_default();
+        idle.memory -= buffer.memory.capacity();
+        buffer.clear();
+        buffer
+    }
+
+    /// Gives back a buffer. It is freed where there is enough.
+    pub fn give(&self, buffer: Buffer) {
+        let mut idle = self.lock();
+        if idle.memory + buffer.memory.capacity() <= self.limit {
+            idle.memory += buffer.memory.capacity();
+            idle.buffers.push(buffer);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_keeps_no_more_than_its_limit() {
+        let pool = Pool::new(1000);
+        let buffers: Vec<_> = (0..3)
+            .map(|_| {
+                let mut buffer = pool.take();
+                buffer.extend(&[1; 400]);
+                buffer
+            })
+            .collect();
+        buffers.into_iter().for_each(|buffer| pool.give(buffer));
+        assert_eq!(pool.lock().buffers.len(), 2);
+        assert_eq!(pool.take().as_slice(), b"");
+    }
+}

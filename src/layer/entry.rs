@@ -1,0 +1,193 @@
+//! Entries: what becomes one header of the tar, and its bytes.
+//!
+//! Knows names and numbers as tar has them; must not know how a header spells them, nor where the
+//! bytes of a content are read.
+
+use std::sync::Arc;
+
+use super::identity::Identity;
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    File,
+    Directory,
+    Symlink,
+    Character,
+    Block,
+    Fifo,
+}
+
+/// A time: seconds since 1970, and nanoseconds.
+///
+/// The nanoseconds count away from zero, as libarchive writes them: -1 s and 5 ns is `-1.000000005`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Time {
+    pub seconds: i64,
+    /// Below 1,000,000,000.
+    pub nanoseconds: u32,
+}
+
+/// The numbers of a device, as Linux takes a `dev_t` apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Device {
+    pub major: u32,
+    pub minor: u32,
+}
+
+/// The text of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// What a symlink says. libarchive writes it for every kind of entry that has one.
+    Symlink(Box<[u8]>),
+    /// The archive path of an earlier entry with the same bytes, as that entry spells it. Whatever the
+    /// kind of an entry, this makes it a hard link.
+    Hard(Box<[u8]>),
+}
+
+/// Where the bytes of a file are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// What is handed to [`ReadSource`](super::ReadSource).
+    pub source: Box<[u8]>,
+    /// What is known of the bytes before they are read.
+    pub identity: Identity,
+}
+
+/// One entry of a layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The name, as [`archive_name`] makes it.
+    pub path: Box<[u8]>,
+    pub kind: Kind,
+    /// The twelve bits of the permissions. Others are ignored.
+    pub mode: u32,
+    pub uid: i64,
+    pub gid: i64,
+    pub uname: Option<Arc<[u8]>>,
+    pub gname: Option<Arc<[u8]>>,
+    pub time: Time,
+    /// Of character and block devices. Others have none in the tar.
+    pub device: Device,
+    /// `flags=`, as mtree(5) spells them. They go into a pax header.
+    pub flags: Option<Arc<[u8]>>,
+    pub link: Option<Link>,
+    /// In bytes. Of a file its content's; of others what `size=` says, which only decides whether
+    /// libarchive makes a pax header.
+    pub size: u64,
+    /// The bytes of a file. A file without is empty.
+    pub content: Option<Content>,
+}
+
+impl Entry {
+    /// Whether this is a hard link.
+    pub fn is_hard_link(&self) -> bool {
+        matches!(self.link, Some(Link::Hard(_)))
+    }
+
+    /// The content that follows the header, if any does.
+    pub fn data(&self) -> Option<&Content> {
+        match &self.content {
+            Some(content) if self.kind == Kind::File && !self.is_hard_link() => Some(content),
+            _ => None,
+        }
+    }
+
+    /// How many bytes of content follow the header, without those that fill the last block.
+    pub fn data_len(&self) -> u64 {
+        if self.data().is_some() { self.size } else { 0 }
+    }
+}
+
+/// The name under which bsdtar writes a path of a spec.
+///
+/// It takes off what makes a path absolute on Unix or Windows (`strip_absolute_path` of its
+/// tar/util.c): slashes and backslashes at the head, also with `.` or `..` between them, and the letter
+/// of a drive, as in `c:`. Nothing left is `.`; a directory ends in a slash. All else stays.
+pub fn archive_name(path: &[u8], kind: Kind) -> Box<[u8]> {
+    let mut name = relative(path);
+    if name.is_empty() {
+        name = b".";
+    }
+    if kind == Kind::Directory && name.last() != Some(&b'/') {
+        let mut name = name.to_vec();
+        name.push(b'/');
+        return name.into();
+    }
+    name.into()
+}
+
+/// The path that a hard link to `path` names: taken off the same head as its own name.
+/// `None` where nothing is left.
+pub fn hard_link_name(path: &[u8]) -> Option<Box<[u8]>> {
+    let name = relative(path);
+    (!name.is_empty()).then(|| name.into())
+}
+
+fn is_slash(byte: Option<&u8>) -> bool {
+    matches!(byte, Some(b'/' | b'\\'))
+}
+
+fn relative(path: &[u8]) -> &[u8] {
+    let mut rest = path;
+    // The prefixes of the Windows API: //./, //?/ and //?/UNC/.
+    if is_slash(rest.first())
+        && is_slash(rest.get(1))
+        && matches!(rest.get(2), Some(b'.' | b'?'))
+        && is_slash(rest.get(3))
+    {
+        let is_unc = rest[2] == b'?'
+            && rest.get(4..7).is_some_and(|name| name.eq_ignore_ascii_case(b"UNC"))
+            && is_slash(rest.get(7));
+        rest = &rest[if is_unc { 8 } else { 4 }..];
+    }
+    loop {
+        let before = rest.len();
+        if rest.first().is_some_and(u8::is_ascii_alphabetic) && rest.get(1) == Some(&b':') {
+            rest = &rest[2..];
+        }
+        while is_slash(rest.first()) {
+            let taken = if rest.get(1..3) == Some(b"..") && is_slash(rest.get(3)) {
+                3
+            } else if rest.get(1) == Some(&b'.') && is_slash(rest.get(2)) {
+                2
+            } else {
+                1
+            };
+            rest = &rest[taken..];
+        }
+        if rest.len() == before {
+            return rest;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stays_as_it_is_spelled() {
+        for name in [&b"a"[..], b"./a", b"a//b", b"../a", b".", b"a/.", b"\xff"] {
+            assert_eq!(&*archive_name(name, Kind::File), name);
+        }
+    }
+
+    #[test]
+    fn a_directory_ends_in_one_slash() {
+        assert_eq!(&*archive_name(b"a", Kind::Directory), b"a/");
+        assert_eq!(&*archive_name(b"a/", Kind::Directory), b"a/");
+        assert_eq!(&*archive_name(b".", Kind::Directory), b"./");
+    }
+
+    #[test]
+    fn what_makes_a_path_absolute_is_taken_off() {
+        for name in
+            [&b"/a"[..], b"//a", b"/../a", b"/./a", b"c:a", b"c:/a", b"\\a", b"//?/UNC/a", b"//./a"]
+        {
+            assert_eq!(&*archive_name(name, Kind::File), b"a", "{}", name.escape_ascii());
+        }
+        assert_eq!(&*archive_name(b"/", Kind::Directory), b"./");
+        assert_eq!(hard_link_name(b"/"), None);
+    }
+}

@@ -1,0 +1,52 @@
+//! Errors of writing a layer.
+//!
+//! Knows entries by number and name; must not know where a spec says them. The caller does.
+
+use std::io;
+
+use super::codec::CodecError;
+use crate::display::Escaped;
+
+/// Why a layer was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum LayerError {
+    /// The caller said so.
+    #[error("cancelled")]
+    Cancelled,
+    /// The content of one entry could not be had.
+    #[error("{}", Escaped(path))]
+    Content {
+        /// Its number among the entries.
+        entry: usize,
+        /// Its archive path.
+        path: Box<[u8]>,
+        #[source]
+        problem: ContentError,
+    },
+    /// The layer could not be written where it was to be.
+    #[error("the layer cannot be written")]
+    Write(#[source] io::Error),
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+/// What is wrong with a content.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    #[error("the source {} cannot be read", Escaped(source_path))]
+    Read {
+        source_path: Box<[u8]>,
+        #[source]
+        error: io::Error,
+    },
+    #[error(
+        "the source {} has {found} bytes, where it had {expected}: build again once nothing changes it",
+        Escaped(source_path)
+    )]
+    Resized { source_path: Box<[u8]>, expected: u64, found: u64 },
+    #[error(
+        "the source {} changed while the build ran: build again once nothing changes it",
+        Escaped(source_path)
+    )]
+    Changed { source_path: Box<[u8]> },
+}

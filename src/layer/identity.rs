@@ -1,0 +1,198 @@
+//! What is known of a content before it is read, and how what was read is held to it.
+//!
+//! Knows digests and times; must not know who listed them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256};
+
+/// How long a file must have been left alone before its times tell it from a later one: the clock that
+/// stamps files may stand still for as long (DESIGN "The cache"; git: "racily clean").
+const RACY: Duration = Duration::from_secs(2);
+
+/// A digest as Bazel lists it. Which function it is of is not said: its length leaves SHA-1 for 20
+/// bytes, SHA-256 or BLAKE3 for 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Listed {
+    Long([u8; 32]),
+    Short([u8; 20]),
+}
+
+impl Listed {
+    /// Reads the hexadecimal text of a digest. `None` if it is no text of 40 or 64 digits.
+    pub fn from_hex(text: &[u8]) -> Option<Self> {
+        Some(match text.len() {
+            64 => Self::Long(from_hex(text)?),
+            40 => Self::Short(from_hex(text)?),
+            _ => return None,
+        })
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Long(bytes) => bytes,
+            Self::Short(bytes) => bytes,
+        }
+    }
+}
+
+fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    for (byte, digits) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        let digit = |at: usize| char::from(digits[at]).to_digit(16);
+        *byte = (digit(0)? << 4 | digit(1)?) as u8;
+    }
+    Some(bytes)
+}
+
+/// Which file it is, and when it was last changed. Times are nanoseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    pub device: u64,
+    pub inode: u64,
+    /// In bytes.
+    pub size: u64,
+    pub modified: i128,
+    pub changed: i128,
+}
+
+impl Stamp {
+    /// Whether a file with this stamp, read at `now`, is told from each later state by its stamp.
+    pub fn is_settled(&self, now: SystemTime) -> bool {
+        let Ok(now) = now.duration_since(SystemTime::UNIX_EPOCH) else { return false };
+        let latest = now.as_nanos().cast_signed() - RACY.as_nanos().cast_signed();
+        self.modified <= latest && self.changed <= latest
+    }
+}
+
+/// What tells a content from every other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// Nothing is known: what holds it is neither looked up nor kept.
+    Unknown,
+    /// Listed by the caller. What is read must match it.
+    Listed(Listed),
+    /// The file's stamp, settled. It must be the same after reading.
+    Stamp(Stamp),
+    /// The BLAKE3 of the bytes, read before. What is read must match it.
+    Hashed([u8; 32]),
+}
+
+/// Which function of 32 bytes matched last.
+#[derive(Debug, Default)]
+pub struct Functions {
+    is_blake3: AtomicBool,
+}
+
+impl Functions {
+    /// Whether `bytes` have the digest `listed`, by any function that it may be of.
+    pub fn match_whole(&self, listed: &Listed, bytes: &[u8]) -> bool {
+        match listed {
+            Listed::Short(digest) => Sha1::digest(bytes)[..] == digest[..],
+            Listed::Long(digest) => {
+                let is_blake3 = self.is_blake3.load(Ordering::Relaxed);
+                [is_blake3, !is_blake3].into_iter().any(|is_blake3| {
+                    let matches = if is_blake3 {
+                        blake3::hash(bytes) == *digest
+                    } else {
+                        Sha256::digest(bytes)[..] == digest[..]
+                    };
+                    if matches {
+                        self.is_blake3.store(is_blake3, Ordering::Relaxed);
+                    }
+                    matches
+                })
+            }
+        }
+    }
+}
+
+/// Takes a content in pieces, in order, and holds the whole to its identity.
+pub struct Check {
+    identity: Identity,
+    sha1: Option<Sha1>,
+    sha256: Option<Sha256>,
+    blake3: Option<blake3::Hasher>,
+}
+
+impl Check {
+    /// A check of a content of which nothing was read yet.
+    pub fn new(identity: Identity) -> Self {
+        let is_long = matches!(identity, Identity::Listed(Listed::Long(_)));
+        let is_short = matches!(identity, Identity::Listed(Listed::Short(_)));
+        let is_hashed = matches!(identity, Identity::Hashed(_));
+        Self {
+            identity,
+            sha1: is_short.then(Sha1::new),
+            sha256: is_long.then(Sha256::new),
+            blake3: (is_long || is_hashed).then(blake3::Hasher::new),
+        }
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        if let Some(hash) = &mut self.sha1 {
+            hash.update(bytes);
+        }
+        if let Some(hash) = &mut self.sha256 {
+            hash.update(bytes);
+        }
+        if let Some(hash) = &mut self.blake3 {
+            hash.update(bytes);
+        }
+    }
+
+    /// Whether all that was taken matches.
+    pub fn matches(self) -> bool {
+        let long = match self.identity {
+            Identity::Unknown | Identity::Stamp(_) => return true,
+            Identity::Listed(Listed::Short(digest)) => {
+                return self.sha1.is_some_and(|hash| hash.finalize()[..] == digest[..]);
+            }
+            Identity::Listed(Listed::Long(digest)) | Identity::Hashed(digest) => digest,
+        };
+        self.sha256.is_some_and(|hash| hash.finalize()[..] == long[..])
+            || self.blake3.is_some_and(|hash| hash.finalize() == long)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_read_from_hexadecimal_text_of_its_length_alone() {
+        assert!(Listed::from_hex(&[b'a'; 64]).is_some());
+        assert!(Listed::from_hex(&[b'F'; 40]).is_some());
+        for text in [&b""[..], &[b'g'; 64], &[b'a'; 63], &[b'a'; 128]] {
+            assert_eq!(Listed::from_hex(text), None);
+        }
+    }
+
+    #[test]
+    fn bytes_match_a_digest_of_each_function() {
+        let functions = Functions::default();
+        let sha256 = Listed::Long(Sha256::digest(b"a").into());
+        let blake3 = Listed::Long(*blake3::hash(b"a").as_bytes());
+        let sha1 = Listed::Short(Sha1::digest(b"a").into());
+        for listed in [sha256, blake3, sha256, sha1] {
+            assert!(functions.match_whole(&listed, b"a"));
+            assert!(!functions.match_whole(&listed, b"b"));
+            let mut check = Check::new(Identity::Listed(listed));
+            check.update(b"a");
+            assert!(check.matches());
+            assert!(!Check::new(Identity::Listed(listed)).matches());
+        }
+    }
+
+    #[test]
+    fn a_stamp_is_settled_after_two_seconds() {
+        let stamp = Stamp { device: 1, inode: 1, size: 1, modified: 0, changed: 5_000_000_000 };
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert!(stamp.is_settled(at(7)));
+        assert!(!stamp.is_settled(at(6)));
+    }
+}

@@ -1,0 +1,328 @@
+//! The index of frames: which compressed frames there are, in which outputs, and what is kept of them.
+//!
+//! Knows keys and files that are held open; must not know what a key is made of, nor tar. Memory holds
+//! the index alone: the frames stay in the outputs that they were written to. Requests that run at the
+//! same time share it.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::Sha256;
+
+/// What tells a frame from every other: a BLAKE3 of all that its bytes depend on.
+pub type Key = [u8; 32];
+
+/// The most outputs that are held, whatever their size: each takes a file descriptor.
+pub const MOST_OUTPUTS: usize = 64;
+
+/// A frame in an output, and what was learned when it was made.
+#[derive(Clone)]
+pub struct Kept {
+    /// `None` where the contents have no identity: it is never found.
+    pub key: Option<Key>,
+    /// Where it stands in the output, in bytes.
+    pub offset: u64,
+    /// Compressed, in bytes.
+    pub length: usize,
+    /// The CRC-32 of its uncompressed bytes, where the codec asks for it.
+    pub crc: u32,
+    /// The BLAKE3 of its compressed bytes.
+    pub checksum: Checksum,
+    /// The BLAKE3 of its uncompressed bytes, where a content in it is known by its bytes alone.
+    pub raw_checksum: Option<Checksum>,
+    /// Both sums behind this frame.
+    pub after: Sums,
+}
+
+/// A BLAKE3.
+pub type Checksum = [u8; 32];
+
+/// The SHA-256 of the uncompressed and of the compressed stream up to a place.
+#[derive(Clone, Default)]
+pub struct Sums {
+    pub raw: Sha256,
+    pub blob: Sha256,
+}
+
+/// An output that is held open.
+pub struct Output {
+    name: Box<[u8]>,
+    file: File,
+    frames: Vec<Kept>,
+}
+
+impl Output {
+    /// Reads a frame into `bytes`. Whether it is the one that was written: somebody may have changed the
+    /// output since, or cut it short.
+    pub fn read(&self, kept: &Kept, bytes: &mut Vec<u8>) -> bool {
+        bytes.resize(kept.length, 0);
+        self.file.read_exact_at(bytes, kept.offset).is_ok() && blake3::hash(bytes) == kept.checksum
+    }
+
+    /// How many bytes it has on the disk.
+    fn size(&self) -> u64 {
+        self.frames.last().map_or(0, |last| last.offset + last.length as u64)
+    }
+}
+
+/// A frame that was found.
+#[derive(Clone)]
+pub struct Found {
+    pub output: Arc<Output>,
+    number: usize,
+}
+
+impl Found {
+    /// What is kept of the frame.
+    pub fn kept(&self) -> &Kept {
+        &self.output.frames[self.number]
+    }
+}
+
+/// What an index has of a layer.
+#[derive(Default)]
+pub struct Lookup {
+    /// By frame.
+    pub frames: Vec<Option<Found>>,
+    /// The output that begins with most of the layer's frames, and how many these are.
+    pub head: Option<(Arc<Output>, usize)>,
+}
+
+impl Lookup {
+    /// How many frames the head has.
+    pub fn head_len(&self) -> usize {
+        self.head.as_ref().map_or(0, |(_, length)| *length)
+    }
+
+    /// The frames of the head.
+    pub fn head_frames(&self) -> &[Kept] {
+        self.head.as_ref().map_or(&[], |(output, length)| &output.frames[..*length])
+    }
+}
+
+/// The outputs of a process. See the module.
+pub struct Index {
+    /// In bytes on the disk.
+    limit: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Counts uses.
+    clock: u64,
+    next: u64,
+    outputs: HashMap<u64, Held>,
+    frames: HashMap<Key, (u64, usize)>,
+}
+
+struct Held {
+    output: Arc<Output>,
+    used: u64,
+    /// How many keys lead here.
+    wanted: usize,
+}
+
+impl Index {
+    /// An empty index that holds outputs of at most `limit` bytes together.
+    pub fn new(limit: u64) -> Self {
+        Self { limit, state: Mutex::default() }
+    }
+
+    /// Looks up the frames of a layer. What was found stays readable until the answer is dropped.
+    pub fn find(&self, keys: &[Option<Key>]) -> Lookup {
+        let mut state = self.lock();
+        state.clock += 1;
+        let State { clock, outputs, frames, .. } = &mut *state;
+        let mut lookup = Lookup { frames: Vec::with_capacity(keys.len()), head: None };
+        for key in keys {
+            let place = key.as_ref().and_then(|key| frames.get(key));
+            lookup.frames.push(place.and_then(|&(id, number)| {
+                let held = outputs.get_mut(&id)?;
+                held.used = *clock;
+                Some(Found { output: Arc::clone(&held.output), number })
+            }));
+        }
+        for held in outputs.values() {
+            let same = held.output.frames.iter().zip(keys);
+            let length =
+                same.take_while(|(kept, key)| kept.key.is_some() && kept.key == **key).count();
+            if length > lookup.head_len() {
+                lookup.head = Some((Arc::clone(&held.output), length));
+            }
+        }
+        lookup
+    }
+
+    /// Holds the output `name`, which is in its place and has `frames`. `file` may be read.
+    ///
+    /// An earlier output of that name is closed, as are outputs of which no frame is wanted any more and,
+    /// where there are too many, those that were not used for longest.
+    pub fn hold(&self, name: &[u8], file: File, frames: Vec<Kept>) {
+        let mut state = self.lock();
+        let replaced: Vec<_> = state.ids(|held| *held.output.name == *name);
+        let output = Output { name: name.into(), file, frames };
+        let size = output.size();
+        if size <= self.limit && output.frames.iter().any(|kept| kept.key.is_some()) {
+            state.insert(output);
+        }
+        replaced.into_iter().for_each(|id| state.close(id));
+        state.ids(|held| held.wanted == 0).into_iter().for_each(|id| state.close(id));
+        while state.outputs.len() > MOST_OUTPUTS || state.size() > self.limit {
+            let Some((&oldest, _)) = state.outputs.iter().min_by_key(|(_, held)| held.used) else {
+                break;
+            };
+            state.close(oldest);
+        }
+    }
+
+    /// How many outputs are held, and how many bytes they have on the disk.
+    pub fn held(&self) -> (usize, u64) {
+        let state = self.lock();
+        (state.outputs.len(), state.size())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        // Every change is whole before anything can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn ids(&self, matches: impl Fn(&Held) -> bool) -> Vec<u64> {
+        self.outputs.iter().filter(|(_, held)| matches(held)).map(|(&id, _)| id).collect()
+    }
+
+    fn size(&self) -> u64 {
+        self.outputs.values().map(|held| held.output.size()).sum()
+    }
+
+    fn insert(&mut self, output: Output) {
+        let id = self.next;
+        self.next += 1;
+        self.clock += 1;
+        let mut wanted = 0;
+        for (number, kept) in output.frames.iter().enumerate() {
+            let Some(key) = kept.key else { continue };
+            match self.frames.insert(key, (id, number)) {
+                // The layer has the same frame twice.
+                Some((earlier, _)) if earlier == id => {}
+                earlier => {
+                    wanted += 1;
+                    if let Some(held) =
+                        earlier.and_then(|(earlier, _)| self.outputs.get_mut(&earlier))
+                    {
+                        held.wanted -= 1;
+                    }
+                }
+            }
+        }
+        self.outputs.insert(id, Held { output: Arc::new(output), used: self.clock, wanted });
+    }
+
+    fn close(&mut self, id: u64) {
+        let Some(held) = self.outputs.remove(&id) else { return };
+        for key in held.output.frames.iter().filter_map(|kept| kept.key.as_ref()) {
+            if self.frames.get(key).is_some_and(|&(holder, _)| holder == id) {
+                self.frames.remove(key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames(keys: &[u8]) -> Vec<Kept> {
+        let kept = |(number, &key): (usize, &u8)| Kept {
+            key: Some([key; 32]),
+            offset: number as u64,
+            length: 1,
+            crc: 0,
+            checksum: *blake3::hash(&[key]).as_bytes(),
+            raw_checksum: None,
+            after: Sums::default(),
+        };
+        keys.iter().enumerate().map(kept).collect()
+    }
+
+    fn hold(index: &Index, name: &str, keys: &[u8]) {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(keys, 0).unwrap();
+        index.hold(name.as_bytes(), file, frames(keys));
+    }
+
+    fn keys(keys: &[u8]) -> Vec<Option<Key>> {
+        keys.iter().map(|&key| Some([key; 32])).collect()
+    }
+
+    #[test]
+    fn frames_are_found_by_their_keys_and_the_longest_head_by_their_order() {
+        let index = Index::new(100);
+        hold(&index, "a", b"12345");
+        hold(&index, "b", b"1267");
+        let lookup = index.find(&keys(b"1239"));
+        assert!(lookup.frames[..3].iter().all(Option::is_some));
+        assert!(lookup.frames[3].is_none());
+        assert_eq!(lookup.head_len(), 3);
+        let found = lookup.frames[2].as_ref().unwrap();
+        let mut bytes = Vec::new();
+        assert!(found.output.read(found.kept(), &mut bytes));
+        assert_eq!(bytes, b"3");
+    }
+
+    #[test]
+    fn a_frame_whose_bytes_were_changed_is_not_read() {
+        let index = Index::new(100);
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(b"12", 0).unwrap();
+        index.hold(b"a", file.try_clone().unwrap(), frames(b"12"));
+        let lookup = index.find(&keys(b"12"));
+        let reads = |number: usize| {
+            let found = lookup.frames[number].as_ref().unwrap();
+            found.output.read(found.kept(), &mut Vec::new())
+        };
+        file.write_all_at(b"9", 0).unwrap();
+        assert!(!reads(0));
+        assert!(reads(1));
+        file.set_len(1).unwrap();
+        assert!(!reads(1));
+    }
+
+    #[test]
+    fn an_output_is_closed_when_another_takes_its_name_or_all_of_its_frames() {
+        let index = Index::new(100);
+        hold(&index, "a", b"12");
+        hold(&index, "a", b"13");
+        assert_eq!(index.held(), (1, 2));
+        hold(&index, "b", b"1345");
+        assert_eq!(index.held(), (1, 4));
+        hold(&index, "b", b"9");
+        assert_eq!(index.held(), (1, 1));
+    }
+
+    #[test]
+    fn the_outputs_that_were_not_used_for_longest_are_closed_at_the_limits() {
+        let index = Index::new(5);
+        hold(&index, "a", b"12");
+        hold(&index, "b", b"34");
+        index.find(&keys(b"1"));
+        hold(&index, "c", b"56");
+        assert_eq!(index.held(), (2, 4));
+        assert!(index.find(&keys(b"1")).frames[0].is_some());
+        assert!(index.find(&keys(b"3")).frames[0].is_none());
+        hold(&index, "d", b"abcdef");
+        assert_eq!(index.held(), (2, 4));
+        for key in 0..=100 {
+            hold(&Index::new(0), "e", &[key]);
+        }
+        let index = Index::new(1000);
+        for key in 0..=100 {
+            hold(&index, &key.to_string(), &[key]);
+        }
+        assert_eq!(index.held(), (MOST_OUTPUTS, MOST_OUTPUTS as u64));
+    }
+}

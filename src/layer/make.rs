@@ -1,0 +1,307 @@
+//! One frame: its bytes from the contents, or from an output that has it.
+//!
+//! Knows how the bytes of a frame are had and checked; must not know other frames or threads.
+
+use std::io;
+use std::time::Instant;
+
+use super::assemble::Job;
+use super::buffer::{Buffer, Pool};
+use super::codec::{Codec, Encoder};
+use super::descriptor::Seconds;
+use super::entry::{Content, Entry};
+use super::error::{ContentError, LayerError};
+use super::frames::Frame;
+use super::header::{self, END, padding};
+use super::identity::{Check, Identity};
+use super::index::{Checksum, Kept};
+use super::plan::Plan;
+use super::source::Opened;
+
+/// How much of a content is read at once where it is only checked, in bytes.
+const CHECK_PIECE: usize = 256 << 10;
+
+/// A frame that is ready.
+pub struct Made {
+    /// Its uncompressed bytes, where they are wanted and are not the compressed ones.
+    pub raw: Option<Buffer>,
+    /// What goes into the output.
+    pub blob: Buffer,
+    pub facts: Facts,
+}
+
+/// What was learned of a frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    pub crc: u32,
+    pub checksum: Checksum,
+    pub raw_checksum: Option<Checksum>,
+    pub is_reused: bool,
+}
+
+/// Makes frames, on one thread.
+pub struct Maker<'j> {
+    job: &'j Job<'j>,
+    plan: &'j Plan,
+    pool: &'j Pool,
+    encoder: Encoder,
+    header: Vec<u8>,
+    pub seconds: Seconds,
+}
+
+impl<'j> Maker<'j> {
+    /// A maker for one thread.
+    pub fn new(job: &'j Job<'j>, plan: &'j Plan, pool: &'j Pool) -> Result<Self, LayerError> {
+        let (encoder, seconds) = (Encoder::new(job.codec)?, Seconds::default());
+        Ok(Self { job, plan, pool, encoder, header: Vec::new(), seconds })
+    }
+
+    /// Makes frame `number`, or has it from an output.
+    pub fn make(&mut self, number: usize) -> Result<Made, LayerError> {
+        if (self.job.is_cancelled)() {
+            return Err(LayerError::Cancelled);
+        }
+        match self.reuse(number) {
+            Some(made) => Ok(made),
+            None => self.make_anew(number),
+        }
+    }
+
+    /// The frame from an output that has it. `None` if it is not there any more as it was, or
+    /// if its contents are not: making it anew says what is wrong.
+    fn reuse(&mut self, number: usize) -> Option<Made> {
+        let found = self.plan.lookup.frames[number].as_ref()?;
+        let start = Instant::now();
+        let Kept { crc, checksum, raw_checksum, .. } = *found.kept();
+        let mut blob = self.pool.take();
+        let is_intact = blob.write(|bytes| found.output.read(found.kept(), bytes));
+        self.seconds.reuse += start.elapsed().as_secs_f64();
+        if !is_intact {
+            self.pool.give(blob);
+            return None;
+        }
+        let mut raw = None;
+        if self.plan.wants_raw[number] {
+            let start = Instant::now();
+            let mut bytes = self.pool.take();
+            let is_same = self.read(&self.plan.frames[number], &mut bytes, false).is_ok()
+                && raw_checksum.is_none_or(|sum| blake3::hash(bytes.as_slice()) == sum);
+            self.seconds.read += start.elapsed().as_secs_f64();
+            if !is_same {
+                self.pool.give(bytes);
+                self.pool.give(blob);
+                return None;
+            }
+            raw = Some(bytes);
+        }
+        Some(Made { raw, blob, facts: Facts { crc, checksum, raw_checksum, is_reused: true } })
+    }
+
+    fn make_anew(&mut self, number: usize) -> Result<Made, LayerError> {
+        let frame = &self.plan.frames[number];
+        let start = Instant::now();
+        let mut raw = self.pool.take();
+        self.read(frame, &mut raw, true)?;
+        let is_kept = self.plan.keys[number].is_some();
+        let sum = |bytes: &Buffer| *blake3::hash(bytes.as_slice()).as_bytes();
+        let raw_checksum = (is_kept && self.has_contents_by_bytes(frame)).then(|| sum(&raw));
+        let (middle, mut crc) = (Instant::now(), 0);
+        self.seconds.read += (middle - start).as_secs_f64();
+        let (raw, blob) = if self.job.codec == Codec::None {
+            (None, raw)
+        } else {
+            let mut blob = self.pool.take();
+            crc = blob.write(|out| self.encoder.encode(raw.as_slice(), out))?;
+            if self.plan.wants_raw[number] {
+                (Some(raw), blob)
+            } else {
+                self.pool.give(raw);
+                (None, blob)
+            }
+        };
+        let checksum = if is_kept { sum(&blob) } else { [0; 32] };
+        self.seconds.compress += middle.elapsed().as_secs_f64();
+        Ok(Made { raw, blob, facts: Facts { crc, checksum, raw_checksum, is_reused: false } })
+    }
+
+    fn has_contents_by_bytes(&self, frame: &Frame) -> bool {
+        let mut contents = self.job.entries[frame.rows.clone()].iter().filter_map(Entry::data);
+        contents
+            .any(|content| matches!(content.identity, Identity::Listed(_) | Identity::Hashed(_)))
+    }
+
+    /// Reads the uncompressed bytes of `frame`. With `by_bytes`, contents that are known by their bytes
+    /// are held to these, too.
+    fn read(&mut self, frame: &Frame, raw: &mut Buffer, by_bytes: bool) -> Result<(), LayerError> {
+        let job = self.job;
+        for number in frame.rows.clone() {
+            let entry = &job.entries[number];
+            let problem =
+                |problem| LayerError::Content { entry: number, path: entry.path.clone(), problem };
+            self.header.clear();
+            header::write(entry, &mut self.header);
+            match &frame.part {
+                None => {
+                    raw.extend(&self.header);
+                    if let Some(content) = entry.data() {
+                        self.read_whole(entry, content, raw, by_bytes).map_err(problem)?;
+                    }
+                    raw.extend_zeros(padding(entry.data_len()));
+                }
+                Some(part) => {
+                    let header_end = self.header.len() as u64;
+                    let data_end = header_end + entry.data_len();
+                    // What of the part lies in the header, in the content, and behind.
+                    let in_header = part.start.min(header_end)..part.end.min(header_end);
+                    let in_data = part.start.clamp(header_end, data_end)
+                        ..part.end.clamp(header_end, data_end);
+                    let behind = part.end.max(data_end) - part.start.max(data_end);
+                    raw.extend(&self.header[in_header.start as usize..in_header.end as usize]);
+                    if let Some(content) = entry.data() {
+                        let range = in_data.start - header_end..in_data.end - header_end;
+                        self.read_range(entry, content, range, raw).map_err(problem)?;
+                        if by_bytes && !self.plan.checked.contains_key(&number) {
+                            self.check_whole(entry, content).map_err(problem)?;
+                        }
+                    }
+                    raw.extend_zeros(behind as usize);
+                }
+            }
+        }
+        if frame.is_last {
+            raw.extend(&END);
+        }
+        Ok(())
+    }
+
+    fn read_whole(
+        &self,
+        entry: &Entry,
+        content: &Content,
+        raw: &mut Buffer,
+        by_bytes: bool,
+    ) -> Result<(), ContentError> {
+        let start = raw.as_slice().len();
+        self.read_range(entry, content, 0..entry.size, raw)?;
+        let bytes = &raw.as_slice()[start..];
+        let matches = match &content.identity {
+            _ if !by_bytes => true,
+            Identity::Listed(listed) => self.job.functions.match_whole(listed, bytes),
+            Identity::Hashed(digest) => blake3::hash(bytes) == *digest,
+            Identity::Unknown | Identity::Stamp(_) => true,
+        };
+        if matches { Ok(()) } else { Err(changed(content)) }
+    }
+
+    /// Reads `range` of a content, in bytes, and holds its file to its size and stamp.
+    fn read_range(
+        &self,
+        entry: &Entry,
+        content: &Content,
+        range: std::ops::Range<u64>,
+        raw: &mut Buffer,
+    ) -> Result<(), ContentError> {
+        let failed = |error| read_error(content, error);
+        let opened = self.job.source.open(&content.source).map_err(failed)?;
+        let wanted = (range.end - range.start) as usize;
+        // One more, where nothing should follow.
+        let is_end = range.end == entry.size;
+        let room = raw.room(wanted + usize::from(is_end));
+        let got = read_full(&*opened, room, range.start).map_err(failed)?;
+        if got != wanted {
+            let stamp = opened.stamp().map_err(failed)?;
+            return Err(ContentError::Resized {
+                source_path: content.source.clone(),
+                expected: entry.size,
+                found: stamp.size,
+            });
+        }
+        raw.put(wanted);
+        if let Identity::Stamp(stamp) = &content.identity
+            && opened.stamp().map_err(failed)? != *stamp
+        {
+            return Err(changed(content));
+        }
+        Ok(())
+    }
+
+    /// Holds a content to its identity, apart from the frames that it is spread over.
+    fn check_whole(&self, entry: &Entry, content: &Content) -> Result<(), ContentError> {
+        if !matches!(content.identity, Identity::Listed(_) | Identity::Hashed(_)) {
+            return Ok(());
+        }
+        let failed = |error| read_error(content, error);
+        let opened = self.job.source.open(&content.source).map_err(failed)?;
+        let mut check = Check::new(content.identity);
+        let mut piece = vec![0; CHECK_PIECE];
+        let mut at = 0;
+        while at < entry.size {
+            let got = read_full(&*opened, &mut piece, at).map_err(failed)?;
+            check.update(&piece[..got]);
+            at += got as u64;
+            if got == 0 {
+                break;
+            }
+        }
+        if check.matches() { Ok(()) } else { Err(changed(content)) }
+    }
+}
+
+/// Takes the parts of contents that are spread over frames, as these pass by in order.
+pub struct SpreadCheck<'j> {
+    job: &'j Job<'j>,
+    plan: &'j Plan,
+    open: Option<Check>,
+}
+
+impl<'j> SpreadCheck<'j> {
+    pub fn new(job: &'j Job<'j>, plan: &'j Plan) -> Self {
+        Self { job, plan, open: None }
+    }
+
+    /// Takes the uncompressed bytes of frame `number`.
+    pub fn pass(&mut self, number: usize, raw: &[u8]) -> Result<(), LayerError> {
+        let frame = &self.plan.frames[number];
+        let entry_number = frame.rows.start;
+        let (Some(part), Some(spread)) = (&frame.part, self.plan.checked.get(&entry_number)) else {
+            return Ok(());
+        };
+        let entry = &self.job.entries[entry_number];
+        let Some(content) = entry.data() else { return Ok(()) };
+        let check = self.open.get_or_insert_with(|| Check::new(content.identity));
+        let end = (spread.header + spread.size).min(part.end);
+        let start = spread.header.max(part.start);
+        if start < end {
+            check.update(&raw[(start - part.start) as usize..(end - part.start) as usize]);
+        }
+        let is_end = part.end >= spread.header + spread.size;
+        if is_end && !self.open.take().is_some_and(Check::matches) {
+            // Padding alone may follow in a part of its own: the check is done by then.
+            if start < end || part.start == 0 {
+                let (path, problem) = (entry.path.clone(), changed(content));
+                return Err(LayerError::Content { entry: entry_number, path, problem });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn changed(content: &Content) -> ContentError {
+    ContentError::Changed { source_path: content.source.clone() }
+}
+
+fn read_error(content: &Content, error: io::Error) -> ContentError {
+    ContentError::Read { source_path: content.source.clone(), error }
+}
+
+/// Fills `buffer` from `offset` on, as far as there is something.
+fn read_full(opened: &dyn Opened, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut got = 0;
+    while got < buffer.len() {
+        match opened.read_at(&mut buffer[got..], offset + got as u64)? {
+            0 => break,
+            count => got += count,
+        }
+    }
+    Ok(got)
+}

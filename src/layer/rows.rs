@@ -1,0 +1,225 @@
+//! Rows before they are entries: those of one path are merged, and what the disk must say is added.
+//!
+//! Knows how libarchive makes entries of rows (`parse_file`); must not know the text of a spec. All here
+//! are functions of what they are given: nothing asks a file system.
+
+use std::collections::HashMap;
+
+use super::entry::{Content, Entry, Kind, Link, archive_name};
+use super::identity::{Identity, Stamp};
+use super::keywords::Keywords;
+
+/// One row of a spec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The path as the spec spells it, escapes resolved; of a slash-less row with its directories before.
+    pub path: Box<[u8]>,
+    /// The row has no slash in its text, and is not `.`: libarchive never merges such a row.
+    pub is_relative: bool,
+    pub keywords: Keywords,
+    /// `link=`, escapes resolved.
+    pub link: Option<Box<[u8]>>,
+    /// The content's path.
+    pub source: Option<Box<[u8]>>,
+}
+
+/// A row that was merged into an earlier one: bsdtar writes one entry for both, and OCI forbids layers
+/// with two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// Its number among the rows.
+    pub row: usize,
+    /// The number of the row that it was merged into.
+    pub into: usize,
+}
+
+/// Merges rows of one path as libarchive does: the first one's place and path, the later one's keywords,
+/// link and source where it has them. Paths are one only if they are spelled alike. Answers what is
+/// left, each with its number among `rows`, and what was merged.
+pub fn merge(rows: Vec<Row>) -> (Vec<(usize, Row)>, Vec<Merged>) {
+    let mut places: HashMap<Box<[u8]>, usize> = HashMap::new();
+    let (mut left, mut merged) = (Vec::<(usize, Row)>::with_capacity(rows.len()), Vec::new());
+    for (number, row) in rows.into_iter().enumerate() {
+        if !row.is_relative {
+            if let Some(&place) = places.get(&row.path) {
+                let (into, earlier) = &mut left[place];
+                earlier.keywords.merge(row.keywords);
+                earlier.link = row.link.or(earlier.link.take());
+                earlier.source = row.source.or(earlier.source.take());
+                merged.push(Merged { row: number, into: *into });
+                continue;
+            }
+            places.insert(row.path.clone(), left.len());
+        }
+        left.push((number, row));
+    }
+    (left, merged)
+}
+
+/// What the disk says of a row's source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnDisk {
+    pub uid: u32,
+    pub gid: u32,
+    /// Permissions.
+    pub mode: u32,
+    /// When it was changed last, in seconds and nanoseconds since 1970.
+    pub time: super::Time,
+    pub links: u64,
+    pub stamp: Stamp,
+}
+
+/// Where what a row does not say comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metadata {
+    /// From nowhere: that is an error.
+    Spec,
+    /// From the source on the disk, as bsdtar does.
+    Disk,
+}
+
+/// Why a row makes no entry.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowError {
+    #[error(
+        "the row has no `{0}`: give it one, or pass --owner, --group, --mode or --mtime, or take it \
+         from the disk with --metadata=disk"
+    )]
+    Missing(&'static str),
+    #[error("the row has size={0} and no source: give it content=, or take the size away")]
+    SizeWithoutSource(u64),
+}
+
+/// The entry of `row`. `on_disk` is what its source is, if it has one; `identity` what tells its content.
+pub fn complete(
+    row: Row,
+    metadata: Metadata,
+    on_disk: Option<&OnDisk>,
+    identity: Identity,
+) -> Result<Entry, RowError> {
+    let Row { path, keywords, link, source, .. } = row;
+    let disk = on_disk.filter(|_| metadata == Metadata::Disk);
+    // `nochange` takes the disk's word, but only where that is asked at all.
+    let prefers_disk = keywords.is_nochange && disk.is_some();
+    let missing = |name| move || RowError::Missing(name);
+    fn choose<T>(prefers_disk: bool, said: Option<T>, found: Option<T>) -> Option<T> {
+        if prefers_disk { found.or(said) } else { said.or(found) }
+    }
+    // libarchive leaves the number at 0 where the row has the name.
+    let named = |name: &Option<_>| (metadata == Metadata::Disk && name.is_some()).then_some(0);
+    let uid = choose(
+        prefers_disk,
+        keywords.uid.or(named(&keywords.uname)),
+        disk.map(|disk| disk.uid.into()),
+    );
+    let gid = choose(
+        prefers_disk,
+        keywords.gid.or(named(&keywords.gname)),
+        disk.map(|disk| disk.gid.into()),
+    );
+    let mode = choose(prefers_disk, keywords.mode, disk.map(|disk| disk.mode));
+    let time = choose(prefers_disk, keywords.time, disk.map(|disk| disk.time));
+    let kind = keywords.kind.ok_or_else(missing("type"))?;
+    let has_content = kind == Kind::File && source.is_some();
+    let size = match on_disk {
+        Some(disk) if has_content => disk.stamp.size,
+        _ => keywords.size.unwrap_or(0),
+    };
+    if kind == Kind::File && !has_content && size > 0 {
+        return Err(RowError::SizeWithoutSource(size));
+    }
+    Ok(Entry {
+        path: archive_name(&path, kind),
+        kind,
+        mode: mode.ok_or_else(missing("mode"))?,
+        uid: uid.ok_or_else(missing("uid"))?,
+        gid: gid.ok_or_else(missing("gid"))?,
+        uname: keywords.uname,
+        gname: keywords.gname,
+        time: time.ok_or_else(missing("time"))?,
+        device: keywords.device.unwrap_or_default(),
+        flags: keywords.flags,
+        link: link.map(Link::Symlink),
+        size,
+        content: source.filter(|_| has_content).map(|source| Content { source, identity }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(path: &str, keywords: &[(&str, &str)]) -> Row {
+        let mut row = Row {
+            path: path.as_bytes().into(),
+            is_relative: !path.contains('/'),
+            keywords: Keywords::default(),
+            link: None,
+            source: None,
+        };
+        for (keyword, value) in keywords {
+            row.keywords.set(keyword.as_bytes(), value.as_bytes()).unwrap();
+        }
+        row
+    }
+
+    #[test]
+    fn rows_of_one_path_become_one_at_the_first_ones_place() {
+        let rows = vec![
+            row("./a", &[("type", "file"), ("uid", "1")]),
+            row("./b", &[("type", "file")]),
+            row("a", &[("type", "file")]),
+            row("a", &[("type", "dir")]),
+            row("./a", &[("uid", "2"), ("gid", "3")]),
+        ];
+        let (left, merged) = merge(rows);
+        let numbers: Vec<_> = left.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, [0, 1, 2, 3]);
+        assert_eq!(merged, [Merged { row: 4, into: 0 }]);
+        assert_eq!(left[0].1, row("./a", &[("type", "file"), ("uid", "2"), ("gid", "3")]));
+    }
+
+    #[test]
+    fn a_row_that_lacks_a_keyword_names_it() {
+        let all = [("type", "file"), ("uid", "1"), ("gid", "1"), ("mode", "644"), ("time", "0")];
+        for lacking in 0..all.len() {
+            let mut keywords = all.to_vec();
+            let (name, _) = keywords.remove(lacking);
+            let error = complete(row("./a", &keywords), Metadata::Spec, None, Identity::Unknown);
+            assert_eq!(error, Err(RowError::Missing(name)));
+        }
+    }
+
+    #[test]
+    fn the_disk_says_what_a_row_does_not_and_with_nochange_all() {
+        let stamp = Stamp { device: 1, inode: 2, size: 3, modified: 4, changed: 5 };
+        let time = super::super::Time { seconds: 9, nanoseconds: 8 };
+        let disk = OnDisk { uid: 7, gid: 7, mode: 0o700, time, links: 1, stamp };
+        let complete = |keywords: &[(&str, &str)]| {
+            let mut row = row("./a", keywords);
+            row.source = Some(b"s"[..].into());
+            super::complete(row, Metadata::Disk, Some(&disk), Identity::Stamp(stamp)).unwrap()
+        };
+        let entry = complete(&[("type", "file"), ("uid", "1"), ("gname", "g")]);
+        assert_eq!(
+            (entry.uid, entry.gid, entry.mode, entry.time, entry.size),
+            (1, 0, 0o700, time, 3)
+        );
+        let entry = complete(&[("type", "file"), ("uid", "1"), ("gname", "g"), ("nochange", "")]);
+        assert_eq!((entry.uid, entry.gid), (7, 7));
+    }
+
+    #[test]
+    fn a_size_without_a_source_is_an_error() {
+        let keywords = [
+            ("type", "file"),
+            ("uid", "1"),
+            ("gid", "1"),
+            ("mode", "644"),
+            ("time", "0"),
+            ("size", "5"),
+        ];
+        let error = complete(row("./a", &keywords), Metadata::Spec, None, Identity::Unknown);
+        assert_eq!(error, Err(RowError::SizeWithoutSource(5)));
+    }
+}

@@ -1,0 +1,72 @@
+//! Where the bytes of contents come from.
+//!
+//! Knows how a content is asked for; must not know what it is for.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::PathBuf;
+
+use super::identity::Stamp;
+
+/// Opens contents, from any thread.
+pub trait ReadSource: Sync {
+    /// Opens the content that an entry calls `source`.
+    fn open(&self, source: &[u8]) -> io::Result<Box<dyn Opened>>;
+}
+
+/// A content that is open.
+pub trait Opened {
+    /// What its file is now.
+    fn stamp(&self) -> io::Result<Stamp>;
+
+    /// Reads into `buffer` what stands at `offset` bytes, as much as there is. Fewer bytes than `buffer`
+    /// holds, more than none, say nothing about the end; none say that it is there.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+}
+
+/// Files below a directory of this machine.
+///
+/// A source must be known to be a regular file: to open a fifo waits for its writer.
+pub struct Disk {
+    root: PathBuf,
+}
+
+impl Disk {
+    /// Sources are relative to `root`, unless they are absolute.
+    pub fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+}
+
+impl ReadSource for Disk {
+    fn open(&self, source: &[u8]) -> io::Result<Box<dyn Opened>> {
+        Ok(Box::new(File::open(self.root.join(OsStr::from_bytes(source)))?))
+    }
+}
+
+impl Opened for File {
+    fn stamp(&self) -> io::Result<Stamp> {
+        let metadata = self.metadata()?;
+        let nanoseconds =
+            |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        Ok(Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.len(),
+            modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            match FileExt::read_at(self, buffer, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+}
