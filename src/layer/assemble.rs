@@ -12,13 +12,13 @@ use sha2::{Digest as _, Sha256};
 use super::board::{Board, Side};
 use super::buffer::{Buffer, Pool};
 use super::codec::Codec;
-use super::descriptor::{Counts, Descriptor, Digest, FORMAT_VERSION, Seconds};
-use super::entry::Entry;
+use super::descriptor::{Descriptor, Digest, FORMAT_VERSION, LayerCounts, Seconds};
+use super::entry::TarEntry;
 use super::error::LayerError;
 use super::header::END;
 use super::identity::Functions;
 use super::index::{Index, Kept, Sums};
-use super::make::{Facts, Maker, SpreadCheck};
+use super::make::{FrameFacts, Maker, SpreadCheck};
 use super::plan::Plan;
 use super::source::ReadSource;
 
@@ -30,10 +30,13 @@ const IDLE_PER_THREAD: usize = 4 << 20;
 
 /// One layer to write.
 pub struct Job<'j> {
-    pub entries: &'j [Entry],
+    /// In the order of the layer.
+    pub entries: &'j [TarEntry],
+    /// How frames are compressed.
     pub codec: Codec,
     /// How many threads read and compress. Two more take sums and write.
     pub threads: NonZeroUsize,
+    /// Reads contents.
     pub source: &'j dyn ReadSource,
     /// Where frames are looked up. Without, no frame is reused, and none can be kept.
     pub index: Option<&'j Index>,
@@ -46,18 +49,20 @@ pub struct Job<'j> {
 }
 
 /// A layer that was written.
-pub struct Layer {
+pub struct AssembledLayer {
+    /// Its digests and size.
     pub descriptor: Descriptor,
-    pub counts: Counts,
+    /// Numbers for the report.
+    pub counts: LayerCounts,
     /// For [`Index::hold`], once the output is in its place.
     pub frames: Vec<Kept>,
 }
 
 /// A side of a frame on its way to its consumer.
-struct Item {
+struct BoardItem {
     /// `None` where the consumer has nothing to do with the frame.
     bytes: Option<Buffer>,
-    facts: Facts,
+    facts: FrameFacts,
 }
 
 /// Writes the layer of `job` to `out`.
@@ -65,7 +70,7 @@ struct Item {
 /// The bytes depend on the entries, the contents and the codec alone: not on the number of threads, nor
 /// on what the index holds. On an error something may have been written; of the errors that there are it
 /// is the one of the first frame.
-pub fn assemble(job: &Job<'_>, out: &mut dyn Write) -> Result<Layer, LayerError> {
+pub fn assemble(job: &Job<'_>, out: &mut dyn Write) -> Result<AssembledLayer, LayerError> {
     let start = Instant::now();
     let plan = Plan::new(job.entries, job.codec, job.index);
     let mut seconds = Seconds { plan: start.elapsed().as_secs_f64(), ..Seconds::default() };
@@ -101,7 +106,7 @@ fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// Makes frames until there are no more.
-fn work(job: &Job<'_>, plan: &Plan, board: &Board<Item>, pool: &Pool) -> Seconds {
+fn work(job: &Job<'_>, plan: &Plan, board: &Board<BoardItem>, pool: &Pool) -> Seconds {
     let _stop = board.stop_on_panic();
     let mut maker = match Maker::new(job, plan, pool) {
         Ok(maker) => maker,
@@ -113,8 +118,8 @@ fn work(job: &Job<'_>, plan: &Plan, board: &Board<Item>, pool: &Pool) -> Seconds
     while let Some(number) = board.begin() {
         match maker.make(number) {
             Ok(made) => {
-                let raw = Item { bytes: made.raw, facts: made.facts };
-                board.deliver(number, raw, Item { bytes: Some(made.blob), facts: made.facts });
+                let raw = BoardItem { bytes: made.raw, facts: made.facts };
+                board.deliver(number, raw, BoardItem { bytes: Some(made.blob), facts: made.facts });
             }
             Err(error) => board.fail(number, error),
         }
@@ -127,7 +132,7 @@ fn work(job: &Job<'_>, plan: &Plan, board: &Board<Item>, pool: &Pool) -> Seconds
 fn sum_raw(
     job: &Job<'_>,
     plan: &Plan,
-    board: &Board<Item>,
+    board: &Board<BoardItem>,
     pool: &Pool,
 ) -> Option<(Vec<Sha256>, f64)> {
     let _stop = board.stop_on_panic();
@@ -158,7 +163,7 @@ fn sum_raw(
 /// What the writer learned.
 struct Written {
     /// By frame: where it stands, its length, and what else is known.
-    places: Vec<(u64, usize, Facts)>,
+    places: Vec<(u64, usize, FrameFacts)>,
     /// The sum of the output behind each frame.
     sums: Vec<Sha256>,
     size: u64,
@@ -169,7 +174,7 @@ struct Written {
 fn write(
     job: &Job<'_>,
     plan: &Plan,
-    board: &Board<Item>,
+    board: &Board<BoardItem>,
     pool: &Pool,
     out: &mut dyn Write,
 ) -> Option<Written> {
@@ -185,7 +190,9 @@ fn write(
         return None;
     }
     for (number, frame) in plan.frames.iter().enumerate() {
-        let Item { bytes: Some(blob), facts } = board.take(number, Side::Blob)? else { continue };
+        let BoardItem { bytes: Some(blob), facts } = board.take(number, Side::Blob)? else {
+            continue;
+        };
         let bytes = blob.as_slice();
         let start = Instant::now();
         if number >= head.len() {
@@ -223,7 +230,7 @@ fn finish(
     mut seconds: Seconds,
     start: Instant,
     out: &mut dyn Write,
-) -> Result<Layer, LayerError> {
+) -> Result<AssembledLayer, LayerError> {
     let Written { places, sums: blob_sums, mut size, .. } = written;
     // Without compression, both streams are one.
     let raw_sums = if job.codec == Codec::None { &blob_sums } else { &raw_sums };
@@ -261,9 +268,9 @@ fn finish(
             .collect();
     }
     seconds.total = start.elapsed().as_secs_f64();
-    Ok(Layer {
+    Ok(AssembledLayer {
         descriptor: Descriptor::new(job.codec, digest, size, diff_id),
-        counts: Counts {
+        counts: LayerCounts {
             format_version: FORMAT_VERSION,
             frames_made: if has_frames { places.len() - frames_reused } else { 0 },
             frames_reused: if has_frames { frames_reused } else { 0 },

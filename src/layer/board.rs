@@ -11,7 +11,7 @@ use super::error::LayerError;
 
 /// What one consumer takes of each frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub(super) enum Side {
     /// Its uncompressed bytes, for their sum.
     Raw,
     /// Its compressed bytes, for the output.
@@ -19,15 +19,15 @@ pub enum Side {
 }
 
 /// Where threads that make frames and those that take them meet.
-pub struct Board<T> {
-    state: Mutex<State<T>>,
+pub(super) struct Board<T> {
+    state: Mutex<BoardState<T>>,
     changed: Condvar,
     sizes: Vec<u64>,
     /// How many bytes may be under way.
     budget: u64,
 }
 
-struct State<T> {
+struct BoardState<T> {
     next: usize,
     /// Each frame counts for its size on each side.
     under_way: u64,
@@ -39,8 +39,8 @@ struct State<T> {
 impl<T> Board<T> {
     /// A board of frames of these `sizes`, in bytes, of which `budget` bytes may be under way; one frame
     /// always may.
-    pub fn new(sizes: Vec<u64>, budget: u64) -> Self {
-        let state = State {
+    pub(super) fn new(sizes: Vec<u64>, budget: u64) -> Self {
+        let state = BoardState {
             next: 0,
             under_way: 0,
             ready: [HashMap::new(), HashMap::new()],
@@ -51,7 +51,7 @@ impl<T> Board<T> {
     }
 
     /// The next frame to make, once there is room for it. `None` if there are no more, or all stops.
-    pub fn begin(&self) -> Option<usize> {
+    pub(super) fn begin(&self) -> Option<usize> {
         let mut state = self.lock();
         loop {
             let size = 2 * self.sizes.get(state.next)?;
@@ -68,7 +68,7 @@ impl<T> Board<T> {
     }
 
     /// Hands over what was made of `frame`.
-    pub fn deliver(&self, frame: usize, raw: T, blob: T) {
+    pub(super) fn deliver(&self, frame: usize, raw: T, blob: T) {
         let mut state = self.lock();
         state.ready[0].insert(frame, raw);
         state.ready[1].insert(frame, blob);
@@ -76,7 +76,7 @@ impl<T> Board<T> {
     }
 
     /// What was made of `frame`, once that is ready. `None` if all stops.
-    pub fn take(&self, frame: usize, side: Side) -> Option<T> {
+    pub(super) fn take(&self, frame: usize, side: Side) -> Option<T> {
         let mut state = self.lock();
         loop {
             if state.is_stopped {
@@ -90,13 +90,13 @@ impl<T> Board<T> {
     }
 
     /// Says that what was taken of `frame` on one side is done with.
-    pub fn done(&self, frame: usize) {
+    pub(super) fn done(&self, frame: usize) {
         self.lock().under_way -= self.sizes[frame];
         self.changed.notify_all();
     }
 
     /// Stops all threads, since `frame` failed.
-    pub fn fail(&self, frame: usize, error: LayerError) {
+    pub(super) fn fail(&self, frame: usize, error: LayerError) {
         let mut state = self.lock();
         if state.error.as_ref().is_none_or(|(earlier, _)| frame < *earlier) {
             state.error = Some((frame, error));
@@ -106,12 +106,12 @@ impl<T> Board<T> {
     }
 
     /// Stops all threads when it is dropped in a panic: they would wait for this one.
-    pub fn stop_on_panic(&self) -> StopOnPanic<'_, T> {
+    pub(super) fn stop_on_panic(&self) -> StopOnPanic<'_, T> {
         StopOnPanic(self)
     }
 
     /// The error of the first frame that failed.
-    pub fn into_error(self) -> Option<LayerError> {
+    pub(super) fn into_error(self) -> Option<LayerError> {
         self.state
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
@@ -119,17 +119,17 @@ impl<T> Board<T> {
             .map(|(_, error)| error)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, BoardState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'s>(&self, state: MutexGuard<'s, State<T>>) -> MutexGuard<'s, State<T>> {
+    fn wait<'s>(&self, state: MutexGuard<'s, BoardState<T>>) -> MutexGuard<'s, BoardState<T>> {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// See [`Board::stop_on_panic`].
-pub struct StopOnPanic<'b, T>(&'b Board<T>);
+pub(super) struct StopOnPanic<'b, T>(&'b Board<T>);
 
 impl<T> Drop for StopOnPanic<'_, T> {
     fn drop(&mut self) {

@@ -6,36 +6,36 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes at the head of memory that was cleared once.
 #[derive(Default)]
-pub struct Buffer {
+pub(super) struct Buffer {
     memory: Vec<u8>,
     length: usize,
 }
 
 impl Buffer {
     /// What was put in.
-    pub fn as_slice(&self) -> &[u8] {
+    pub(super) fn as_slice(&self) -> &[u8] {
         &self.memory[..self.length]
     }
 
     /// Takes all bytes out.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.length = 0;
     }
 
     /// Appends `bytes`.
-    pub fn extend(&mut self, bytes: &[u8]) {
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
         self.room(bytes.len()).copy_from_slice(bytes);
         self.length += bytes.len();
     }
 
     /// Appends `count` zeros.
-    pub fn extend_zeros(&mut self, count: usize) {
+    pub(super) fn extend_zeros(&mut self, count: usize) {
         self.room(count).fill(0);
         self.length += count;
     }
 
     /// Room for `count` bytes behind those put in. What is in it is of no meaning.
-    pub fn room(&mut self, count: usize) -> &mut [u8] {
+    pub(super) fn room(&mut self, count: usize) -> &mut [u8] {
         let end = self.length + count;
         if self.memory.len() < end {
             self.memory.resize(end, 0);
@@ -44,12 +44,12 @@ impl Buffer {
     }
 
     /// Takes the first `count` bytes of the room as put in.
-    pub fn put(&mut self, count: usize) {
+    pub(super) fn put(&mut self, count: usize) {
         self.length += count;
     }
 
     /// Replaces everything by what `write` does to a vector.
-    pub fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    pub(super) fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let result = write(&mut self.memory);
         self.length = self.memory.len();
         result
@@ -57,7 +57,7 @@ impl Buffer {
 }
 
 /// Buffers that are not in use.
-pub struct Pool {
+pub(super) struct Pool {
     idle: Mutex<Idle>,
     /// The most memory that idle buffers have together, in bytes.
     limit: usize,
@@ -71,12 +71,12 @@ struct Idle {
 
 impl Pool {
     /// An empty pool that keeps at most `limit` bytes.
-    pub fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self { idle: Mutex::default(), limit }
     }
 
     /// An empty buffer.
-    pub fn take(&self) -> Buffer {
+    pub(super) fn take(&self) -> Buffer {
         let mut idle = self.lock();
         let mut buffer = idle.buffers.pop().unwrap_or_default();
         idle.memory -= buffer.memory.capacity();
@@ -85,7 +85,7 @@ impl Pool {
     }
 
     /// Gives back a buffer. It is freed where there is enough.
-    pub fn give(&self, buffer: Buffer) {
+    pub(super) fn give(&self, buffer: Buffer) {
         let mut idle = self.lock();
         if idle.memory + buffer.memory.capacity() <= self.limit {
             idle.memory += buffer.memory.capacity();

@@ -21,9 +21,10 @@ impl Serialize for Digest {
     }
 }
 
-/// The descriptor of a layer (OCI image specification, "OCI Content Descriptors"), and its diff ID.
+/// The descriptor of a layer (OCI image specification, "OCI FileContent Descriptors"), and its diff ID.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Descriptor {
+    /// `application/vnd.oci.image.layer.v1.tar`, with `+gzip` or `+zstd` if it is compressed.
     #[serde(rename = "mediaType")]
     pub media_type: &'static str,
     /// Of the layer as it was written.
@@ -47,14 +48,18 @@ impl Descriptor {
 
 /// Numbers of one layer, for the report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Counts {
+pub struct LayerCounts {
+    /// [`FORMAT_VERSION`].
     pub format_version: u32,
     /// 0 without compression: there are no frames then.
     pub frames_made: usize,
+    /// 0 without compression.
     pub frames_reused: usize,
     /// The uncompressed tar, in bytes.
     pub bytes_raw: u64,
+    /// The layer as it was written, in bytes.
     pub bytes_compressed: u64,
+    /// How long it took.
     pub seconds: Seconds,
 }
 
@@ -65,6 +70,7 @@ pub struct Seconds {
     pub plan: f64,
     /// Reading contents, and holding them to their identity.
     pub read: f64,
+    /// Compressing frames.
     pub compress: f64,
     /// Reading frames back, and holding them to their checksums.
     pub reuse: f64,
@@ -72,6 +78,7 @@ pub struct Seconds {
     pub hash_raw: f64,
     /// SHA-256 of the layer.
     pub hash_blob: f64,
+    /// Writing the layer.
     pub write: f64,
     /// From the first step to the last, on the clock.
     pub total: f64,

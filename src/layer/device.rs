@@ -8,7 +8,7 @@ use super::keywords::number;
 
 /// Reads `FORMAT,MAJOR,MINOR`, or one number. The fields are put together as the system called FORMAT
 /// does, and taken apart as Linux does. What libarchive refuses is an error.
-pub fn parse(value: &[u8]) -> Result<Device, &'static str> {
+pub(super) fn parse(value: &[u8]) -> Result<Device, &'static str> {
     let Some(comma) = memchr::memchr(b',', value) else {
         return Ok(unpack(number(&mut &*value, 0).cast_unsigned()));
     };

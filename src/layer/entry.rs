@@ -5,16 +5,22 @@
 
 use std::sync::Arc;
 
-use super::identity::Identity;
+use super::identity::ContentIdentity;
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
+    /// A regular file.
     File,
+    /// A directory.
     Directory,
+    /// A symlink.
     Symlink,
+    /// A character device.
     Character,
+    /// A block device.
     Block,
+    /// A named pipe.
     Fifo,
 }
 
@@ -23,6 +29,7 @@ pub enum Kind {
 /// The nanoseconds count away from zero, as libarchive writes them: -1 s and 5 ns is `-1.000000005`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Time {
+    /// Since 1970.
     pub seconds: i64,
     /// Below 1,000,000,000.
     pub nanoseconds: u32,
@@ -31,13 +38,15 @@ pub struct Time {
 /// The numbers of a device, as Linux takes a `dev_t` apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Device {
+    /// The number of the driver.
     pub major: u32,
+    /// The number that the driver gives the device.
     pub minor: u32,
 }
 
 /// The text of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Link {
+pub enum LinkText {
     /// What a symlink says. libarchive writes it for every kind of entry that has one.
     Symlink(Box<[u8]>),
     /// The archive path of an earlier entry with the same bytes, as that entry spells it. Whatever the
@@ -47,48 +56,55 @@ pub enum Link {
 
 /// Where the bytes of a file are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Content {
+pub struct FileContent {
     /// What is handed to [`ReadSource`](super::ReadSource).
     pub source: Box<[u8]>,
     /// What is known of the bytes before they are read.
-    pub identity: Identity,
+    pub identity: ContentIdentity,
 }
 
 /// One entry of a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TarEntry {
     /// The name, as [`archive_name`] makes it.
     pub path: Box<[u8]>,
-    pub kind: Kind,
+    /// What it is.
+    pub kind: EntryKind,
     /// The twelve bits of the permissions. Others are ignored.
     pub mode: u32,
+    /// The number of the owner.
     pub uid: i64,
+    /// The number of the group.
     pub gid: i64,
+    /// The name of the owner.
     pub uname: Option<Arc<[u8]>>,
+    /// The name of the group.
     pub gname: Option<Arc<[u8]>>,
+    /// When it was changed last.
     pub time: Time,
     /// Of character and block devices. Others have none in the tar.
     pub device: Device,
     /// `flags=`, as mtree(5) spells them. They go into a pax header.
     pub flags: Option<Arc<[u8]>>,
-    pub link: Option<Link>,
+    /// What it links to.
+    pub link: Option<LinkText>,
     /// In bytes. Of a file its content's; of others what `size=` says, which only decides whether
     /// libarchive makes a pax header.
     pub size: u64,
     /// The bytes of a file. A file without is empty.
-    pub content: Option<Content>,
+    pub content: Option<FileContent>,
 }
 
-impl Entry {
+impl TarEntry {
     /// Whether this is a hard link.
     pub fn is_hard_link(&self) -> bool {
-        matches!(self.link, Some(Link::Hard(_)))
+        matches!(self.link, Some(LinkText::Hard(_)))
     }
 
     /// The content that follows the header, if any does.
-    pub fn data(&self) -> Option<&Content> {
+    pub fn data(&self) -> Option<&FileContent> {
         match &self.content {
-            Some(content) if self.kind == Kind::File && !self.is_hard_link() => Some(content),
+            Some(content) if self.kind == EntryKind::File && !self.is_hard_link() => Some(content),
             _ => None,
         }
     }
@@ -104,12 +120,12 @@ impl Entry {
 /// It takes off what makes a path absolute on Unix or Windows (`strip_absolute_path` of its
 /// tar/util.c): slashes and backslashes at the head, also with `.` or `..` between them, and the letter
 /// of a drive, as in `c:`. Nothing left is `.`; a directory ends in a slash. All else stays.
-pub fn archive_name(path: &[u8], kind: Kind) -> Box<[u8]> {
+pub fn archive_name(path: &[u8], kind: EntryKind) -> Box<[u8]> {
     let mut name = relative(path);
     if name.is_empty() {
         name = b".";
     }
-    if kind == Kind::Directory && name.last() != Some(&b'/') {
+    if kind == EntryKind::Directory && name.last() != Some(&b'/') {
         let mut name = name.to_vec();
         name.push(b'/');
         return name.into();
@@ -169,15 +185,15 @@ mod tests {
     #[test]
     fn a_name_stays_as_it_is_spelled() {
         for name in [&b"a"[..], b"./a", b"a//b", b"../a", b".", b"a/.", b"\xff"] {
-            assert_eq!(&*archive_name(name, Kind::File), name);
+            assert_eq!(&*archive_name(name, EntryKind::File), name);
         }
     }
 
     #[test]
     fn a_directory_ends_in_one_slash() {
-        assert_eq!(&*archive_name(b"a", Kind::Directory), b"a/");
-        assert_eq!(&*archive_name(b"a/", Kind::Directory), b"a/");
-        assert_eq!(&*archive_name(b".", Kind::Directory), b"./");
+        assert_eq!(&*archive_name(b"a", EntryKind::Directory), b"a/");
+        assert_eq!(&*archive_name(b"a/", EntryKind::Directory), b"a/");
+        assert_eq!(&*archive_name(b".", EntryKind::Directory), b"./");
     }
 
     #[test]
@@ -185,9 +201,9 @@ mod tests {
         for name in
             [&b"/a"[..], b"//a", b"/../a", b"/./a", b"c:a", b"c:/a", b"\\a", b"//?/UNC/a", b"//./a"]
         {
-            assert_eq!(&*archive_name(name, Kind::File), b"a", "{}", name.escape_ascii());
+            assert_eq!(&*archive_name(name, EntryKind::File), b"a", "{}", name.escape_ascii());
         }
-        assert_eq!(&*archive_name(b"/", Kind::Directory), b"./");
+        assert_eq!(&*archive_name(b"/", EntryKind::Directory), b"./");
         assert_eq!(hard_link_name(b"/"), None);
     }
 }

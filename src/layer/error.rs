@@ -20,12 +20,14 @@ pub enum LayerError {
         entry: usize,
         /// Its archive path.
         path: Box<[u8]>,
+        /// What is wrong.
         #[source]
         problem: ContentError,
     },
     /// The layer could not be written where it was to be.
     #[error("the layer cannot be written")]
     Write(#[source] io::Error),
+    /// A frame could not be compressed.
     #[error(transparent)]
     Codec(#[from] CodecError),
 }
@@ -33,20 +35,35 @@ pub enum LayerError {
 /// What is wrong with a content.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
+    /// The system gave an error.
     #[error("the source {} cannot be read", Escaped(source_path))]
     Read {
+        /// As the spec spells it.
         source_path: Box<[u8]>,
+        /// The system's error.
         #[source]
         error: io::Error,
     },
+    /// It has another size than before.
     #[error(
         "the source {} has {found} bytes, where it had {expected}: build again once nothing changes it",
         Escaped(source_path)
     )]
-    Resized { source_path: Box<[u8]>, expected: u64, found: u64 },
+    Resized {
+        /// As the spec spells it.
+        source_path: Box<[u8]>,
+        /// In bytes.
+        expected: u64,
+        /// In bytes.
+        found: u64,
+    },
+    /// It does not have the identity that it had before.
     #[error(
         "the source {} changed while the build ran: build again once nothing changes it",
         Escaped(source_path)
     )]
-    Changed { source_path: Box<[u8]> },
+    Changed {
+        /// As the spec spells it.
+        source_path: Box<[u8]>,
+    },
 }

@@ -5,7 +5,7 @@
 //!
 //! A frame begins before a row whose name's hash is small, before and behind each large row, and at each
 //! [`PART`] within one. Rows alone decide that, so that two layers with the same rows in a row are cut
-//! alike there, whatever is before or behind (DESIGN "Frames"). [`MOST`] is a rein on specs made such
+//! alike there, whatever is before or behind (docs/design.md, "Frames"). [`MOST`] is a rein on specs made such
 //! that no name cuts: it counts from the last cut, and is forgotten at the next one.
 
 use std::ops::Range;
@@ -24,7 +24,7 @@ const SPACING: u64 = 512 << 10;
 
 /// A stretch of the tar that is compressed on its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
+pub struct LayerFrame {
     /// The rows of which it holds bytes: all of each, unless `part` says which of the only one.
     pub rows: Range<usize>,
     /// Bytes of the row, header included.
@@ -37,14 +37,14 @@ pub struct Frame {
 
 /// A row as the cuts see it.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub struct RowSize {
     /// Of its name, by [`hash`].
     pub hash: u64,
     /// Its header, content and padding, in bytes.
     pub size: u64,
 }
 
-impl Row {
+impl RowSize {
     fn is_large(&self) -> bool {
         self.size >= LARGE
     }
@@ -69,12 +69,12 @@ pub fn hash(name: &[u8]) -> u64 {
 }
 
 /// Cuts the tar of `rows`. There is always a frame; the last one holds the end of the tar.
-pub fn cut(rows: impl Iterator<Item = Row>) -> Vec<Frame> {
+pub fn cut(rows: impl Iterator<Item = RowSize>) -> Vec<LayerFrame> {
     let mut frames = Vec::new();
-    let mut open = Frame { rows: 0..0, part: None, is_last: false, size: 0 };
+    let mut open = LayerFrame { rows: 0..0, part: None, is_last: false, size: 0 };
     for (number, row) in rows.enumerate() {
         if row.begins_frame() || open.size.saturating_add(row.size) > MOST {
-            let next = Frame { rows: number..number, part: None, is_last: false, size: 0 };
+            let next = LayerFrame { rows: number..number, part: None, is_last: false, size: 0 };
             let closed = std::mem::replace(&mut open, next);
             if !closed.rows.is_empty() {
                 frames.push(closed);
@@ -84,7 +84,7 @@ pub fn cut(rows: impl Iterator<Item = Row>) -> Vec<Frame> {
             for start in (0..row.size).step_by(PART as usize) {
                 let part = start..row.size.min(start + PART);
                 let size = part.end - part.start;
-                frames.push(Frame {
+                frames.push(LayerFrame {
                     rows: number..number + 1,
                     part: Some(part),
                     is_last: false,
@@ -108,14 +108,14 @@ mod tests {
 
     use super::*;
 
-    fn rows(sizes: &[(u32, u64)]) -> Vec<Row> {
+    fn rows(sizes: &[(u32, u64)]) -> Vec<RowSize> {
         sizes
             .iter()
-            .map(|(name, size)| Row { hash: hash(&name.to_le_bytes()), size: *size })
+            .map(|(name, size)| RowSize { hash: hash(&name.to_le_bytes()), size: *size })
             .collect()
     }
 
-    fn some_rows() -> impl Strategy<Value = Vec<Row>> {
+    fn some_rows() -> impl Strategy<Value = Vec<RowSize>> {
         let size = prop_oneof![20 => 1_u64..100, 5 => 1..600_u64, 1 => 1..8000_u64];
         prop::collection::vec((0..9999_u32, size.prop_map(|blocks| blocks * 512)), 0..200)
             .prop_map(|sizes| rows(&sizes))
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_layer_without_rows_is_one_frame() {
-        let frame = Frame { rows: 0..0, part: None, is_last: true, size: 0 };
+        let frame = LayerFrame { rows: 0..0, part: None, is_last: true, size: 0 };
         assert_eq!(cut([].into_iter()), [frame]);
     }
 
@@ -171,7 +171,7 @@ mod tests {
         ) {
             // Distances from the end, so that a changed size moves none behind it.
             let starts = |size: u64| {
-                let changed = Row { hash: hash(b"changed"), size: size * 512 };
+                let changed = RowSize { hash: hash(b"changed"), size: size * 512 };
                 let rows = || before.iter().copied().chain([changed]).chain(after.iter().copied());
                 cut(rows()).iter().map(|frame| (frame.rows.start, frame.part.as_ref().map_or(0, |part| part.start)))
                     .filter(|start| start.0 != before.len() && start.0 != before.len() + 1)

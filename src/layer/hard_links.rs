@@ -5,13 +5,15 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
-use super::entry::{Entry, Kind, Link, Time, hard_link_name};
-use super::identity::Identity;
+use super::entry::{EntryKind, LinkText, TarEntry, Time, hard_link_name};
+use super::identity::ContentIdentity;
 
 /// The file of an entry's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inode {
+pub struct FileInode {
+    /// The device that the file is on.
     pub device: u64,
+    /// Its number there.
     pub inode: u64,
     /// How many names it has: what `nlink=` says, else the disk.
     pub links: u32,
@@ -20,13 +22,15 @@ pub struct Inode {
 /// Makes hard links of entries that are one file on the disk, exactly as bsdtar does
 /// (`archive_entry_linkify`): an entry of a file that an earlier entry has, until as many names were met
 /// as the file has. `inodes` says for each entry what its source is; an entry without one stays.
-pub fn by_inode(entries: &mut [Entry], inodes: &[Option<Inode>]) {
+pub fn by_inode(entries: &mut [TarEntry], inodes: &[Option<FileInode>]) {
     // By device and inode: the first name, and how many names are still to come.
     type Open = HashMap<(u64, u64), (Box<[u8]>, u32)>;
     let mut open = Open::new();
     for (entry, inode) in entries.iter_mut().zip(inodes) {
-        let Some(Inode { device, inode, links }) = *inode else { continue };
-        if links == 1 || matches!(entry.kind, Kind::Directory | Kind::Character | Kind::Block) {
+        let Some(FileInode { device, inode, links }) = *inode else { continue };
+        if links == 1
+            || matches!(entry.kind, EntryKind::Directory | EntryKind::Character | EntryKind::Block)
+        {
             continue;
         }
         match open.entry((device, inode)) {
@@ -35,7 +39,7 @@ pub fn by_inode(entries: &mut [Entry], inodes: &[Option<Inode>]) {
             }
             Slot::Occupied(mut slot) => {
                 let (path, left) = slot.get_mut();
-                entry.link = hard_link_name(path).map(Link::Hard);
+                entry.link = hard_link_name(path).map(LinkText::Hard);
                 *left = left.wrapping_sub(1);
                 if *left == 0 {
                     slot.remove();
@@ -47,13 +51,13 @@ pub fn by_inode(entries: &mut [Entry], inodes: &[Option<Inode>]) {
 
 /// Makes hard links of files that equal an earlier one in bytes, mode, owner and time, if they are not
 /// empty. Contents are equal if their identities are: the caller lists or hashes them all in one way.
-pub fn by_content(entries: &mut [Entry]) {
-    type Same = (Identity, u64, u32, i64, i64, Time);
+pub fn by_content(entries: &mut [TarEntry]) {
+    type Same = (ContentIdentity, u64, u32, i64, i64, Time);
     let mut first: HashMap<Same, Vec<usize>> = HashMap::new();
     for number in 0..entries.len() {
         let entry = &entries[number];
         let Some(content) = entry.data() else { continue };
-        if entry.size == 0 || content.identity == Identity::Unknown {
+        if entry.size == 0 || content.identity == ContentIdentity::Unknown {
             continue;
         }
         let same = (content.identity, entry.size, entry.mode, entry.uid, entry.gid, entry.time);
@@ -65,7 +69,7 @@ pub fn by_content(entries: &mut [Entry]) {
         };
         match candidates.iter().find(has_same_names) {
             Some(&earlier) => {
-                entries[number].link = Some(Link::Hard(entries[earlier].path.clone()));
+                entries[number].link = Some(LinkText::Hard(entries[earlier].path.clone()));
             }
             None => candidates.push(number),
         }
@@ -75,12 +79,12 @@ pub fn by_content(entries: &mut [Entry]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::entry::Content;
+    use crate::layer::entry::FileContent;
 
-    fn file(path: &str, content: u8) -> Entry {
-        Entry {
+    fn file(path: &str, content: u8) -> TarEntry {
+        TarEntry {
             path: path.as_bytes().into(),
-            kind: Kind::File,
+            kind: EntryKind::File,
             mode: 0o644,
             uid: 0,
             gid: 0,
@@ -91,18 +95,18 @@ mod tests {
             flags: None,
             link: None,
             size: content.into(),
-            content: Some(Content {
+            content: Some(FileContent {
                 source: [content].into(),
-                identity: Identity::Hashed([content; 32]),
+                identity: ContentIdentity::Hashed([content; 32]),
             }),
         }
     }
 
-    fn links(entries: &[Entry]) -> Vec<Option<&str>> {
+    fn links(entries: &[TarEntry]) -> Vec<Option<&str>> {
         entries
             .iter()
             .map(|entry| match &entry.link {
-                Some(Link::Hard(path)) => str::from_utf8(path).ok(),
+                Some(LinkText::Hard(path)) => str::from_utf8(path).ok(),
                 _ => None,
             })
             .collect()
@@ -123,7 +127,7 @@ mod tests {
     #[test]
     fn names_of_a_file_are_links_until_all_its_names_were_met() {
         let mut entries: Vec<_> = ["/a", "b", "c", "d", "e"].map(|path| file(path, 1)).into();
-        let inode = |links| Some(Inode { device: 1, inode: 1, links });
+        let inode = |links| Some(FileInode { device: 1, inode: 1, links });
         by_inode(&mut entries, &[inode(3), inode(3), inode(3), inode(3), inode(1)]);
         assert_eq!(links(&entries), [None, Some("a"), Some("a"), None, None]);
     }

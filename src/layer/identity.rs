@@ -9,14 +9,16 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 /// How long a file must have been left alone before its times tell it from a later one: the clock that
-/// stamps files may stand still for as long (DESIGN "The cache"; git: "racily clean").
+/// stamps files may stand still for as long (docs/design.md, "The cache"; git: "racily clean").
 const RACY: Duration = Duration::from_secs(2);
 
 /// A digest as Bazel lists it. Which function it is of is not said: its length leaves SHA-1 for 20
 /// bytes, SHA-256 or BLAKE3 for 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Listed {
+    /// SHA-256 or BLAKE3.
     Long([u8; 32]),
+    /// SHA-1.
     Short([u8; 20]),
 }
 
@@ -50,16 +52,20 @@ fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
 
 /// Which file it is, and when it was last changed. Times are nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Stamp {
+pub struct FileStamp {
+    /// The device that the file is on.
     pub device: u64,
+    /// Its number there.
     pub inode: u64,
     /// In bytes.
     pub size: u64,
+    /// When its bytes were changed last.
     pub modified: i128,
+    /// When its bytes, or what its inode says, were changed last.
     pub changed: i128,
 }
 
-impl Stamp {
+impl FileStamp {
     /// Whether a file with this stamp, read at `now`, is told from each later state by its stamp.
     pub fn is_settled(&self, now: SystemTime) -> bool {
         let Ok(now) = now.duration_since(SystemTime::UNIX_EPOCH) else { return false };
@@ -70,13 +76,13 @@ impl Stamp {
 
 /// What tells a content from every other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Identity {
+pub enum ContentIdentity {
     /// Nothing is known: what holds it is neither looked up nor kept.
     Unknown,
     /// Listed by the caller. What is read must match it.
     Listed(Listed),
     /// The file's stamp, settled. It must be the same after reading.
-    Stamp(Stamp),
+    Stamp(FileStamp),
     /// The BLAKE3 of the bytes, read before. What is read must match it.
     Hashed([u8; 32]),
 }
@@ -111,8 +117,8 @@ impl Functions {
 }
 
 /// Takes a content in pieces, in order, and holds the whole to its identity.
-pub struct Check {
-    identity: Identity,
+pub(super) struct Check {
+    identity: ContentIdentity,
     sha1: Option<Sha1>,
     sha256: Option<Sha256>,
     blake3: Option<blake3::Hasher>,
@@ -120,10 +126,10 @@ pub struct Check {
 
 impl Check {
     /// A check of a content of which nothing was read yet.
-    pub fn new(identity: Identity) -> Self {
-        let is_long = matches!(identity, Identity::Listed(Listed::Long(_)));
-        let is_short = matches!(identity, Identity::Listed(Listed::Short(_)));
-        let is_hashed = matches!(identity, Identity::Hashed(_));
+    pub(super) fn new(identity: ContentIdentity) -> Self {
+        let is_long = matches!(identity, ContentIdentity::Listed(Listed::Long(_)));
+        let is_short = matches!(identity, ContentIdentity::Listed(Listed::Short(_)));
+        let is_hashed = matches!(identity, ContentIdentity::Hashed(_));
         Self {
             identity,
             sha1: is_short.then(Sha1::new),
@@ -133,7 +139,7 @@ impl Check {
     }
 
     /// Takes the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
         if let Some(hash) = &mut self.sha1 {
             hash.update(bytes);
         }
@@ -146,13 +152,15 @@ impl Check {
     }
 
     /// Whether all that was taken matches.
-    pub fn matches(self) -> bool {
+    pub(super) fn matches(self) -> bool {
         let long = match self.identity {
-            Identity::Unknown | Identity::Stamp(_) => return true,
-            Identity::Listed(Listed::Short(digest)) => {
+            ContentIdentity::Unknown | ContentIdentity::Stamp(_) => return true,
+            ContentIdentity::Listed(Listed::Short(digest)) => {
                 return self.sha1.is_some_and(|hash| hash.finalize()[..] == digest[..]);
             }
-            Identity::Listed(Listed::Long(digest)) | Identity::Hashed(digest) => digest,
+            ContentIdentity::Listed(Listed::Long(digest)) | ContentIdentity::Hashed(digest) => {
+                digest
+            }
         };
         self.sha256.is_some_and(|hash| hash.finalize()[..] == long[..])
             || self.blake3.is_some_and(|hash| hash.finalize() == long)
@@ -181,16 +189,16 @@ mod tests {
         for listed in [sha256, blake3, sha256, sha1] {
             assert!(functions.match_whole(&listed, b"a"));
             assert!(!functions.match_whole(&listed, b"b"));
-            let mut check = Check::new(Identity::Listed(listed));
+            let mut check = Check::new(ContentIdentity::Listed(listed));
             check.update(b"a");
             assert!(check.matches());
-            assert!(!Check::new(Identity::Listed(listed)).matches());
+            assert!(!Check::new(ContentIdentity::Listed(listed)).matches());
         }
     }
 
     #[test]
     fn a_stamp_is_settled_after_two_seconds() {
-        let stamp = Stamp { device: 1, inode: 1, size: 1, modified: 0, changed: 5_000_000_000 };
+        let stamp = FileStamp { device: 1, inode: 1, size: 1, modified: 0, changed: 5_000_000_000 };
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         assert!(stamp.is_settled(at(7)));
         assert!(!stamp.is_settled(at(6)));

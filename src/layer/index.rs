@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::Sha256;
 
 /// What tells a frame from every other: a BLAKE3 of all that its bytes depend on.
-pub type Key = [u8; 32];
+pub(super) type Key = [u8; 32];
 
 /// The most outputs that are held, whatever their size: each takes a file descriptor.
 pub const MOST_OUTPUTS: usize = 64;
@@ -37,7 +37,7 @@ pub struct Kept {
 }
 
 /// A BLAKE3.
-pub type Checksum = [u8; 32];
+pub(super) type Checksum = [u8; 32];
 
 /// The SHA-256 of the uncompressed and of the compressed stream up to a place.
 #[derive(Clone, Default)]
@@ -106,12 +106,12 @@ impl Lookup {
 pub struct Index {
     /// In bytes on the disk.
     limit: u64,
-    state: Mutex<State>,
+    state: Mutex<IndexState>,
 }
 
 #[derive(Default)]
-struct State {
-    /// Counts uses.
+struct IndexState {
+    /// LayerCounts uses.
     clock: u64,
     next: u64,
     outputs: HashMap<u64, Held>,
@@ -135,7 +135,7 @@ impl Index {
     pub fn find(&self, keys: &[Option<Key>]) -> Lookup {
         let mut state = self.lock();
         state.clock += 1;
-        let State { clock, outputs, frames, .. } = &mut *state;
+        let IndexState { clock, outputs, frames, .. } = &mut *state;
         let mut lookup = Lookup { frames: Vec::with_capacity(keys.len()), head: None };
         for key in keys {
             let place = key.as_ref().and_then(|key| frames.get(key));
@@ -184,13 +184,13 @@ impl Index {
         (state.outputs.len(), state.size())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, IndexState> {
         // Every change is whole before anything can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl IndexState {
     fn ids(&self, matches: impl Fn(&Held) -> bool) -> Vec<u64> {
         self.outputs.iter().filter(|(_, held)| matches(held)).map(|(&id, _)| id).collect()
     }

@@ -6,14 +6,17 @@
 use std::sync::Arc;
 
 use super::device;
-use super::entry::{Device, Kind, Time};
+use super::entry::{Device, EntryKind, Time};
 use crate::display::Escaped;
 
 /// What the keywords of a row say, `/set` applied. `None` is a keyword that is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keywords {
-    pub kind: Option<Kind>,
+pub struct TarKeywords {
+    /// `type=`.
+    pub kind: Option<EntryKind>,
+    /// `uid=`.
     pub uid: Option<i64>,
+    /// `gid=`.
     pub gid: Option<i64>,
     /// As the spec spells it: libarchive resolves no escapes in it.
     pub uname: Option<Arc<[u8]>>,
@@ -21,10 +24,13 @@ pub struct Keywords {
     pub gname: Option<Arc<[u8]>>,
     /// Permissions alone, in twelve bits.
     pub mode: Option<u32>,
+    /// `time=`.
     pub time: Option<Time>,
+    /// `device=`.
     pub device: Option<Device>,
     /// As the spec spells it.
     pub flags: Option<Arc<[u8]>>,
+    /// `nlink=`.
     pub nlink: Option<u32>,
     /// In bytes.
     pub size: Option<u64>,
@@ -43,7 +49,7 @@ pub struct KeywordError {
     what: &'static str,
 }
 
-impl Keywords {
+impl TarKeywords {
     /// Takes a keyword of the row. Those that tar does not keep change nothing: digests, `cksum`, `tags`,
     /// `inode`, `resdevice`, `ignore`, and any that are unknown. Texts of names and links are not among
     /// these: they need escapes resolved.
@@ -70,12 +76,12 @@ impl Keywords {
             b"device" => self.device = Some(device::parse(value).map_err(fails)?),
             b"type" => {
                 self.kind = Some(match value {
-                    b"file" => Kind::File,
-                    b"dir" => Kind::Directory,
-                    b"link" => Kind::Symlink,
-                    b"char" => Kind::Character,
-                    b"block" => Kind::Block,
-                    b"fifo" => Kind::Fifo,
+                    b"file" => EntryKind::File,
+                    b"dir" => EntryKind::Directory,
+                    b"link" => EntryKind::Symlink,
+                    b"char" => EntryKind::Character,
+                    b"block" => EntryKind::Block,
+                    b"fifo" => EntryKind::Fifo,
                     b"socket" => return Err(fails("tar has no sockets: take the row out")),
                     _ => return Err(fails("there is no such type")),
                 });
@@ -158,8 +164,8 @@ pub fn number(text: &mut &[u8], base: u32) -> i64 {
 mod tests {
     use super::*;
 
-    fn keywords(pairs: &[(&str, &str)]) -> Keywords {
-        let mut keywords = Keywords::default();
+    fn keywords(pairs: &[(&str, &str)]) -> TarKeywords {
+        let mut keywords = TarKeywords::default();
         for (keyword, value) in pairs {
             keywords.set(keyword.as_bytes(), value.as_bytes()).unwrap();
         }
@@ -187,7 +193,7 @@ mod tests {
         for (keyword, value) in
             [("mode", "u+x"), ("type", "socket"), ("type", "door"), ("device", "vms,1,2")]
         {
-            assert!(Keywords::default().set(keyword.as_bytes(), value.as_bytes()).is_err());
+            assert!(TarKeywords::default().set(keyword.as_bytes(), value.as_bytes()).is_err());
         }
     }
 

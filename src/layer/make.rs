@@ -9,11 +9,11 @@ use super::assemble::Job;
 use super::buffer::{Buffer, Pool};
 use super::codec::{Codec, Encoder};
 use super::descriptor::Seconds;
-use super::entry::{Content, Entry};
+use super::entry::{FileContent, TarEntry};
 use super::error::{ContentError, LayerError};
-use super::frames::Frame;
+use super::frames::LayerFrame;
 use super::header::{self, END, padding};
-use super::identity::{Check, Identity};
+use super::identity::{Check, ContentIdentity};
 use super::index::{Checksum, Kept};
 use super::plan::Plan;
 use super::source::Opened;
@@ -22,17 +22,17 @@ use super::source::Opened;
 const CHECK_PIECE: usize = 256 << 10;
 
 /// A frame that is ready.
-pub struct Made {
+pub(super) struct Made {
     /// Its uncompressed bytes, where they are wanted and are not the compressed ones.
     pub raw: Option<Buffer>,
     /// What goes into the output.
     pub blob: Buffer,
-    pub facts: Facts,
+    pub facts: FrameFacts,
 }
 
 /// What was learned of a frame.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts {
+pub(super) struct FrameFacts {
     pub crc: u32,
     pub checksum: Checksum,
     pub raw_checksum: Option<Checksum>,
@@ -40,7 +40,7 @@ pub struct Facts {
 }
 
 /// Makes frames, on one thread.
-pub struct Maker<'j> {
+pub(super) struct Maker<'j> {
     job: &'j Job<'j>,
     plan: &'j Plan,
     pool: &'j Pool,
@@ -51,13 +51,17 @@ pub struct Maker<'j> {
 
 impl<'j> Maker<'j> {
     /// A maker for one thread.
-    pub fn new(job: &'j Job<'j>, plan: &'j Plan, pool: &'j Pool) -> Result<Self, LayerError> {
+    pub(super) fn new(
+        job: &'j Job<'j>,
+        plan: &'j Plan,
+        pool: &'j Pool,
+    ) -> Result<Self, LayerError> {
         let (encoder, seconds) = (Encoder::new(job.codec)?, Seconds::default());
         Ok(Self { job, plan, pool, encoder, header: Vec::new(), seconds })
     }
 
     /// Makes frame `number`, or has it from an output.
-    pub fn make(&mut self, number: usize) -> Result<Made, LayerError> {
+    pub(super) fn make(&mut self, number: usize) -> Result<Made, LayerError> {
         if (self.job.is_cancelled)() {
             return Err(LayerError::Cancelled);
         }
@@ -94,7 +98,7 @@ impl<'j> Maker<'j> {
             }
             raw = Some(bytes);
         }
-        Some(Made { raw, blob, facts: Facts { crc, checksum, raw_checksum, is_reused: true } })
+        Some(Made { raw, blob, facts: FrameFacts { crc, checksum, raw_checksum, is_reused: true } })
     }
 
     fn make_anew(&mut self, number: usize) -> Result<Made, LayerError> {
@@ -121,18 +125,24 @@ impl<'j> Maker<'j> {
         };
         let checksum = if is_kept { sum(&blob) } else { [0; 32] };
         self.seconds.compress += middle.elapsed().as_secs_f64();
-        Ok(Made { raw, blob, facts: Facts { crc, checksum, raw_checksum, is_reused: false } })
+        Ok(Made { raw, blob, facts: FrameFacts { crc, checksum, raw_checksum, is_reused: false } })
     }
 
-    fn has_contents_by_bytes(&self, frame: &Frame) -> bool {
-        let mut contents = self.job.entries[frame.rows.clone()].iter().filter_map(Entry::data);
-        contents
-            .any(|content| matches!(content.identity, Identity::Listed(_) | Identity::Hashed(_)))
+    fn has_contents_by_bytes(&self, frame: &LayerFrame) -> bool {
+        let mut contents = self.job.entries[frame.rows.clone()].iter().filter_map(TarEntry::data);
+        contents.any(|content| {
+            matches!(content.identity, ContentIdentity::Listed(_) | ContentIdentity::Hashed(_))
+        })
     }
 
     /// Reads the uncompressed bytes of `frame`. With `by_bytes`, contents that are known by their bytes
     /// are held to these, too.
-    fn read(&mut self, frame: &Frame, raw: &mut Buffer, by_bytes: bool) -> Result<(), LayerError> {
+    fn read(
+        &mut self,
+        frame: &LayerFrame,
+        raw: &mut Buffer,
+        by_bytes: bool,
+    ) -> Result<(), LayerError> {
         let job = self.job;
         for number in frame.rows.clone() {
             let entry = &job.entries[number];
@@ -176,8 +186,8 @@ impl<'j> Maker<'j> {
 
     fn read_whole(
         &self,
-        entry: &Entry,
-        content: &Content,
+        entry: &TarEntry,
+        content: &FileContent,
         raw: &mut Buffer,
         by_bytes: bool,
     ) -> Result<(), ContentError> {
@@ -186,9 +196,9 @@ impl<'j> Maker<'j> {
         let bytes = &raw.as_slice()[start..];
         let matches = match &content.identity {
             _ if !by_bytes => true,
-            Identity::Listed(listed) => self.job.functions.match_whole(listed, bytes),
-            Identity::Hashed(digest) => blake3::hash(bytes) == *digest,
-            Identity::Unknown | Identity::Stamp(_) => true,
+            ContentIdentity::Listed(listed) => self.job.functions.match_whole(listed, bytes),
+            ContentIdentity::Hashed(digest) => blake3::hash(bytes) == *digest,
+            ContentIdentity::Unknown | ContentIdentity::Stamp(_) => true,
         };
         if matches { Ok(()) } else { Err(changed(content)) }
     }
@@ -196,8 +206,8 @@ impl<'j> Maker<'j> {
     /// Reads `range` of a content, in bytes, and holds its file to its size and stamp.
     fn read_range(
         &self,
-        entry: &Entry,
-        content: &Content,
+        entry: &TarEntry,
+        content: &FileContent,
         range: std::ops::Range<u64>,
         raw: &mut Buffer,
     ) -> Result<(), ContentError> {
@@ -217,7 +227,7 @@ impl<'j> Maker<'j> {
             });
         }
         raw.put(wanted);
-        if let Identity::Stamp(stamp) = &content.identity
+        if let ContentIdentity::Stamp(stamp) = &content.identity
             && opened.stamp().map_err(failed)? != *stamp
         {
             return Err(changed(content));
@@ -226,8 +236,8 @@ impl<'j> Maker<'j> {
     }
 
     /// Holds a content to its identity, apart from the frames that it is spread over.
-    fn check_whole(&self, entry: &Entry, content: &Content) -> Result<(), ContentError> {
-        if !matches!(content.identity, Identity::Listed(_) | Identity::Hashed(_)) {
+    fn check_whole(&self, entry: &TarEntry, content: &FileContent) -> Result<(), ContentError> {
+        if !matches!(content.identity, ContentIdentity::Listed(_) | ContentIdentity::Hashed(_)) {
             return Ok(());
         }
         let failed = |error| read_error(content, error);
@@ -248,19 +258,19 @@ impl<'j> Maker<'j> {
 }
 
 /// Takes the parts of contents that are spread over frames, as these pass by in order.
-pub struct SpreadCheck<'j> {
+pub(super) struct SpreadCheck<'j> {
     job: &'j Job<'j>,
     plan: &'j Plan,
     open: Option<Check>,
 }
 
 impl<'j> SpreadCheck<'j> {
-    pub fn new(job: &'j Job<'j>, plan: &'j Plan) -> Self {
+    pub(super) fn new(job: &'j Job<'j>, plan: &'j Plan) -> Self {
         Self { job, plan, open: None }
     }
 
     /// Takes the uncompressed bytes of frame `number`.
-    pub fn pass(&mut self, number: usize, raw: &[u8]) -> Result<(), LayerError> {
+    pub(super) fn pass(&mut self, number: usize, raw: &[u8]) -> Result<(), LayerError> {
         let frame = &self.plan.frames[number];
         let entry_number = frame.rows.start;
         let (Some(part), Some(spread)) = (&frame.part, self.plan.checked.get(&entry_number)) else {
@@ -286,11 +296,11 @@ impl<'j> SpreadCheck<'j> {
     }
 }
 
-fn changed(content: &Content) -> ContentError {
+fn changed(content: &FileContent) -> ContentError {
     ContentError::Changed { source_path: content.source.clone() }
 }
 
-fn read_error(content: &Content, error: io::Error) -> ContentError {
+fn read_error(content: &FileContent, error: io::Error) -> ContentError {
     ContentError::Read { source_path: content.source.clone(), error }
 }
 

@@ -40,11 +40,13 @@ pub mod rows;
 pub(crate) mod sizes;
 mod source;
 
-pub use assemble::{Job, Layer, assemble};
+pub use assemble::{AssembledLayer, Job, assemble};
 pub use codec::{Codec, CodecError, GzipLevel, ZstdLevel};
-pub use descriptor::{Counts, Descriptor, Digest, FORMAT_VERSION, Seconds};
-pub use entry::{Content, Device, Entry, Kind, Link, Time, archive_name, hard_link_name};
+pub use descriptor::{Descriptor, Digest, FORMAT_VERSION, LayerCounts, Seconds};
+pub use entry::{
+    Device, EntryKind, FileContent, LinkText, TarEntry, Time, archive_name, hard_link_name,
+};
 pub use error::{ContentError, LayerError};
-pub use identity::{Functions, Identity, Listed, Stamp};
+pub use identity::{ContentIdentity, FileStamp, Functions, Listed};
 pub use index::{Index, Kept, MOST_OUTPUTS};
-pub use source::{Disk, Opened, ReadSource};
+pub use source::{DiskContents, Opened, ReadSource};

@@ -6,15 +6,15 @@ use std::collections::HashMap;
 
 use super::codec::Codec;
 use super::descriptor::FORMAT_VERSION;
-use super::entry::Entry;
-use super::frames::{self, Frame, Row};
+use super::entry::TarEntry;
+use super::frames::{self, LayerFrame, RowSize};
 use super::header::{self, END, padding};
-use super::identity::Identity;
+use super::identity::ContentIdentity;
 use super::index::{Index, Key, Lookup};
 
 /// What is to be done for each frame of a layer.
-pub struct Plan {
-    pub frames: Vec<Frame>,
+pub(super) struct Plan {
+    pub frames: Vec<LayerFrame>,
     pub keys: Vec<Option<Key>>,
     pub lookup: Lookup,
     /// By frame, whether its uncompressed bytes are wanted, for the sum or for a check.
@@ -25,7 +25,7 @@ pub struct Plan {
 
 /// A content that is spread over frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spread {
+pub(super) struct Spread {
     /// The size of the header before it, in bytes.
     pub header: u64,
     /// Its own, in bytes.
@@ -34,12 +34,12 @@ pub struct Spread {
 
 impl Plan {
     /// Plans the layer of `entries`. Without an index, nothing is looked up and no key made.
-    pub fn new(entries: &[Entry], codec: Codec, index: Option<&Index>) -> Self {
+    pub(super) fn new(entries: &[TarEntry], codec: Codec, index: Option<&Index>) -> Self {
         let mut header = Vec::new();
         let rows = entries.iter().map(|entry| {
             header.clear();
             header::write(entry, &mut header);
-            Row { hash: frames::hash(&entry.path), size: header.len() as u64 + padded(entry) }
+            RowSize { hash: frames::hash(&entry.path), size: header.len() as u64 + padded(entry) }
         });
         let frames = frames::cut(rows);
         let (mut keys, mut lookup) = (vec![None; frames.len()], Lookup::default());
@@ -58,20 +58,20 @@ impl Plan {
     }
 
     /// How many bytes the tar has.
-    pub fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         self.frames.iter().map(|frame| frame.size).sum::<u64>() + END.len() as u64
     }
 
     /// Has each content checked as a whole of which a part is read anew: its other parts are then read
     /// as well.
-    fn check_spread(&mut self, entries: &[Entry], codec: Codec) {
+    fn check_spread(&mut self, entries: &[TarEntry], codec: Codec) {
         for (frame, found) in self.frames.iter().zip(&self.lookup.frames) {
             let entry = frame.rows.start;
             if frame.part.is_none() || found.is_some() || self.checked.contains_key(&entry) {
                 continue;
             }
             let identity = entries[entry].data().map(|content| content.identity);
-            if let Some(Identity::Listed(_) | Identity::Hashed(_)) = identity {
+            if let Some(ContentIdentity::Listed(_) | ContentIdentity::Hashed(_)) = identity {
                 let spread =
                     Spread { header: header_len(&entries[entry]), size: entries[entry].size };
                 self.checked.insert(entry, spread);
@@ -86,20 +86,20 @@ impl Plan {
 }
 
 /// The size of an entry's header, in bytes.
-pub fn header_len(entry: &Entry) -> u64 {
+pub(super) fn header_len(entry: &TarEntry) -> u64 {
     let mut header = Vec::new();
     header::write(entry, &mut header);
     header.len() as u64
 }
 
 /// The size of an entry's content with what fills its last block, in bytes.
-fn padded(entry: &Entry) -> u64 {
+fn padded(entry: &TarEntry) -> u64 {
     entry.data_len() + padding(entry.data_len()) as u64
 }
 
 /// The key of a frame: the BLAKE3 of everything that its bytes depend on, each stretch with its length
 /// or of a fixed one. `None` if nothing is known of a content in it.
-fn key(entries: &[Entry], codec: Codec, frame: &Frame) -> Option<Key> {
+fn key(entries: &[TarEntry], codec: Codec, frame: &LayerFrame) -> Option<Key> {
     let mut hash = blake3::Hasher::new_derive_key("mtree-worker layer frame");
     hash.update(&FORMAT_VERSION.to_le_bytes());
     hash.update(&codec.tag());
@@ -120,21 +120,21 @@ fn key(entries: &[Entry], codec: Codec, frame: &Frame) -> Option<Key> {
     Some(*hash.finalize().as_bytes())
 }
 
-fn update_identity(hash: &mut blake3::Hasher, identity: &Identity) -> Option<()> {
+fn update_identity(hash: &mut blake3::Hasher, identity: &ContentIdentity) -> Option<()> {
     match identity {
-        Identity::Unknown => return None,
-        Identity::Listed(listed) => {
+        ContentIdentity::Unknown => return None,
+        ContentIdentity::Listed(listed) => {
             let bytes = listed.as_bytes();
             hash.update(&[1, bytes.len() as u8]).update(bytes);
         }
-        Identity::Stamp(stamp) => {
+        ContentIdentity::Stamp(stamp) => {
             hash.update(&[2]);
             for number in [stamp.device, stamp.inode, stamp.size] {
                 hash.update(&number.to_le_bytes());
             }
             hash.update(&stamp.modified.to_le_bytes()).update(&stamp.changed.to_le_bytes());
         }
-        Identity::Hashed(digest) => {
+        ContentIdentity::Hashed(digest) => {
             hash.update(&[3]).update(digest);
         }
     }

@@ -5,18 +5,19 @@
 
 use std::collections::HashMap;
 
-use super::entry::{Content, Entry, Kind, Link, archive_name};
-use super::identity::{Identity, Stamp};
-use super::keywords::Keywords;
+use super::entry::{EntryKind, FileContent, LinkText, TarEntry, archive_name};
+use super::identity::{ContentIdentity, FileStamp};
+use super::keywords::TarKeywords;
 
 /// One row of a spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct SpecRow {
     /// The path as the spec spells it, escapes resolved; of a slash-less row with its directories before.
     pub path: Box<[u8]>,
     /// The row has no slash in its text, and is not `.`: libarchive never merges such a row.
     pub is_relative: bool,
-    pub keywords: Keywords,
+    /// What the keywords of the row say, and those of `/set`.
+    pub keywords: TarKeywords,
     /// `link=`, escapes resolved.
     pub link: Option<Box<[u8]>>,
     /// The content's path.
@@ -36,9 +37,9 @@ pub struct Merged {
 /// Merges rows of one path as libarchive does: the first one's place and path, the later one's keywords,
 /// link and source where it has them. Paths are one only if they are spelled alike. Answers what is
 /// left, each with its number among `rows`, and what was merged.
-pub fn merge(rows: Vec<Row>) -> (Vec<(usize, Row)>, Vec<Merged>) {
+pub fn merge(rows: Vec<SpecRow>) -> (Vec<(usize, SpecRow)>, Vec<Merged>) {
     let mut places: HashMap<Box<[u8]>, usize> = HashMap::new();
-    let (mut left, mut merged) = (Vec::<(usize, Row)>::with_capacity(rows.len()), Vec::new());
+    let (mut left, mut merged) = (Vec::<(usize, SpecRow)>::with_capacity(rows.len()), Vec::new());
     for (number, row) in rows.into_iter().enumerate() {
         if !row.is_relative {
             if let Some(&place) = places.get(&row.path) {
@@ -59,14 +60,18 @@ pub fn merge(rows: Vec<Row>) -> (Vec<(usize, Row)>, Vec<Merged>) {
 /// What the disk says of a row's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OnDisk {
+    /// The number of the owner.
     pub uid: u32,
+    /// The number of the group.
     pub gid: u32,
     /// Permissions.
     pub mode: u32,
     /// When it was changed last, in seconds and nanoseconds since 1970.
     pub time: super::Time,
+    /// How many hard links it has.
     pub links: u64,
-    pub stamp: Stamp,
+    /// What tells it from its other states.
+    pub stamp: FileStamp,
 }
 
 /// Where what a row does not say comes from.
@@ -81,23 +86,25 @@ pub enum Metadata {
 /// Why a row makes no entry.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
+    /// A keyword that tar needs is missing.
     #[error(
         "the row has no `{0}`: give it one, or pass --owner, --group, --mode or --mtime, or take it \
          from the disk with --metadata=disk"
     )]
     Missing(&'static str),
+    /// A file of this size in bytes has no content.
     #[error("the row has size={0} and no source: give it content=, or take the size away")]
     SizeWithoutSource(u64),
 }
 
 /// The entry of `row`. `on_disk` is what its source is, if it has one; `identity` what tells its content.
 pub fn complete(
-    row: Row,
+    row: SpecRow,
     metadata: Metadata,
     on_disk: Option<&OnDisk>,
-    identity: Identity,
-) -> Result<Entry, RowError> {
-    let Row { path, keywords, link, source, .. } = row;
+    identity: ContentIdentity,
+) -> Result<TarEntry, RowError> {
+    let SpecRow { path, keywords, link, source, .. } = row;
     let disk = on_disk.filter(|_| metadata == Metadata::Disk);
     // `nochange` takes the disk's word, but only where that is asked at all.
     let prefers_disk = keywords.is_nochange && disk.is_some();
@@ -120,15 +127,15 @@ pub fn complete(
     let mode = choose(prefers_disk, keywords.mode, disk.map(|disk| disk.mode));
     let time = choose(prefers_disk, keywords.time, disk.map(|disk| disk.time));
     let kind = keywords.kind.ok_or_else(missing("type"))?;
-    let has_content = kind == Kind::File && source.is_some();
+    let has_content = kind == EntryKind::File && source.is_some();
     let size = match on_disk {
         Some(disk) if has_content => disk.stamp.size,
         _ => keywords.size.unwrap_or(0),
     };
-    if kind == Kind::File && !has_content && size > 0 {
+    if kind == EntryKind::File && !has_content && size > 0 {
         return Err(RowError::SizeWithoutSource(size));
     }
-    Ok(Entry {
+    Ok(TarEntry {
         path: archive_name(&path, kind),
         kind,
         mode: mode.ok_or_else(missing("mode"))?,
@@ -139,9 +146,9 @@ pub fn complete(
         time: time.ok_or_else(missing("time"))?,
         device: keywords.device.unwrap_or_default(),
         flags: keywords.flags,
-        link: link.map(Link::Symlink),
+        link: link.map(LinkText::Symlink),
         size,
-        content: source.filter(|_| has_content).map(|source| Content { source, identity }),
+        content: source.filter(|_| has_content).map(|source| FileContent { source, identity }),
     })
 }
 
@@ -149,11 +156,11 @@ pub fn complete(
 mod tests {
     use super::*;
 
-    fn row(path: &str, keywords: &[(&str, &str)]) -> Row {
-        let mut row = Row {
+    fn row(path: &str, keywords: &[(&str, &str)]) -> SpecRow {
+        let mut row = SpecRow {
             path: path.as_bytes().into(),
             is_relative: !path.contains('/'),
-            keywords: Keywords::default(),
+            keywords: TarKeywords::default(),
             link: None,
             source: None,
         };
@@ -185,20 +192,22 @@ mod tests {
         for lacking in 0..all.len() {
             let mut keywords = all.to_vec();
             let (name, _) = keywords.remove(lacking);
-            let error = complete(row("./a", &keywords), Metadata::Spec, None, Identity::Unknown);
+            let error =
+                complete(row("./a", &keywords), Metadata::Spec, None, ContentIdentity::Unknown);
             assert_eq!(error, Err(RowError::Missing(name)));
         }
     }
 
     #[test]
     fn the_disk_says_what_a_row_does_not_and_with_nochange_all() {
-        let stamp = Stamp { device: 1, inode: 2, size: 3, modified: 4, changed: 5 };
+        let stamp = FileStamp { device: 1, inode: 2, size: 3, modified: 4, changed: 5 };
         let time = super::super::Time { seconds: 9, nanoseconds: 8 };
         let disk = OnDisk { uid: 7, gid: 7, mode: 0o700, time, links: 1, stamp };
         let complete = |keywords: &[(&str, &str)]| {
             let mut row = row("./a", keywords);
             row.source = Some(b"s"[..].into());
-            super::complete(row, Metadata::Disk, Some(&disk), Identity::Stamp(stamp)).unwrap()
+            super::complete(row, Metadata::Disk, Some(&disk), ContentIdentity::Stamp(stamp))
+                .unwrap()
         };
         let entry = complete(&[("type", "file"), ("uid", "1"), ("gname", "g")]);
         assert_eq!(
@@ -219,7 +228,7 @@ mod tests {
             ("time", "0"),
             ("size", "5"),
         ];
-        let error = complete(row("./a", &keywords), Metadata::Spec, None, Identity::Unknown);
+        let error = complete(row("./a", &keywords), Metadata::Spec, None, ContentIdentity::Unknown);
         assert_eq!(error, Err(RowError::SizeWithoutSource(5)));
     }
 }

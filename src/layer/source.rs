@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 
-use super::identity::Stamp;
+use super::identity::FileStamp;
 
 /// Opens contents, from any thread.
 pub trait ReadSource: Sync {
@@ -20,7 +20,7 @@ pub trait ReadSource: Sync {
 /// A content that is open.
 pub trait Opened {
     /// What its file is now.
-    fn stamp(&self) -> io::Result<Stamp>;
+    fn stamp(&self) -> io::Result<FileStamp>;
 
     /// Reads into `buffer` what stands at `offset` bytes, as much as there is. Fewer bytes than `buffer`
     /// holds, more than none, say nothing about the end; none say that it is there.
@@ -30,29 +30,29 @@ pub trait Opened {
 /// Files below a directory of this machine.
 ///
 /// A source must be known to be a regular file: to open a fifo waits for its writer.
-pub struct Disk {
+pub struct DiskContents {
     root: PathBuf,
 }
 
-impl Disk {
+impl DiskContents {
     /// Sources are relative to `root`, unless they are absolute.
     pub fn new(root: PathBuf) -> Self {
         Self { root }
     }
 }
 
-impl ReadSource for Disk {
+impl ReadSource for DiskContents {
     fn open(&self, source: &[u8]) -> io::Result<Box<dyn Opened>> {
         Ok(Box::new(File::open(self.root.join(OsStr::from_bytes(source)))?))
     }
 }
 
 impl Opened for File {
-    fn stamp(&self) -> io::Result<Stamp> {
+    fn stamp(&self) -> io::Result<FileStamp> {
         let metadata = self.metadata()?;
         let nanoseconds =
             |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
-        Ok(Stamp {
+        Ok(FileStamp {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.len(),

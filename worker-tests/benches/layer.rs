@@ -13,8 +13,9 @@ use std::process::Command;
 use std::time::{Instant, SystemTime};
 
 use mtree_worker::layer::{
-    Codec, Content, Device, Disk, Entry, Functions, GzipLevel, Identity, Index, Job, Kind, Layer,
-    Link, Listed, Opened, Stamp, Time, ZstdLevel, archive_name, assemble,
+    AssembledLayer, Codec, ContentIdentity, Device, DiskContents, EntryKind, FileContent,
+    FileStamp, Functions, GzipLevel, Index, Job, LinkText, Listed, Opened, TarEntry, Time,
+    ZstdLevel, archive_name, assemble,
 };
 
 fn main() {
@@ -23,7 +24,7 @@ fn main() {
     let out = std::env::var_os("LAYER_OUT").map_or_else(std::env::temp_dir, PathBuf::from);
     let (mut entries, mut spec) = (Vec::new(), b"#mtree\n".to_vec());
     walk(&tree, Path::new("."), &mut entries, &mut spec);
-    let size: u64 = entries.iter().map(Entry::data_len).sum();
+    let size: u64 = entries.iter().map(TarEntry::data_len).sum();
     println!("{} entries, {} MB", entries.len(), size / 1_000_000);
     let theirs = bsdtar(&tree, &out, &spec);
     for (name, codec) in [
@@ -52,9 +53,16 @@ fn main() {
 }
 
 /// The rows of one codec.
-fn rows(name: &str, tree: &Path, out: &Path, codec: Codec, mut entries: Vec<Entry>, theirs: f64) {
+fn rows(
+    name: &str,
+    tree: &Path,
+    out: &Path,
+    codec: Codec,
+    mut entries: Vec<TarEntry>,
+    theirs: f64,
+) {
     let index = Index::new(4 << 30);
-    let write = |what: &str, entries: &[Entry]| {
+    let write = |what: &str, entries: &[TarEntry]| {
         let (start, path) = (Instant::now(), out.join("layer.out"));
         let temporary = out.join("layer.tmp");
         let cpu = usage().0;
@@ -69,13 +77,13 @@ fn rows(name: &str, tree: &Path, out: &Path, codec: Codec, mut entries: Vec<Entr
             entries,
             codec,
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            source: &Disk::new(tree.to_owned()),
+            source: &DiskContents::new(tree.to_owned()),
             index: Some(&index),
             functions: &Functions::default(),
             is_cancelled: &|| false,
             progress: &|_, _| {},
         };
-        let Layer { descriptor, counts, frames } = assemble(&job, &mut file).unwrap();
+        let AssembledLayer { descriptor, counts, frames } = assemble(&job, &mut file).unwrap();
         fs::rename(&temporary, &path).unwrap();
         index.hold(path.as_os_str().as_bytes(), file, frames);
         let seconds = start.elapsed().as_secs_f64();
@@ -155,11 +163,11 @@ fn bsdtar(tree: &Path, out: &Path, spec: &[u8]) -> f64 {
     seconds
 }
 
-fn with_digest(tree: &Path, mut entry: Entry) -> Entry {
+fn with_digest(tree: &Path, mut entry: TarEntry) -> TarEntry {
     if let Some(content) = &mut entry.content {
         let path = tree.join(std::ffi::OsStr::from_bytes(&content.source));
         let digest = sha256(&fs::read(path).unwrap());
-        content.identity = Identity::Listed(Listed::Long(digest));
+        content.identity = ContentIdentity::Listed(Listed::Long(digest));
     }
     entry
 }
@@ -169,7 +177,7 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     sha2::Sha256::digest(bytes).into()
 }
 
-fn walk(root: &Path, directory: &Path, entries: &mut Vec<Entry>, spec: &mut Vec<u8>) {
+fn walk(root: &Path, directory: &Path, entries: &mut Vec<TarEntry>, spec: &mut Vec<u8>) {
     let mut names: Vec<_> = fs::read_dir(root.join(directory))
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
@@ -180,9 +188,9 @@ fn walk(root: &Path, directory: &Path, entries: &mut Vec<Entry>, spec: &mut Vec<
         let on_disk = root.join(&path);
         let metadata = fs::symlink_metadata(&on_disk).unwrap();
         let kind = match metadata.file_type() {
-            kind if kind.is_dir() => Kind::Directory,
-            kind if kind.is_symlink() => Kind::Symlink,
-            kind if kind.is_file() => Kind::File,
+            kind if kind.is_dir() => EntryKind::Directory,
+            kind if kind.is_symlink() => EntryKind::Symlink,
+            kind if kind.is_file() => EntryKind::File,
             _ => continue,
         };
         let text = path.as_os_str().as_bytes();
@@ -193,27 +201,30 @@ fn walk(root: &Path, directory: &Path, entries: &mut Vec<Entry>, spec: &mut Vec<
             if is_plain { spec.push(byte) } else { write!(spec, "\\{byte:03o}").unwrap() }
         }
         let word = match kind {
-            Kind::Directory => "dir",
-            Kind::Symlink => "link",
+            EntryKind::Directory => "dir",
+            EntryKind::Symlink => "link",
             _ => "file",
         };
         write!(spec, " type={word} uid=0 gid=0 time=0.0 mode={mode:o}").unwrap();
         match kind {
-            Kind::Symlink => {
+            EntryKind::Symlink => {
                 let target = fs::read_link(&on_disk).unwrap();
                 write!(spec, " link={}", target.display()).unwrap();
-                link = Some(Link::Symlink(target.as_os_str().as_bytes().into()));
+                link = Some(LinkText::Symlink(target.as_os_str().as_bytes().into()));
             }
-            Kind::File => {
+            EntryKind::File => {
                 write!(spec, " nlink=1 content={}", path.display()).unwrap();
-                let stamp: Stamp = Opened::stamp(&File::open(&on_disk).unwrap()).unwrap();
+                let stamp: FileStamp = Opened::stamp(&File::open(&on_disk).unwrap()).unwrap();
                 assert!(stamp.is_settled(SystemTime::now()));
-                content = Some(Content { source: text.into(), identity: Identity::Stamp(stamp) });
+                content = Some(FileContent {
+                    source: text.into(),
+                    identity: ContentIdentity::Stamp(stamp),
+                });
             }
             _ => {}
         }
         spec.push(b'\n');
-        entries.push(Entry {
+        entries.push(TarEntry {
             path: archive_name(text, kind),
             kind,
             mode,
@@ -225,10 +236,10 @@ fn walk(root: &Path, directory: &Path, entries: &mut Vec<Entry>, spec: &mut Vec<
             device: Device::default(),
             flags: None,
             link,
-            size: if kind == Kind::File { metadata.size() } else { 0 },
+            size: if kind == EntryKind::File { metadata.size() } else { 0 },
             content,
         });
-        if kind == Kind::Directory {
+        if kind == EntryKind::Directory {
             walk(root, &path, entries, spec);
         }
     }

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 
 use super::*;
-use crate::layer::entry::{Content, Kind, Time};
+use crate::layer::entry::{EntryKind, FileContent, Time};
 use crate::layer::error::ContentError;
 use crate::layer::frames::{LARGE, PART};
 use crate::layer::header;
-use crate::layer::identity::{Identity, Listed, Stamp};
+use crate::layer::identity::{ContentIdentity, FileStamp, Listed};
 use crate::layer::source::Opened;
 use crate::layer::{GzipLevel, ZstdLevel};
 
@@ -34,8 +34,8 @@ impl ReadSource for Memory {
 }
 
 impl Opened for InMemory {
-    fn stamp(&self) -> io::Result<Stamp> {
-        Ok(Stamp { device: 0, inode: 0, size: self.0.len() as u64, modified: 0, changed: 0 })
+    fn stamp(&self) -> io::Result<FileStamp> {
+        Ok(FileStamp { device: 0, inode: 0, size: self.0.len() as u64, modified: 0, changed: 0 })
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -69,19 +69,22 @@ fn content(seed: u32, length: usize) -> Vec<u8> {
 }
 
 /// The entries of files with these seeds and sizes, and their contents.
-fn tree(files: &[(u32, usize)], listed: bool) -> (Vec<Entry>, Memory) {
+fn tree(files: &[(u32, usize)], listed: bool) -> (Vec<TarEntry>, Memory) {
     let mut memory = Memory::default();
     let entries = files.iter().enumerate().map(|(number, &(seed, length))| {
         let bytes = content(seed, length);
         let digest =
             if listed { Sha256::digest(&bytes).into() } else { *blake3::hash(&bytes).as_bytes() };
-        let identity =
-            if listed { Identity::Listed(Listed::Long(digest)) } else { Identity::Hashed(digest) };
+        let identity = if listed {
+            ContentIdentity::Listed(Listed::Long(digest))
+        } else {
+            ContentIdentity::Hashed(digest)
+        };
         let source = format!("source/{number}").into_bytes();
         memory.contents.insert(source.clone(), bytes);
-        Entry {
+        TarEntry {
             path: format!("./file/{number}").into_bytes().into(),
-            kind: Kind::File,
+            kind: EntryKind::File,
             mode: 0o644,
             uid: 0,
             gid: 0,
@@ -92,18 +95,18 @@ fn tree(files: &[(u32, usize)], listed: bool) -> (Vec<Entry>, Memory) {
             flags: None,
             link: None,
             size: length as u64,
-            content: Some(Content { source: source.into(), identity }),
+            content: Some(FileContent { source: source.into(), identity }),
         }
     });
     (entries.collect(), memory)
 }
 
 fn run(
-    (entries, memory): &(Vec<Entry>, Memory),
+    (entries, memory): &(Vec<TarEntry>, Memory),
     codec: Codec,
     threads: usize,
     index: Option<&Index>,
-) -> Result<(Layer, Vec<u8>), LayerError> {
+) -> Result<(AssembledLayer, Vec<u8>), LayerError> {
     let job = Job {
         entries,
         codec,
@@ -120,11 +123,11 @@ fn run(
 
 /// Writes a layer to a file and has the index hold it.
 fn run_and_hold(
-    tree: &(Vec<Entry>, Memory),
+    tree: &(Vec<TarEntry>, Memory),
     codec: Codec,
     index: &Index,
     name: &str,
-) -> (Layer, Vec<u8>, File) {
+) -> (AssembledLayer, Vec<u8>, File) {
     let (layer, blob) = run(tree, codec, 2, Some(index)).unwrap();
     let file = tempfile::tempfile().unwrap();
     file.write_all_at(&blob, 0).unwrap();
@@ -132,7 +135,7 @@ fn run_and_hold(
     (layer, blob, file)
 }
 
-fn plain_tar((entries, memory): &(Vec<Entry>, Memory)) -> Vec<u8> {
+fn plain_tar((entries, memory): &(Vec<TarEntry>, Memory)) -> Vec<u8> {
     let mut tar = Vec::new();
     for entry in entries {
         header::write(entry, &mut tar);
@@ -304,10 +307,9 @@ fn of_several_errors_the_first_entrys_is_reported() {
     tree.1.contents.remove(&b"source/230"[..]);
     for threads in [1, 2, 4, 8] {
         let error = run(&tree, CODECS()[1], threads, None).err().unwrap();
-        assert_eq!(
-            crate::error::Sentence(&error).to_string(),
-            "./file/70: the source source/70 cannot be read: entity not found"
-        );
+        assert_eq!(error.to_string(), "./file/70");
+        let problem = std::error::Error::source(&error).unwrap();
+        assert_eq!(problem.to_string(), "the source source/70 cannot be read");
     }
 }
 
@@ -374,7 +376,7 @@ fn progress_ends_with_the_whole_tar() {
 
 /// An edit: which file, and what becomes of it.
 #[derive(Clone, Debug)]
-enum Edit {
+enum LayerEdit {
     Change(usize, u32),
     Resize(usize, usize),
     Insert(usize, u32, usize),
@@ -389,15 +391,15 @@ fn length() -> impl Strategy<Value = usize> {
     prop_oneof![10 => 0..3000_usize, 2 => 3000..200_000_usize, 1 => 200_000..1_600_000_usize]
 }
 
-fn edit() -> impl Strategy<Value = Edit> {
+fn edit() -> impl Strategy<Value = LayerEdit> {
     let at = || 0..1000_usize;
     prop_oneof![
-        4 => (at(), any::<u32>()).prop_map(|(at, seed)| Edit::Change(at, seed)),
-        2 => (at(), length()).prop_map(|(at, length)| Edit::Resize(at, length)),
-        2 => (at(), any::<u32>(), length()).prop_map(|(at, seed, length)| Edit::Insert(at, seed, length)),
-        2 => at().prop_map(Edit::Remove),
-        1 => at().prop_map(Edit::Damage),
-        1 => Just(Edit::Forget),
+        4 => (at(), any::<u32>()).prop_map(|(at, seed)| LayerEdit::Change(at, seed)),
+        2 => (at(), length()).prop_map(|(at, length)| LayerEdit::Resize(at, length)),
+        2 => (at(), any::<u32>(), length()).prop_map(|(at, seed, length)| LayerEdit::Insert(at, seed, length)),
+        2 => at().prop_map(LayerEdit::Remove),
+        1 => at().prop_map(LayerEdit::Damage),
+        1 => Just(LayerEdit::Forget),
     ]
 }
 
@@ -416,15 +418,15 @@ proptest! {
         for (edit, threads, listed) in edits {
             let count = files.len().max(1);
             match edit {
-                Edit::Change(at, seed) => files.iter_mut().skip(at % count).take(1).for_each(|file| file.0 = seed),
-                Edit::Resize(at, length) => files.iter_mut().skip(at % count).take(1).for_each(|file| file.1 = length),
-                Edit::Insert(at, seed, length) => files.insert(at % count, (seed, length)),
-                Edit::Remove(at) => drop((!files.is_empty()).then(|| files.remove(at % count))),
-                Edit::Damage(at) => if let Some(file) = &mut held {
+                LayerEdit::Change(at, seed) => files.iter_mut().skip(at % count).take(1).for_each(|file| file.0 = seed),
+                LayerEdit::Resize(at, length) => files.iter_mut().skip(at % count).take(1).for_each(|file| file.1 = length),
+                LayerEdit::Insert(at, seed, length) => files.insert(at % count, (seed, length)),
+                LayerEdit::Remove(at) => drop((!files.is_empty()).then(|| files.remove(at % count))),
+                LayerEdit::Damage(at) => if let Some(file) = &mut held {
                     let size = file.seek(io::SeekFrom::End(0)).unwrap();
                     file.write_all_at(b"damage", size * at as u64 / 1000).unwrap();
                 },
-                Edit::Forget => index = Index::new(u64::MAX),
+                LayerEdit::Forget => index = Index::new(u64::MAX),
             }
             let tree = tree(&files, listed);
             let (cold, cold_blob) = run(&tree, codec, 1, None).unwrap();

@@ -20,7 +20,7 @@ const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 
 const EMPTY_STORED: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// Makes the stream that begins at `out[start]` and ends with `out` one that another may follow.
-pub fn reopen(start: usize, out: &mut Vec<u8>) -> Result<(), CodecError> {
+pub(super) fn reopen(start: usize, out: &mut Vec<u8>) -> Result<(), CodecError> {
     let stream = &mut out[start..];
     let (last_block, end) = walk(stream)?;
     if end.div_ceil(8) != stream.len() {

@@ -8,7 +8,7 @@ use super::CodecError;
 use super::deflate;
 
 /// The header of a member: deflate, no name, no time, no hint of the level, and no operating system.
-pub const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+pub(super) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
 /// From this level on, libdeflate begins with what it learned from the stream before.
 const LEARNING: u8 = 10;
@@ -17,19 +17,19 @@ const LEARNING: u8 = 10;
 const LAST_BLOCK: [u8; 2] = [3, 0];
 
 /// Compresses with libdeflate at one level.
-pub struct Deflate {
+pub(super) struct Deflate {
     level: u8,
     compressor: Compressor,
 }
 
 impl Deflate {
     /// `level` is 1 to 12.
-    pub fn new(level: u8) -> Self {
+    pub(super) fn new(level: u8) -> Self {
         Self { level, compressor: compressor(level) }
     }
 
     /// Appends `raw` as a member to `out`, and answers its CRC-32.
-    pub fn member(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<u32, CodecError> {
+    pub(super) fn member(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<u32, CodecError> {
         out.extend_from_slice(&HEADER);
         self.stream(raw, out)?;
         let crc = crc32fast::hash(raw);
@@ -39,7 +39,7 @@ impl Deflate {
 
     /// Appends `raw` to `out` as blocks that another piece, or the end of a member, may follow, and
     /// answers its CRC-32.
-    pub fn piece(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<u32, CodecError> {
+    pub(super) fn piece(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<u32, CodecError> {
         let start = out.len();
         self.stream(raw, out)?;
         deflate::reopen(start, out)?;
@@ -67,7 +67,7 @@ fn compressor(level: u8) -> Compressor {
 }
 
 /// What ends a member of `length` bytes with the CRC-32 `crc`, made of pieces.
-pub fn end_of_member(crc: u32, length: u64) -> Vec<u8> {
+pub(super) fn end_of_member(crc: u32, length: u64) -> Vec<u8> {
     let mut end = LAST_BLOCK.to_vec();
     push_trailer(&mut end, crc, length);
     end

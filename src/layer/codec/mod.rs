@@ -15,11 +15,20 @@ pub enum Codec {
     /// Not at all.
     None,
     /// gzip (RFC 1952), one member for each frame.
-    Gzip { level: GzipLevel },
+    Gzip {
+        /// How hard to try.
+        level: GzipLevel,
+    },
     /// gzip, one member for the whole layer.
-    GzipSingleMember { level: GzipLevel },
+    GzipSingleMember {
+        /// How hard to try.
+        level: GzipLevel,
+    },
     /// zstd (RFC 8878), one zstd frame for each frame, with its size and without a checksum.
-    Zstd { level: ZstdLevel },
+    Zstd {
+        /// How hard to try.
+        level: ZstdLevel,
+    },
 }
 
 /// A level of gzip: 1 to 12.
@@ -106,7 +115,7 @@ impl Codec {
 }
 
 /// Compresses frames, one after the other, on one thread.
-pub struct Encoder {
+pub(super) struct Encoder {
     codec: Codec,
     library: Library,
 }
@@ -119,7 +128,7 @@ enum Library {
 
 impl Encoder {
     /// An encoder for one thread.
-    pub fn new(codec: Codec) -> Result<Self, CodecError> {
+    pub(super) fn new(codec: Codec) -> Result<Self, CodecError> {
         let library = match codec {
             Codec::None => Library::None,
             Codec::Gzip { level } | Codec::GzipSingleMember { level } => {
@@ -144,7 +153,7 @@ impl Encoder {
 
     /// Replaces `out` by the compressed form of `raw`, and answers the CRC-32 of `raw` where
     /// the codec asks for it, else 0.
-    pub fn encode(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<u32, CodecError> {
+    pub(super) fn encode(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<u32, CodecError> {
         out.clear();
         match &mut self.library {
             Library::None => {

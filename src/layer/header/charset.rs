@@ -9,7 +9,7 @@ const SURROGATE: usize = 3;
 
 /// `text` as UTF-8, or `None` if it is not. A pair of surrogates, which CESU-8 writes as three bytes
 /// each, becomes the one character that it stands for.
-pub fn to_utf8(text: &[u8]) -> Option<Cow<'_, [u8]>> {
+pub(super) fn to_utf8(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     if text.is_ascii() || str::from_utf8(text).is_ok() {
         return Some(Cow::Borrowed(text));
     }

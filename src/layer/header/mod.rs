@@ -11,7 +11,7 @@ mod ustar;
 
 use std::borrow::Cow;
 
-use super::entry::{Entry, Kind, Link, Time};
+use super::entry::{EntryKind, LinkText, TarEntry, Time};
 use pax::Records;
 use ustar::Block;
 
@@ -49,12 +49,12 @@ impl Limits {
 }
 
 /// Appends the header of `entry` to `out`: one block, or a pax header of whole blocks and one more.
-pub fn write(entry: &Entry, out: &mut Vec<u8>) {
+pub fn write(entry: &TarEntry, out: &mut Vec<u8>) {
     write_with(&Limits::CURRENT, entry, out);
 }
 
 /// As [`write`], for a version of libarchive.
-pub fn write_with(limits: &Limits, entry: &Entry, out: &mut Vec<u8>) {
+pub fn write_with(limits: &Limits, entry: &TarEntry, out: &mut Vec<u8>) {
     let text = Texts::of(entry);
     let mut records = Records::default();
     // Whether a field does not fit: only then are fractions of the time and flags written.
@@ -81,7 +81,8 @@ pub fn write_with(limits: &Limits, entry: &Entry, out: &mut Vec<u8>) {
         [entry.uid, entry.gid].map(|id| if limits.clips_owners { id.max(0) } else { id });
     is_extended |= records.add_owner("gid", gid, "gname", text.gname.as_deref());
     is_extended |= records.add_owner("uid", uid, "uname", text.uname.as_deref());
-    let device = matches!(entry.kind, Kind::Character | Kind::Block).then_some(entry.device);
+    let device =
+        matches!(entry.kind, EntryKind::Character | EntryKind::Block).then_some(entry.device);
     if let Some(device) = device {
         is_extended |= records.add_device("SCHILY.devmajor", device.major);
         is_extended |= records.add_device("SCHILY.devminor", device.minor);
@@ -97,7 +98,7 @@ pub fn write_with(limits: &Limits, entry: &Entry, out: &mut Vec<u8>) {
             records.add("SCHILY.fflags", flags);
         }
     }
-    let size = if entry.kind == Kind::File && !entry.is_hard_link() { entry.size } else { 0 };
+    let size = if entry.kind == EntryKind::File && !entry.is_hard_link() { entry.size } else { 0 };
     if size >= LARGE_SIZE {
         records.add("size", size.to_string().as_bytes());
     }
@@ -128,16 +129,16 @@ pub fn padding(size: u64) -> usize {
     (size.wrapping_neg() % BLOCK as u64) as usize
 }
 
-fn typeflag(entry: &Entry) -> u8 {
+fn typeflag(entry: &TarEntry) -> u8 {
     match (&entry.link, entry.kind) {
         // libarchive takes a hard link to nothing for none.
-        (Some(Link::Hard(path)), _) if !path.is_empty() => b'1',
-        (_, Kind::File) => b'0',
-        (_, Kind::Symlink) => b'2',
-        (_, Kind::Character) => b'3',
-        (_, Kind::Block) => b'4',
-        (_, Kind::Directory) => b'5',
-        (_, Kind::Fifo) => b'6',
+        (Some(LinkText::Hard(path)), _) if !path.is_empty() => b'1',
+        (_, EntryKind::File) => b'0',
+        (_, EntryKind::Symlink) => b'2',
+        (_, EntryKind::Character) => b'3',
+        (_, EntryKind::Block) => b'4',
+        (_, EntryKind::Directory) => b'5',
+        (_, EntryKind::Fifo) => b'6',
     }
 }
 
@@ -151,9 +152,9 @@ struct Texts<'e> {
 }
 
 impl<'e> Texts<'e> {
-    fn of(entry: &'e Entry) -> Self {
+    fn of(entry: &'e TarEntry) -> Self {
         let link = entry.link.as_ref().map(|link| match link {
-            Link::Symlink(text) | Link::Hard(text) => &**text,
+            LinkText::Symlink(text) | LinkText::Hard(text) => &**text,
         });
         let (uname, gname) = (entry.uname.as_deref(), entry.gname.as_deref());
         Self::converted(&entry.path, link, uname, gname).unwrap_or_else(|| Self {
@@ -186,5 +187,5 @@ impl<'e> Texts<'e> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "system"))]
 mod tests;

@@ -16,7 +16,7 @@ const PAX_HEADER: &[u8] = b"PaxHeader";
 ///
 /// Four stretches remain of it: directories for the prefix field, more for the name field, `insert`,
 /// and the beginning of the last part; a slash at the end stays.
-pub fn shortened(name: &[u8], insert: Option<&[u8]>) -> Vec<u8> {
+pub(super) fn shortened(name: &[u8], insert: Option<&[u8]>) -> Vec<u8> {
     if name.len() < LONGEST_NAME && insert.is_none() {
         return name.to_vec();
     }
@@ -52,7 +52,7 @@ fn behind_slash(name: &[u8], from: usize, to: usize, end: usize) -> usize {
 }
 
 /// The name of the pax header of an entry called `name` in its ustar header.
-pub fn of_pax_header(name: &[u8]) -> Vec<u8> {
+pub(super) fn of_pax_header(name: &[u8]) -> Vec<u8> {
     if name.is_empty() {
         return b"PaxHeader/blank".to_vec();
     }

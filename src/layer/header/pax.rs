@@ -8,21 +8,21 @@ use crate::layer::entry::Time;
 
 /// The records of one pax header, in the order in which they were added.
 #[derive(Default)]
-pub struct Records(Vec<u8>);
+pub(super) struct Records(Vec<u8>);
 
 impl Records {
     /// Whether there are none, so that there is no pax header.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// In bytes.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Adds `LENGTH KEY=VALUE\n`. The length counts itself.
-    pub fn add(&mut self, key: &str, value: &[u8]) {
+    pub(super) fn add(&mut self, key: &str, value: &[u8]) {
         let rest = key.len() + value.len() + 3;
         let mut length = rest + 1;
         while length != rest + length.to_string().len() {
@@ -34,7 +34,7 @@ impl Records {
     }
 
     /// Adds an owner's number and name, each where its field cannot hold it. Whether it added one.
-    pub fn add_owner(
+    pub(super) fn add_owner(
         &mut self,
         id_key: &str,
         id: i64,
@@ -54,7 +54,7 @@ impl Records {
     }
 
     /// Adds a device's number where its field cannot hold it. Whether it added it.
-    pub fn add_device(&mut self, key: &str, number: u32) -> bool {
+    pub(super) fn add_device(&mut self, key: &str, number: u32) -> bool {
         // libarchive takes it for a signed number here.
         let is_large = i64::from(number.cast_signed()) >= LARGE_ID;
         if is_large {
@@ -64,14 +64,14 @@ impl Records {
     }
 
     /// Appends the records to `out`, in whole blocks.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.0);
         out.resize(out.len() + padding(self.len() as u64), 0);
     }
 }
 
 /// A time in decimal, without zeros at its end.
-pub fn decimal(time: Time) -> String {
+pub(super) fn decimal(time: Time) -> String {
     if time.nanoseconds == 0 {
         return time.seconds.to_string();
     }

@@ -10,10 +10,10 @@ use proptest::test_runner::TestCaseError;
 
 use super::*;
 use crate::layer::entry::archive_name;
-use crate::layer::identity::Identity;
-use crate::layer::keywords::Keywords;
-use crate::layer::rows::{self, Metadata, OnDisk, Row};
-use crate::layer::source::{Disk, ReadSource};
+use crate::layer::identity::ContentIdentity;
+use crate::layer::keywords::TarKeywords;
+use crate::layer::rows::{self, Metadata, OnDisk, SpecRow};
+use crate::layer::source::{DiskContents, ReadSource};
 
 /// A character in CESU-8.
 const SURROGATES: &[u8] = b"\xed\xa0\xbd\xed\xb8\x80";
@@ -86,24 +86,24 @@ fn by_bsdtar(directory: &Path, rows: &[TestRow]) -> Vec<u8> {
 
 fn by_this(directory: &Path, rows: &[TestRow], limits: &Limits) -> Vec<u8> {
     let to_row = |(number, row): (usize, &TestRow)| {
-        let mut keywords = Keywords::default();
+        let mut keywords = TarKeywords::default();
         for (keyword, value) in &row.keywords {
             keywords.set(keyword.as_bytes(), value.as_bytes()).unwrap();
         }
         let source = row.content.map(|_| source(number).into_bytes().into());
         let link = row.link.clone().map(Into::into);
-        Row { path: row.path.clone().into(), is_relative: false, keywords, link, source }
+        SpecRow { path: row.path.clone().into(), is_relative: false, keywords, link, source }
     };
     let (left, _) = rows::merge(rows.iter().enumerate().map(to_row).collect());
-    let disk = Disk::new(directory.into());
+    let disk = DiskContents::new(directory.into());
     let mut tar = Vec::new();
     for (_, row) in left {
         let on_disk = row.source.as_ref().map(|source| {
             let stamp = disk.open(source).unwrap().stamp().unwrap();
             OnDisk { uid: 0, gid: 0, mode: 0, time: Time::default(), links: 1, stamp }
         });
-        let entry =
-            rows::complete(row, Metadata::Spec, on_disk.as_ref(), Identity::Unknown).unwrap();
+        let entry = rows::complete(row, Metadata::Spec, on_disk.as_ref(), ContentIdentity::Unknown)
+            .unwrap();
         write_with(limits, &entry, &mut tar);
         tar.extend_from_slice(&bytes(entry.data_len() as usize));
         tar.resize(tar.len().next_multiple_of(BLOCK), 0);
@@ -125,7 +125,7 @@ fn check(rows: &[TestRow]) -> Result<(), TestCaseError> {
         for row in &mut rows {
             // It takes nothing off the head of a name, does not convert the text of a link, and ends at a
             // pax header of a negative owner.
-            row.path = [b"./", &*archive_name(&row.path, Kind::File)].concat();
+            row.path = [b"./", &*archive_name(&row.path, EntryKind::File)].concat();
             row.link =
                 row.link.take().filter(|link| !link.windows(6).any(|window| window == SURROGATES));
             let values = row.keywords.iter_mut().filter(|(keyword, _)| keyword.ends_with("id"));
@@ -264,15 +264,20 @@ proptest! {
 
 /// An entry of a file of `size` bytes.
 fn large(size: u64) -> Vec<u8> {
-    let mut keywords = Keywords::default();
+    let mut keywords = TarKeywords::default();
     for (keyword, value) in
         [("type", "file"), ("uid", "0"), ("gid", "0"), ("mode", "644"), ("time", "1.5")]
     {
         keywords.set(keyword.as_bytes(), value.as_bytes()).unwrap();
     }
-    let row =
-        Row { path: b"./large"[..].into(), is_relative: false, keywords, link: None, source: None };
-    let mut entry = rows::complete(row, Metadata::Spec, None, Identity::Unknown).unwrap();
+    let row = SpecRow {
+        path: b"./large"[..].into(),
+        is_relative: false,
+        keywords,
+        link: None,
+        source: None,
+    };
+    let mut entry = rows::complete(row, Metadata::Spec, None, ContentIdentity::Unknown).unwrap();
     entry.size = size;
     let mut header = Vec::new();
     write(&entry, &mut header);

@@ -12,7 +12,7 @@ const OWNER: usize = 32;
 
 /// The block of one header. Numbers that do not fit their octal digits take the digits' terminators,
 /// then base 256, as GNU tar writes them.
-pub struct Block<'a> {
+pub(super) struct Block<'a> {
     pub name: &'a [u8],
     pub link: &'a [u8],
     pub typeflag: u8,
@@ -42,7 +42,7 @@ fn split(name: &[u8]) -> Option<Option<usize>> {
 }
 
 /// Whether a ustar header can hold `name`.
-pub fn fits(name: &[u8]) -> bool {
+pub(super) fn fits(name: &[u8]) -> bool {
     split(name) != Some(None)
 }
 
@@ -50,7 +50,12 @@ impl<'a> Block<'a> {
     /// The block of this one's pax header: called `name`, of `size` bytes, with this one's owner clipped
     /// to what ustar can hold, its permissions without setuid, setgid and sticky, and its time between
     /// 0 and `latest`.
-    pub fn of_pax_header<'n>(&'n self, name: &'n [u8], size: usize, latest: i64) -> Block<'n> {
+    pub(super) fn of_pax_header<'n>(
+        &'n self,
+        name: &'n [u8],
+        size: usize,
+        latest: i64,
+    ) -> Block<'n> {
         Block {
             name,
             link: b"",
@@ -67,7 +72,7 @@ impl<'a> Block<'a> {
     }
 
     /// Appends the 512 bytes to `out`.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         let start = out.len();
         out.resize(start + BLOCK, 0);
         let block = &mut out[start..];
