@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     prost_build::Config::new()
         // The handler of the request shares specs and requests; they are not copied.
         .bytes([".mtree_worker.capture.RecordedFile.text", ".mtree_worker.capture.Capture.request"])
-        .extern_path(".blaze.worker.Input", "crate::server::inputs::InputRange")
+        .extern_path(".blaze.worker.Input", "crate::server::inputs::InputRanges")
         .compile_fds(files)?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,12 +12,12 @@ use std::sync::Arc;
 
 use crate::args::{self, ArgsError, Command, Invocation, Startup, UsageError};
 use crate::capture::CaptureStore;
-use crate::commands::{self, CommandError};
+use crate::commands::{self, CommandError, LayerProgress};
 use crate::display::Escaped;
 use crate::error::Sentence;
 use crate::fs::Cache;
 use crate::log;
-use crate::request::{Context, Disk, remove_unfinished};
+use crate::request::{Context, Disk, LayerState, remove_unfinished};
 use crate::server::{self, Ended, Response};
 use crate::worker::Worker;
 
@@ -69,10 +70,16 @@ fn run_once(
     }
     let cache = Cache::new(startup.cache_limit);
     match command {
-        Command::Resolve(request) => {
+        Command::Resolve(request) | Command::Layer(request) => {
             let store = open_store(&startup, typed, print_warning);
-            let context = Context::new(Path::new("."), &cache);
-            let response = commands::resolve::resolve(&request, arguments, context, store);
+            let layers = LayerState::once(threads(&startup));
+            let bar = LayerProgress::new(std::io::stderr().is_terminal());
+            let progress = |written, total| bar.show(written, total);
+            let layers = Some(&layers);
+            let context =
+                Context { layers, progress: &progress, ..Context::new(Path::new("."), &cache) };
+            let response = commands::once::run(&request, arguments, context, store);
+            drop(bar);
             // The process ends. Freeing thousands of cached directories would take time.
             std::mem::forget(cache);
             return Ok(print_response(&response));
@@ -102,7 +109,9 @@ fn run_once(
 fn serve(startup: Startup, typed: Vec<OsString>) -> ExitCode {
     log::begin("info");
     let store = open_store(&startup, typed, |warning| tracing::warn!("{warning}"));
-    let ended = server::serve(&startup.server, Worker::new(startup.cache_limit, store.clone()));
+    let layers = LayerState::worker(threads(&startup), startup.frame_limit);
+    let worker = Worker::new(startup.cache_limit, layers, store.clone());
+    let ended = server::serve(&startup.server, worker);
     if let Some(store) = store
         && !matches!(ended, Ok(Ended::Terminated))
     {
@@ -119,6 +128,12 @@ fn serve(startup: Startup, typed: Vec<OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// How many threads compress: no more than there are cores, nor than `--jobs` allows.
+fn threads(startup: &Startup) -> NonZeroUsize {
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    NonZeroUsize::new(startup.server.jobs).unwrap_or(NonZeroUsize::MIN).min(cores)
 }
 
 /// Opens the store of captures, if requests are to be recorded. Failure is a warning.

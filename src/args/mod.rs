@@ -4,6 +4,7 @@
 
 mod error;
 pub mod flagfile;
+mod layer;
 mod resolve;
 mod startup;
 mod tools;
@@ -35,6 +36,8 @@ pub enum Invocation {
 pub enum Command {
     /// `resolve`
     Resolve(Box<ResolveRequest>),
+    /// `layer`
+    Layer(Box<ResolveRequest>),
     /// `inspect`
     Inspect(Inspect),
     /// `replay`
@@ -61,6 +64,7 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum CommandArgs {
     Resolve(Box<resolve::ResolveArgs>),
+    Layer(Box<layer::LayerArgs>),
     Inspect(tools::InspectArgs),
     Replay(tools::ReplayArgs),
     Explain(Box<tools::ExplainArgs>),
@@ -78,6 +82,7 @@ struct RequestLine {
 #[derive(Subcommand)]
 enum RequestCommand {
     Resolve(Box<resolve::ResolveArgs>),
+    Layer(Box<layer::LayerArgs>),
 }
 
 /// Parses the arguments of the process, without its name. Files of arguments are already expanded. No
@@ -104,19 +109,24 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Invocation, UsageError> {
             clap::error::ErrorKind::ArgumentConflict,
             "--persistent_worker reads requests from stdin and takes no command",
         )),
-        Some(command) => Ok(Invocation::Once(startup.into(), command.into())),
+        Some(command) => {
+            let command = command.convert().map_err(|error| UsageError::new(&error))?;
+            Ok(Invocation::Once(startup.into(), command))
+        }
     }
 }
 
-impl From<CommandArgs> for Command {
-    fn from(args: CommandArgs) -> Self {
-        match args {
-            CommandArgs::Resolve(args) => Self::Resolve(Box::new((*args).into())),
-            CommandArgs::Inspect(args) => Self::Inspect(args.into()),
-            CommandArgs::Replay(args) => Self::Replay(args.into()),
-            CommandArgs::Explain(args) => Self::Explain((*args).into()),
-            CommandArgs::Report(args) => Self::Report(args.into()),
-        }
+impl CommandArgs {
+    /// The command. An error if its flags contradict each other.
+    fn convert(self) -> Result<Command, clap::Error> {
+        Ok(match self {
+            Self::Resolve(args) => Command::Resolve(Box::new((*args).into())),
+            Self::Layer(args) => Command::Layer(Box::new(args.into_request::<CommandLine>()?)),
+            Self::Inspect(args) => Command::Inspect(args.into()),
+            Self::Replay(args) => Command::Replay(args.into()),
+            Self::Explain(args) => Command::Explain((*args).into()),
+            Self::Report(args) => Command::Report(args.into()),
+        })
     }
 }
 
@@ -140,10 +150,12 @@ pub fn expand(
 
 /// Parses the arguments of a request. Files of arguments are already expanded.
 pub fn parse_request(arguments: Vec<OsString>) -> Result<ResolveRequest, UsageError> {
-    match RequestLine::try_parse_from(with_program_name(arguments)) {
-        Ok(RequestLine { command: RequestCommand::Resolve(args) }) => Ok((*args).into()),
-        Err(error) => Err(UsageError::new(&error)),
-    }
+    let parsed = RequestLine::try_parse_from(with_program_name(arguments));
+    let request = parsed.and_then(|RequestLine { command }| match command {
+        RequestCommand::Resolve(args) => Ok((*args).into()),
+        RequestCommand::Layer(args) => args.into_request::<RequestLine>(),
+    });
+    request.map_err(|error| UsageError::new(&error))
 }
 
 fn with_program_name(arguments: Vec<OsString>) -> impl Iterator<Item = OsString> {

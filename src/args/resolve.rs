@@ -32,7 +32,7 @@ pub(super) struct ResolveArgs {
 impl From<ResolveArgs> for ResolveRequest {
     fn from(args: ResolveArgs) -> Self {
         let ResolveArgs { mtree, out, options, report } = args;
-        Self { mtree, out, report, options: options.into() }
+        Self { mtree, out, report, options: options.into(), layer: None }
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Startup {
     pub server: server::ServerOptions,
     /// The most memory of the cache of directories, in bytes.
     pub cache_limit: usize,
+    /// The most bytes of outputs that are held for their frames.
+    pub frame_limit: u64,
     /// Where to write captures, if anywhere.
     pub record: Option<PathBuf>,
     /// The most bytes of all captures in that directory.
@@ -41,6 +43,9 @@ pub(super) struct StartupArgs {
     /// Limit the memory of the directory cache.
     #[arg(long, value_name = "BYTES", default_value_t = Cache::DEFAULT_LIMIT)]
     cache_limit: usize,
+    /// Limit the size of the layers that are held open on the disk, so that their frames can be reused.
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 30)]
+    frame_limit: u64,
     /// Limit the length of a request. A longer one ends the worker.
     #[arg(long, value_name = "BYTES", default_value_t = server::ServerOptions::default().max_request)]
     max_request: u64,
@@ -76,6 +81,7 @@ impl From<StartupArgs> for Startup {
                 max_request: args.max_request,
             },
             cache_limit: args.cache_limit,
+            frame_limit: args.frame_limit,
             record: args.record.or(from_environment.map(PathBuf::from)),
             record_limit: args.record_limit,
         }

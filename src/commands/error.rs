@@ -75,8 +75,8 @@ pub enum CommandError {
     /// The request in a capture cannot be decoded. Holds the decoder's message.
     #[error("the request in the capture is damaged: {0}")]
     DamagedRequest(String),
-    /// The command line in a capture is not one of `resolve`.
-    #[error("the command in the capture is not resolve; only resolve is recorded")]
+    /// The command line in a capture is neither one of `resolve` nor of `layer`.
+    #[error("the command in the capture is neither resolve nor layer; only these are recorded")]
     NotResolve,
     /// A recorded `--package-dir` that would make gigabytes of rows.
     #[error(

@@ -9,12 +9,13 @@ use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use walkdir::WalkDir;
 
 use super::error::CommandError;
+use super::progress;
 use crate::args::Inspect;
 use crate::display::Escaped;
 use crate::error::phrase;
@@ -28,9 +29,6 @@ use crate::resolve::{self, Decisions, Options};
 const TIME: u64 = 1_672_560_000;
 /// How many of the largest savings are printed.
 const PRINTED: usize = 10;
-/// How long it takes until a progress bar appears.
-const BAR_DELAY: Duration = Duration::from_millis(500);
-
 /// The files below a directory.
 struct Walked {
     /// A row for each file.
@@ -111,7 +109,7 @@ fn walk(dir: &Path, bar: &ProgressBar, bar_since: Option<Instant>) -> Walked {
         mtree::escape(path, &mut walked.spec);
         walked.spec.push(b'\n');
         walked.files.push(disk_file(&metadata));
-        if bar_since.is_some_and(|since| since.elapsed() > BAR_DELAY) && bar.is_hidden() {
+        if bar_since.is_some_and(|since| since.elapsed() > progress::DELAY) && bar.is_hidden() {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         if walked.files.len().is_multiple_of(1000) {

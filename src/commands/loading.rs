@@ -110,10 +110,10 @@ impl RecordedRequest {
     }
 }
 
-/// The request of a process that ran `resolve` once.
+/// The request of a process that ran `resolve` or `layer` once.
 fn resolve_request(arguments: Vec<OsString>) -> Result<ResolveRequest, CommandError> {
     match args::parse(arguments).map_err(ArgsError::from)? {
-        Invocation::Once(_, Command::Resolve(request)) => Ok(*request),
+        Invocation::Once(_, Command::Resolve(request) | Command::Layer(request)) => Ok(*request),
         _ => Err(CommandError::NotResolve),
     }
 }

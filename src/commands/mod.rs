@@ -6,9 +6,11 @@ mod error;
 pub(crate) mod explain;
 pub(crate) mod inspect;
 mod loading;
+pub(crate) mod once;
+mod progress;
 pub(crate) mod replay;
 pub(crate) mod report;
-pub(crate) mod resolve;
 
 pub use error::CommandError;
 pub use loading::RecordedRequest;
+pub(crate) use progress::LayerProgress;

@@ -19,7 +19,7 @@ use crate::capture::{
 };
 use crate::display::Escaped;
 use crate::fs::{Cache, View};
-use crate::request::{self, AtomicFile, Context, Disk, Host, Outcome, RequestError};
+use crate::request::{self, AtomicFile, Context, Disk, Host, Listing, Outcome, RequestError};
 use crate::server::{Request, Response};
 use crate::worker::{self, Decoded, respond};
 
@@ -120,16 +120,17 @@ pub(crate) fn replay(args: &Replay) -> Result<Replayed, CommandError> {
 /// Runs the request in a capture.
 fn run_recorded(capture: &Capture, host: &mut impl Host) -> Result<Outcome, CommandError> {
     let RecordedRequest { request, inputs } = RecordedRequest::new(capture, host)?;
-    Ok(request::run(&request, inputs.as_ref(), host)?)
+    let listing = inputs.map(Listing::new);
+    Ok(request::run(&request, listing.as_ref(), host)?)
 }
 
 /// Runs a bare request on the file system.
 fn run_bare(args: &Replay, request: &Request) -> Rerun {
     let directory = args.cwd.as_deref().unwrap_or(Path::new(""));
-    let Decoded { root, arguments, inputs } = Decoded::new(directory, request);
+    let Decoded { root, arguments } = Decoded::new(directory, request);
     let cache = Cache::new(Cache::DEFAULT_LIMIT);
     let mut host = LiveHost::new(Disk::new(Context::new(&root, &cache)), None);
-    let result = worker::run(&arguments, inputs.as_ref(), &mut host);
+    let result = worker::run(&arguments, Some(request), &mut host);
     Rerun::new(result, host.take_output())
 }
 

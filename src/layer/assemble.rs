@@ -4,7 +4,6 @@
 //! uncompressed tar, the caller's thread writes. Must not know what a frame is made of.
 
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
@@ -19,6 +18,7 @@ use super::header::END;
 use super::identity::Functions;
 use super::index::{Index, Kept, Sums};
 use super::make::{FrameFacts, Maker, SpreadCheck};
+use super::permits::Permits;
 use super::plan::Plan;
 use super::source::ReadSource;
 
@@ -34,8 +34,8 @@ pub struct Job<'j> {
     pub entries: &'j [TarEntry],
     /// How frames are compressed.
     pub codec: Codec,
-    /// How many threads read and compress. Two more take sums and write.
-    pub threads: NonZeroUsize,
+    /// How many threads read and compress, of this layer and of all others. Two more take sums and write.
+    pub permits: &'j Permits,
     /// Reads contents.
     pub source: &'j dyn ReadSource,
     /// Where frames are looked up. Without, no frame is reused, and none can be kept.
@@ -74,14 +74,14 @@ pub fn assemble(job: &Job<'_>, out: &mut dyn Write) -> Result<AssembledLayer, La
     let start = Instant::now();
     let plan = Plan::new(job.entries, job.codec, job.index);
     let mut seconds = Seconds { plan: start.elapsed().as_secs_f64(), ..Seconds::default() };
-    let budget = PER_THREAD * job.threads.get() as u64;
+    let threads = job.permits.all().get();
+    let budget = PER_THREAD * threads as u64;
     let sizes = plan.frames.iter().map(|frame| frame.size);
     let board = Board::new(sizes.collect(), budget);
-    let pool = Pool::new(IDLE_PER_THREAD * job.threads.get());
+    let pool = Pool::new(IDLE_PER_THREAD * threads);
     let (written, raw_sums) = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..job.threads.get())
-            .map(|_| scope.spawn(|| work(job, &plan, &board, &pool)))
-            .collect();
+        let workers: Vec<_> =
+            (0..threads).map(|_| scope.spawn(|| work(job, &plan, &board, &pool))).collect();
         let summing = scope.spawn(|| sum_raw(job, &plan, &board, &pool));
         let written = write(job, &plan, &board, &pool, out);
         for worker in workers {
@@ -116,7 +116,11 @@ fn work(job: &Job<'_>, plan: &Plan, board: &Board<BoardItem>, pool: &Pool) -> Se
         }
     };
     while let Some(number) = board.begin() {
-        match maker.make(number) {
+        let made = {
+            let _permit = job.permits.take();
+            maker.make(number)
+        };
+        match made {
             Ok(made) => {
                 let raw = BoardItem { bytes: made.raw, facts: made.facts };
                 board.deliver(number, raw, BoardItem { bytes: Some(made.blob), facts: made.facts });

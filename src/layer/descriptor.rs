@@ -2,7 +2,7 @@
 //!
 //! Knows digests and numbers; must not know how they were found.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::codec::Codec;
 
@@ -47,7 +47,7 @@ impl Descriptor {
 }
 
 /// Numbers of one layer, for the report.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerCounts {
     /// [`FORMAT_VERSION`].
     pub format_version: u32,
@@ -64,7 +64,7 @@ pub struct LayerCounts {
 }
 
 /// How long each step took, summed over the threads that did it at the same time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seconds {
     /// Cutting the tar and looking up its frames.
     pub plan: f64,

@@ -14,8 +14,9 @@
 //! - [`source`]: where the bytes of contents come from.
 //! - [`codec`]: how a frame is compressed.
 //! - `make`: one frame, made or reused.
+//! - `permits`: how many threads make frames at once.
 //! - `board`, `buffer`: the order of frames among threads, and their memory.
-//! - [`assemble`]: entries in, a layer out.
+//! - [`mod@assemble`]: entries in, a layer out.
 //! - [`index`]: which frames there are, in which outputs.
 //! - [`descriptor`]: what is said of a layer that was written.
 //! - `sizes`: how many bytes an entry takes.
@@ -35,6 +36,7 @@ mod identity;
 mod index;
 pub mod keywords;
 mod make;
+mod permits;
 mod plan;
 pub mod rows;
 pub(crate) mod sizes;
@@ -49,4 +51,5 @@ pub use entry::{
 pub use error::{ContentError, LayerError};
 pub use identity::{ContentIdentity, FileStamp, Functions, Listed};
 pub use index::{Index, Kept, MOST_OUTPUTS};
+pub use permits::Permits;
 pub use source::{DiskContents, Opened, ReadSource};

@@ -7,7 +7,7 @@ use super::field::{self, Kind};
 use super::parse;
 use super::pattern::Pattern;
 use super::selection::Selection;
-use super::{DotDot, Row, Spec};
+use super::{DotDot, Row, RowId, Spec};
 use crate::path;
 
 /// What is to change. `Default` changes nothing.
@@ -27,6 +27,15 @@ pub struct Change {
     pub selection: Selection,
     /// Whether the rows that are left are [sorted](Spec::sorted), last of all.
     pub sort: bool,
+}
+
+/// The text of a spec whose rows were changed or moved.
+#[derive(Debug)]
+pub struct Changed {
+    /// The text.
+    pub text: Vec<u8>,
+    /// By row of that text: the row that it was before. `None` for one that was made.
+    pub rows: Vec<Option<RowId>>,
 }
 
 /// A mode for some rows.
@@ -70,14 +79,14 @@ impl Change {
     }
 
     /// The mode that a row at `path` gets.
-    fn mode_at(&self, path: &[u8]) -> Option<&[u8]> {
+    pub fn mode_at(&self, path: &[u8]) -> Option<&[u8]> {
         let matches =
             |mode: &&Mode| mode.pattern.as_ref().is_none_or(|pattern| pattern.matches(path));
         self.modes.iter().rev().find(matches).map(|mode| &mode.mode[..])
     }
 
     /// The changed text of `spec`, its rows in the order that they had.
-    pub fn apply(&self, spec: &Spec) -> Vec<u8> {
+    pub fn apply(&self, spec: &Spec) -> Changed {
         let parts = |path: &Option<Vec<u8>>| -> Option<Vec<u8>> {
             let path =
                 path.as_deref().map(|path| path::parts(path).collect::<Vec<_>>().join(&b'/'));
@@ -97,9 +106,10 @@ impl Change {
             }),
             package_dir: parts(&self.package_dir),
             out: Vec::with_capacity(spec.text.len() + spec.text.len() / 8),
+            rows: Vec::with_capacity(spec.rows.len()),
         };
         changer.run();
-        changer.out
+        Changed { text: changer.out, rows: changer.rows }
     }
 
     fn moves(&self) -> bool {
@@ -133,6 +143,8 @@ struct Changer<'a> {
     strips_slash: bool,
     package_dir: Option<Vec<u8>>,
     out: Vec<u8>,
+    /// By row of `out`: the row that it was before.
+    rows: Vec<Option<RowId>>,
 }
 
 impl Changer<'_> {
@@ -157,6 +169,7 @@ impl Changer<'_> {
                 self.make_parents();
             }
             self.row(row, &moved);
+            self.rows.push(Some(RowId(number as u32)));
         }
         for dotdot in dotdots {
             self.lines(&text[written..dotdot.start as usize]);
@@ -316,6 +329,7 @@ impl Changer<'_> {
                 }
             }
             self.out.push(b'\n');
+            self.rows.push(None);
         }
     }
 }
@@ -363,7 +377,7 @@ mod tests {
 
     fn changed(change: &Change, text: &str) -> String {
         let spec = Spec::parse(text.as_bytes().to_vec(), false).unwrap();
-        String::from_utf8(change.apply(&spec)).unwrap()
+        String::from_utf8(change.apply(&spec).text).unwrap()
     }
 
     #[test]

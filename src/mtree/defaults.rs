@@ -52,6 +52,11 @@ impl Default for Defaults {
 }
 
 impl Defaults {
+    /// Whether no keyword was ever given.
+    pub(super) fn is_empty(&self) -> bool {
+        self.assignments.is_empty()
+    }
+
     /// The version at the end of the lines read so far.
     pub(super) fn now(&self) -> u32 {
         (self.kinds.len() - 1) as u32

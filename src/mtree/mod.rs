@@ -5,6 +5,7 @@
 mod change;
 mod defaults;
 mod edit;
+mod entry;
 mod error;
 mod escape;
 mod field;
@@ -14,7 +15,7 @@ mod row_fields;
 mod selection;
 mod sort;
 
-pub use change::{Change, Mode, Owner};
+pub use change::{Change, Changed, Mode, Owner};
 pub use edit::{Edits, Patch};
 pub use error::{SpecError, What};
 pub use escape::{escape, unescape};
@@ -164,6 +165,11 @@ impl Spec {
         let mut bytes = Vec::new();
         unescape(text?, &mut bytes).ok()?;
         Some(bytes)
+    }
+
+    /// The line that `row` begins in, counted from 1.
+    pub fn line_number(&self, row: &Row) -> usize {
+        1 + memchr::memchr_iter(b'\n', &self.text[..row.start as usize]).count()
     }
 
     fn line(&self, row: &Row) -> &[u8] {

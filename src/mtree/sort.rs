@@ -3,18 +3,19 @@
 //! Rows of one path keep their order. All have full paths, and there are no `..` lines. Comments stand at the
 //! head. `/set` lines stay there if none stands between rows; else each row says what was in force for it.
 
-use super::change::{as_row, keep_apart};
+use super::change::{Changed, as_row, keep_apart};
 use super::escape::escape;
 use super::field::{self, Kind};
 use super::parse::{self, LIMIT};
-use super::{Row, Spec};
+use super::{Row, RowId, Spec};
 
 impl Spec {
     /// The text of the spec with its rows in order.
-    pub fn sorted(&self) -> Vec<u8> {
-        let mut rows: Vec<&Row> = self.rows.iter().collect();
-        let set_once = rows.first().map(|row| row.defaults) == rows.last().map(|row| row.defaults);
-        rows.sort_by_key(|row| self.path(row));
+    pub fn sorted(&self) -> Changed {
+        let mut rows: Vec<RowId> = self.row_ids().collect();
+        let defaults = |row: Option<&Row>| row.map(|row| row.defaults);
+        let set_once = defaults(self.rows.first()) == defaults(self.rows.last());
+        rows.sort_by_key(|row| self.path(self.row(*row)));
         let mut out = Vec::with_capacity(self.text.len() + self.text.len() / 8);
         let mut read = 0;
         for (number, row) in self.rows.iter().enumerate() {
@@ -24,14 +25,14 @@ impl Spec {
         }
         let sets_stay = self.rows.is_empty();
         other_lines(&self.text[read..], sets_stay, &mut out);
-        for row in rows {
-            self.push_standing_alone(row, !set_once, &mut out);
+        for row in &rows {
+            self.push_standing_alone(self.row(*row), !set_once, &mut out);
             if out.len() >= LIMIT {
                 // A spec of this length is refused.
                 break;
             }
         }
-        out
+        Changed { text: out, rows: rows.into_iter().map(Some).collect() }
     }
 
     /// Writes a row with a full path. If `says_all`, it repeats the keywords that `/set` gives it.

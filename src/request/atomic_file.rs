@@ -3,7 +3,7 @@
 //! Knows temporary files, and how to remove them when the process ends; must not know what is written.
 
 use std::collections::BTreeSet;
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -158,17 +158,27 @@ impl AtomicFile {
         written.map_err(|source| self.write_error(source))
     }
 
-    /// Renames the file to its path.
-    pub fn commit(mut self) -> Result<(), OutputError> {
+    /// The file itself, to write to it directly.
+    pub fn file_mut(&mut self) -> Option<&mut File> {
+        self.file.as_mut().map(NamedTempFile::as_file_mut)
+    }
+
+    /// The path that the file will have, with symlinks followed.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Renames the file to its path, and returns it: it can be read.
+    pub fn commit(mut self) -> Result<Option<File>, OutputError> {
         let Some(file) = self.file.take() else {
-            return Ok(());
+            return Ok(None);
         };
         let mut unfinished = unfinished();
         if unfinished.is_ending {
             return Err(OutputError::Terminated);
         }
         unfinished.files.remove(file.path());
-        file.persist(&self.path).map(drop).map_err(|error| self.write_error(error.error))
+        file.persist(&self.path).map(Some).map_err(|error| self.write_error(error.error))
     }
 
     fn write_error(&self, source: io::Error) -> OutputError {

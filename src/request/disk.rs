@@ -4,16 +4,26 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
 
 use bytes::Bytes;
+use rayon::prelude::*;
 
 use super::atomic_file::AtomicFile;
 use super::error::RequestError;
-use super::host::{Content, Host, OutputHandle, OutputKind, Purpose};
+use super::host::{
+    Content, Host, OutputHandle, OutputKind, Purpose, SourceQuery, SourceState, WrittenLayer,
+};
+use super::layer::LayerState;
+use super::sources;
 use crate::fs::{Cache, View};
+use crate::layer::{
+    AssembledLayer, Codec, DiskContents, Job, Kept, LayerError, TarEntry, assemble,
+};
 
 /// Where a request runs.
 #[derive(Clone, Copy)]
@@ -27,19 +37,35 @@ pub struct Context<'c> {
     /// Whether the request is cancelled. Called before each directory that is read, and before the
     /// outputs are committed.
     pub cancelled: &'c (dyn Fn() -> bool + Sync),
+    /// What layers of this process share. `None` for a process that writes none.
+    pub layers: Option<&'c LayerState>,
+    /// Told how many bytes of a layer are written, uncompressed, and how many it has.
+    pub progress: &'c (dyn Fn(u64, u64) + Sync),
 }
 
 impl<'c> Context<'c> {
     /// A request that is never cancelled, and not in a sandbox.
     pub fn new(root: &'c Path, cache: &'c Cache) -> Self {
-        Self { root, is_sandbox: false, cache, cancelled: &|| false }
+        Self {
+            root,
+            is_sandbox: false,
+            cache,
+            cancelled: &|| false,
+            layers: None,
+            progress: &|_, _| {},
+        }
     }
 }
+
+/// How many sources are worth waking another thread for.
+const WORTH_SHARING: usize = 256;
 
 /// The disk, for one request.
 pub struct Disk<'c> {
     context: Context<'c>,
     outputs: Vec<(OutputKind, AtomicFile)>,
+    /// The frames of the layer that was written, until it is committed.
+    frames: Vec<Kept>,
 }
 
 /// The longest file that is read, in bytes: longer than the longest spec.
@@ -61,7 +87,12 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 impl<'c> Disk<'c> {
     /// The disk, for a request in `context`.
     pub fn new(context: Context<'c>) -> Self {
-        Self { context, outputs: Vec::new() }
+        Self { context, outputs: Vec::new(), frames: Vec::new() }
+    }
+
+    /// Where the request runs.
+    pub fn context(&self) -> Context<'c> {
+        self.context
     }
 
     /// Writes to an output that was created. Unlike [`Host::write`], this only borrows the content.
@@ -91,7 +122,7 @@ impl<'c> Host for Disk<'c> {
     }
 
     fn tree(&mut self) -> Result<View<'c>, RequestError> {
-        let Context { root, is_sandbox, cache, cancelled } = self.context;
+        let Context { root, is_sandbox, cache, cancelled, .. } = self.context;
         View::new(root, is_sandbox, cache, cancelled)
             .map_err(|source| RequestError::Root { path: root.to_path_buf(), source })
     }
@@ -99,6 +130,43 @@ impl<'c> Host for Disk<'c> {
     fn file_size(&mut self, source: &[u8]) -> Option<u64> {
         let file = self.context.root.join(OsStr::from_bytes(source)).metadata().ok()?;
         file.is_file().then_some(file.len())
+    }
+
+    fn sources(
+        &mut self,
+        queries: &[&SourceQuery<'_>],
+    ) -> Result<Vec<io::Result<SourceState>>, RequestError> {
+        self.check_cancelled()?;
+        let Context { root, layers, .. } = self.context;
+        let keeps_frames = layers.is_some_and(|layers| layers.index.is_some());
+        let states = queries.par_iter().with_min_len(WORTH_SHARING);
+        Ok(states.map(|query| sources::state(root, query, keeps_frames)).collect())
+    }
+
+    fn hash_sources(
+        &mut self,
+        sources: &[&[u8]],
+    ) -> Result<Vec<io::Result<[u8; 32]>>, RequestError> {
+        let Context { root, cancelled, .. } = self.context;
+        let hashes = sources.par_iter().map(|source| sources::hash(root, source, cancelled));
+        let hashes = hashes.collect();
+        self.check_cancelled()?;
+        Ok(hashes)
+    }
+
+    fn write_layer(
+        &mut self,
+        output: &OutputHandle,
+        entries: &[TarEntry],
+        codec: Codec,
+    ) -> Result<WrittenLayer, LayerError> {
+        let created = self.outputs.iter_mut().find(|(created, _)| *created == output.kind());
+        let Some(file) = created.and_then(|(_, file)| file.file_mut()) else {
+            return Ok(WrittenLayer::default());
+        };
+        let (written, frames) = assemble_to(file, self.context, entries, codec)?;
+        self.frames = frames;
+        Ok(written)
     }
 
     fn create(
@@ -122,8 +190,45 @@ impl<'c> Host for Disk<'c> {
 
     fn commit(&mut self, output: OutputHandle) -> Result<(), RequestError> {
         if let Some(at) = self.outputs.iter().position(|(kind, _)| *kind == output.kind()) {
-            self.outputs.remove(at).1.commit()?;
+            let (kind, file) = self.outputs.remove(at);
+            let path = file.path().to_owned();
+            let committed = file.commit()?;
+            if let (OutputKind::Layer, Some(file), Some(layers)) =
+                (kind, committed, self.context.layers)
+                && let Some(index) = &layers.index
+            {
+                index.hold(path.as_os_str().as_bytes(), file, std::mem::take(&mut self.frames));
+            }
         }
         Ok(())
     }
+}
+
+/// Writes a layer to `out`. Also returns its frames, for the index.
+pub fn assemble_to(
+    out: &mut dyn Write,
+    context: Context<'_>,
+    entries: &[TarEntry],
+    codec: Codec,
+) -> Result<(WrittenLayer, Vec<Kept>), LayerError> {
+    let own;
+    let layers = match context.layers {
+        Some(layers) => layers,
+        None => {
+            own = LayerState::once(available_parallelism().unwrap_or(NonZeroUsize::MIN));
+            &own
+        }
+    };
+    let job = Job {
+        entries,
+        codec,
+        permits: &layers.permits,
+        source: &DiskContents::new(context.root.to_owned()),
+        index: layers.index.as_ref(),
+        functions: &layers.functions,
+        is_cancelled: context.cancelled,
+        progress: context.progress,
+    };
+    let AssembledLayer { descriptor, counts, frames } = assemble(&job, out)?;
+    Ok((WrittenLayer { descriptor: Some(descriptor), counts: Some(counts) }, frames))
 }

@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::atomic_file::OutputError;
 use super::host::Purpose;
+use super::layer::GroupsError;
 use crate::display::Escaped;
+use crate::layer::keywords::KeywordError;
+use crate::layer::rows::RowError;
+use crate::layer::{CodecError, ContentError};
 use crate::mtree::SpecError;
 use crate::resolve::{MOST_LINKS, ResolveError, Stopped};
 
@@ -69,6 +73,31 @@ pub enum RequestError {
         /// Errno's phrase.
         reason: String,
     },
+    /// A row of which no layer can be made.
+    #[error("{}{}", place(.file, *.line), Escaped(.path))]
+    LayerRow {
+        /// The spec, as the request spells it.
+        file: PathBuf,
+        /// The line of the row in it. `None` for a row that `--package-dir` made.
+        line: Option<usize>,
+        /// The archive path of the row.
+        path: Vec<u8>,
+        /// What is wrong with it.
+        #[source]
+        problem: Box<LayerProblem>,
+    },
+    /// A file of groups that cannot be used.
+    #[error("{}", escaped(.path))]
+    Groups {
+        /// As the request spells it.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        problem: Box<GroupsError>,
+    },
+    /// A frame could not be compressed.
+    #[error(transparent)]
+    Codec(CodecError),
     /// An output cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -81,9 +110,54 @@ pub enum RequestError {
     /// A request reads the tree of a capture a second time. No request does.
     #[error("the tree of a capture can be read only once")]
     TreeUsed,
+    /// A capture of a layer request holds no contents.
+    #[error(
+        "a capture holds no contents, so that its layer cannot be made again; use --live where they are"
+    )]
+    NoContents,
     /// The request was cancelled.
     #[error("cancelled")]
     Cancelled,
+}
+
+/// What is wrong with a row, or its source, so that it is in no layer.
+#[derive(Debug, thiserror::Error)]
+pub enum LayerProblem {
+    /// A keyword that tar has no place for.
+    #[error(transparent)]
+    Keyword(#[from] KeywordError),
+    /// Something that tar needs is missing.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// There is no such source.
+    #[error(
+        "the source {} does not exist; add it to srcs, or mark the row as optional", Escaped(.0)
+    )]
+    Missing(Box<[u8]>),
+    /// The source is not one of the inputs that the request lists.
+    #[error(
+        "the source {} is not an input of the action; add it to srcs, or mark the row as optional",
+        Escaped(.0)
+    )]
+    NotAnInput(Box<[u8]>),
+    /// The source is a directory, a device or the like.
+    #[error("the source {} is not a file; give the row the type that it has", Escaped(.0))]
+    NotAFile(Box<[u8]>),
+    /// The source of a link is no symlink.
+    #[error("the source {} is not a symlink; give the row link=, or type=file", Escaped(.0))]
+    NotALink(Box<[u8]>),
+    /// The source cannot be read.
+    #[error("the source {} cannot be read", Escaped(.source_path))]
+    Unreadable {
+        /// As the row spells it.
+        source_path: Box<[u8]>,
+        /// The system's error.
+        #[source]
+        problem: io::Error,
+    },
+    /// Its content changed, or could not be read.
+    #[error(transparent)]
+    Content(#[from] ContentError),
 }
 
 impl From<ResolveError> for RequestError {
@@ -97,7 +171,15 @@ impl From<ResolveError> for RequestError {
     }
 }
 
-fn escaped(path: &Path) -> String {
+/// The file and line of a row, before what is said of it.
+fn place(file: &Path, line: Option<usize>) -> String {
+    match line {
+        Some(line) => format!("{}:{line}: ", escaped(file)),
+        None => format!("{}: ", escaped(file)),
+    }
+}
+
+pub(super) fn escaped(path: &Path) -> String {
     Escaped(path.as_os_str().as_bytes()).to_string()
 }
 

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use super::error::RequestError;
 use super::report::Report;
 use crate::fs::{Observations, Stamp, View};
+use crate::layer::rows::OnDisk;
+use crate::layer::{Codec, ContentIdentity, Descriptor, LayerCounts, LayerError, Listed, TarEntry};
 use crate::mtree::{Patch, Spec};
 use crate::resolve::{Directory, Tree};
 
@@ -48,6 +50,8 @@ pub enum Purpose {
     Arguments,
     /// It is a spec.
     Spec,
+    /// It holds groups.
+    Groups,
 }
 
 impl fmt::Display for Purpose {
@@ -55,6 +59,7 @@ impl fmt::Display for Purpose {
         f.write_str(match self {
             Self::Arguments => "the arguments in it",
             Self::Spec => "the spec",
+            Self::Groups => "the groups in it",
         })
     }
 }
@@ -64,6 +69,12 @@ impl fmt::Display for Purpose {
 pub enum OutputKind {
     /// The resolved spec.
     Spec,
+    /// The layer.
+    Layer,
+    /// What the layer is, for images.
+    Descriptor,
+    /// The sources that the layer does not read.
+    UnusedInputs,
     /// The numbers of the run.
     Report,
 }
@@ -72,7 +83,9 @@ impl OutputKind {
     /// The flag that names the output.
     pub fn flag(self) -> &'static str {
         match self {
-            Self::Spec => "--out",
+            Self::Spec | Self::Layer => "--out",
+            Self::Descriptor => "--descriptor",
+            Self::UnusedInputs => "--unused-inputs",
             Self::Report => "--report",
         }
     }
@@ -100,6 +113,10 @@ pub enum Content<'a> {
     Patched(&'a Spec, Patch),
     /// The numbers of a run, as JSON.
     Report(&'a Report),
+    /// The descriptor of a layer, as JSON.
+    Descriptor(&'a Descriptor),
+    /// Text.
+    Text(&'a [u8]),
 }
 
 impl Content<'_> {
@@ -111,6 +128,8 @@ impl Content<'_> {
                 serde_json::to_writer_pretty(&mut *out, report)?;
                 out.write_all(b"\n")
             }
+            Self::Descriptor(descriptor) => out.write_all(descriptor.to_json()?.as_bytes()),
+            Self::Text(text) => out.write_all(text),
         }
     }
 
@@ -121,6 +140,37 @@ impl Content<'_> {
         let _ = self.write_to(&mut bytes);
         bytes
     }
+}
+
+/// What is asked about a source.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceQuery<'s> {
+    /// Relative to the root, or absolute.
+    pub path: &'s [u8],
+    /// Whether a symlink there is followed.
+    pub follows: bool,
+    /// The digest that the request lists for it.
+    pub listed: Option<Listed>,
+}
+
+/// What a source is.
+#[derive(Clone, Debug)]
+pub struct SourceState {
+    /// Whether it is a regular file.
+    pub is_file: bool,
+    /// What the disk says of it.
+    pub on_disk: OnDisk,
+    /// What tells its content from every other.
+    pub identity: ContentIdentity,
+}
+
+/// What is known of a layer that was written.
+#[derive(Clone, Debug, Default)]
+pub struct WrittenLayer {
+    /// Its digests. `None` if it was not written, but compared.
+    pub descriptor: Option<Descriptor>,
+    /// Numbers for the report.
+    pub counts: Option<LayerCounts>,
 }
 
 /// Everything that one request reads and writes. Paths are relative to the request's root.
@@ -138,6 +188,26 @@ pub trait Host {
 
     /// The size of the regular file at a source, in bytes; `None` for anything else.
     fn file_size(&mut self, source: &[u8]) -> Option<u64>;
+
+    /// What sources are. An answer that is an error is one of that source alone.
+    fn sources(
+        &mut self,
+        queries: &[&SourceQuery<'_>],
+    ) -> Result<Vec<io::Result<SourceState>>, RequestError>;
+
+    /// The BLAKE3 of the bytes of each source.
+    fn hash_sources(
+        &mut self,
+        sources: &[&[u8]],
+    ) -> Result<Vec<io::Result<[u8; 32]>>, RequestError>;
+
+    /// Writes a layer to an output that was created.
+    fn write_layer(
+        &mut self,
+        output: &OutputHandle,
+        entries: &[TarEntry],
+        codec: Codec,
+    ) -> Result<WrittenLayer, LayerError>;
 
     /// Creates an output. It must not be one of `inputs`.
     fn create(

@@ -7,8 +7,11 @@ mod atomic_file;
 mod disk;
 mod error;
 mod host;
+mod layer;
+mod listed;
 mod report;
 mod run;
+mod sources;
 mod warnings;
 
 use std::path::PathBuf;
@@ -17,9 +20,14 @@ use crate::mtree::Change;
 use crate::resolve;
 
 pub use atomic_file::{AtomicFile, OutputError, remove_unfinished};
-pub use disk::{Context, Disk};
-pub use error::RequestError;
-pub use host::{Content, Host, ObservedTree, OutputHandle, OutputKind, Purpose};
+pub use disk::{Context, Disk, assemble_to};
+pub use error::{LayerProblem, RequestError};
+pub use host::{
+    Content, Host, ObservedTree, OutputHandle, OutputKind, Purpose, SourceQuery, SourceState,
+    WrittenLayer,
+};
+pub use layer::{GroupChoice, GroupsError, HardLinks, LayerOptions, LayerState, Order};
+pub use listed::Listing;
 pub use report::Report;
 pub use run::{Outcome, Specs, run};
 
@@ -34,6 +42,8 @@ pub struct ResolveRequest {
     pub report: Option<PathBuf>,
     /// How rows are changed and resolved.
     pub options: ResolveOptions,
+    /// How the layer is written, if not the spec is.
+    pub layer: Option<Box<LayerOptions>>,
 }
 
 /// How rows are changed and resolved.

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fs::Observations;
+use crate::layer::LayerCounts;
 use crate::mtree::{Kind, RowId, Spec};
 use crate::resolve::{Decisions, Unchanged};
 
 /// The numbers of one run of `resolve`. The names in JSON are those of version 0.1.0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Rows of the spec, after its rows were changed.
     pub rows: usize,
@@ -33,6 +34,9 @@ pub struct Report {
     /// Directories that were used from the cache.
     #[serde(rename = "folders_reused")]
     pub directories_reused: usize,
+    /// The numbers of the layer, if one was written.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<LayerCounts>,
 }
 
 impl Report {
@@ -54,6 +58,7 @@ impl Report {
             bytes_saved: None,
             directories_listed: observations.counts.listed,
             directories_reused: observations.counts.reused,
+            layer: None,
         }
     }
 }

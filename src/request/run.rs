@@ -2,21 +2,25 @@
 //!
 //! Must not know how rows are resolved, nor how a host reads and writes.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use tracing::debug;
 
 use super::error::RequestError;
-use super::host::{Content, Host, ObservedTree, OutputKind, Purpose};
+use super::host::{Content, Host, ObservedTree, OutputHandle, OutputKind, Purpose};
+use super::layer::{self, Groups};
+use super::listed::Listing;
 use super::report::Report;
 use super::{ResolveOptions, ResolveRequest, warnings};
+use crate::fs::Observations;
 use crate::layer::sizes;
-use crate::mtree::{Kind, Spec};
+use crate::mtree::{Changed, Kind, RowId, Spec};
 use crate::resolve::{self, Decisions, Inputs};
 
 /// The result of a request whose outputs are in place.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// The warnings, one sentence each.
     pub warnings: Vec<String>,
@@ -30,6 +34,43 @@ pub struct Specs {
     pub spec: Spec,
     /// The specs of other layers.
     pub also: Vec<Spec>,
+    /// Which row of the file each row of `spec` was.
+    pub(super) origins: Origins,
+}
+
+/// Which row of a file each row of a spec was, before its rows were changed.
+#[derive(Default)]
+pub(super) struct Origins {
+    /// The spec in the file. `None` if it was not changed.
+    file: Option<Spec>,
+    /// By row of the changed spec. `None` for one that was made.
+    rows: Vec<Option<RowId>>,
+}
+
+impl Origins {
+    /// Takes one more change of the spec `before`, to one with `rows`.
+    fn add(&mut self, before: Spec, rows: Vec<Option<RowId>>) {
+        match self.file {
+            None => (self.file, self.rows) = (Some(before), rows),
+            Some(_) => {
+                let first = |row: Option<RowId>| self.rows[row?.0 as usize];
+                self.rows = rows.into_iter().map(first).collect();
+            }
+        }
+    }
+
+    /// The row of the file that `row` of `spec` was, with the spec in that file.
+    pub(super) fn of<'s>(&'s self, spec: &'s Spec, row: RowId) -> Option<(&'s Spec, RowId)> {
+        match &self.file {
+            None => Some((spec, row)),
+            Some(file) => Some((file, self.rows.get(row.0 as usize).copied()??)),
+        }
+    }
+
+    /// The spec in the file: `spec`, if that was not changed.
+    pub(super) fn file<'s>(&'s self, spec: &'s Spec) -> &'s Spec {
+        self.file.as_ref().unwrap_or(spec)
+    }
 }
 
 impl Specs {
@@ -41,14 +82,21 @@ impl Specs {
     ) -> Result<Self, RequestError> {
         let link_is_source = options.link_is_source;
         let mut spec = read(mtree, link_is_source, host)?;
+        let mut origins = Origins::default();
         host.step_done("read the spec");
+        let mut replace = |spec: &mut Spec, Changed { text, rows }| {
+            let changed = parse(mtree, text, link_is_source)?;
+            origins.add(std::mem::replace(spec, changed), rows);
+            Ok::<_, RequestError>(())
+        };
         if !options.change.is_nothing() {
             let changed = options.change.apply(&spec);
-            spec = parse(mtree, changed, link_is_source)?;
+            replace(&mut spec, changed)?;
             host.step_done("change its rows");
         }
         if options.change.sort {
-            spec = parse(mtree, spec.sorted(), link_is_source)?;
+            let sorted = spec.sorted();
+            replace(&mut spec, sorted)?;
             host.step_done("sort its rows");
         }
         let also = options.also.iter().map(|path| read(path, link_is_source, host));
@@ -56,59 +104,136 @@ impl Specs {
         if !also.is_empty() {
             host.step_done("read the other specs");
         }
-        Ok(Self { spec, also })
+        Ok(Self { spec, also, origins })
     }
 }
 
-/// Runs a request on a host. With `inputs`, a source that is neither one of them nor below one counts
+/// The outputs of a request, created and not committed.
+pub(super) struct Outputs(Vec<OutputHandle>);
+
+impl Outputs {
+    /// Creates every output that `request` asks for. None may be one of `inputs`, nor another output.
+    fn create(
+        request: &ResolveRequest,
+        mut inputs: Vec<PathBuf>,
+        host: &mut impl Host,
+    ) -> Result<Self, RequestError> {
+        let mut outputs = Vec::new();
+        let layer = request.layer.as_deref();
+        let kind = if layer.is_some() { OutputKind::Layer } else { OutputKind::Spec };
+        let descriptor = layer.and_then(|layer| layer.descriptor.as_ref());
+        let unused_inputs = layer.and_then(|layer| layer.unused_inputs.as_ref());
+        for (kind, path) in [
+            (kind, Some(&request.out)),
+            (OutputKind::Descriptor, descriptor),
+            (OutputKind::UnusedInputs, unused_inputs),
+            (OutputKind::Report, request.report.as_ref()),
+        ] {
+            if let Some(path) = path {
+                outputs.push(host.create(kind, path, &inputs)?);
+                inputs.push(path.clone());
+            }
+        }
+        Ok(Self(outputs))
+    }
+
+    /// The output of a kind, if there is one.
+    pub(super) fn get(&self, kind: OutputKind) -> Option<&OutputHandle> {
+        self.0.iter().find(|handle| handle.kind() == kind)
+    }
+
+    /// Puts all outputs in their places. What is written first goes last: once that is in its place, all are.
+    fn commit(self, host: &mut impl Host) -> Result<(), RequestError> {
+        self.0.into_iter().rev().try_for_each(|handle| host.commit(handle))
+    }
+}
+
+/// A spec, and what becomes of its rows.
+pub(super) struct Resolved {
+    /// The spec, its rows changed.
+    pub spec: Spec,
+    /// Which rows of the file these were.
+    pub origins: Origins,
+    /// What becomes of them.
+    pub decisions: Decisions,
+    /// What was seen of the tree.
+    observations: Observations,
+    /// For a layer: the text of the symlink at each link row that resolving left alone.
+    pub link_texts: HashMap<RowId, Vec<u8>>,
+}
+
+impl Resolved {
+    fn new(
+        request: &ResolveRequest,
+        Specs { spec, also, origins }: Specs,
+        inputs: Option<&Inputs>,
+        host: &mut impl Host,
+    ) -> Result<Self, RequestError> {
+        let options = &request.options;
+        let mut tree = host.tree()?;
+        let decisions = match options.no_resolve {
+            true => Decisions::default(),
+            false => resolve::resolve(&spec, &also, options.resolve, inputs, &mut tree)?,
+        };
+        let link_texts = match request.layer {
+            Some(_) => resolve::link_texts(&spec, &decisions, inputs, &mut tree)?,
+            None => HashMap::new(),
+        };
+        let observations = tree.observations();
+        drop(tree);
+        debug!(
+            links = decisions.links().len(),
+            directory_links = decisions.directory_links().len(),
+            "decided"
+        );
+        host.step_done("resolve");
+        Ok(Self { spec, origins, decisions, observations, link_texts })
+    }
+}
+
+/// Runs a request on a host. With a `listing`, a source that is neither one of its inputs nor below one counts
 /// as absent (design rule 8).
 pub fn run(
     request: &ResolveRequest,
-    inputs: Option<&Inputs>,
+    listing: Option<&Listing<'_>>,
     host: &mut impl Host,
 ) -> Result<Outcome, RequestError> {
-    let ResolveRequest { mtree, out, report, options } = request;
-    let Specs { spec, also } = Specs::read(mtree, options, host)?;
-    let rows_of_others = also.iter().map(|spec| spec.rows().len()).sum::<usize>();
-    debug!(spec = ?mtree, rows = spec.rows().len(), rows_of_others, "read");
+    let ResolveRequest { mtree, options, layer, .. } = request;
+    let specs = Specs::read(mtree, options, host)?;
+    let rows_of_others = specs.also.iter().map(|spec| spec.rows().len()).sum::<usize>();
+    debug!(spec = ?mtree, rows = specs.spec.rows().len(), rows_of_others, "read");
     let mut read: Vec<PathBuf> = options.also.iter().chain([mtree]).cloned().collect();
-    let out_handle = host.create(OutputKind::Spec, out, &read)?;
-    let report_handle = match report {
-        Some(path) => {
-            read.push(out.clone());
-            Some(host.create(OutputKind::Report, path, &read)?)
+    let groups = match layer.as_deref().and_then(|layer| layer.group.as_ref()) {
+        Some(choice) => {
+            read.push(choice.file.clone());
+            Some(Groups::read(&host.read(&choice.file, Purpose::Groups)?, choice)?)
         }
         None => None,
     };
+    let outputs = Outputs::create(request, read, host)?;
 
-    let mut tree = host.tree()?;
-    let decisions = match options.no_resolve {
-        true => Decisions::default(),
-        false => resolve::resolve(&spec, &also, options.resolve, inputs, &mut tree)?,
-    };
-    let observations = tree.observations();
-    drop(tree);
-    debug!(
-        links = decisions.links().len(),
-        directory_links = decisions.directory_links().len(),
-        "decided"
-    );
-    host.step_done("resolve");
-
-    host.write(&out_handle, Content::Patched(&spec, decisions.edits(&spec).into_patch()))?;
+    let inputs = listing.map(|listing| &listing.paths);
+    let resolved = Resolved::new(request, specs, inputs, host)?;
+    let Resolved { spec, decisions, observations, .. } = &resolved;
     let mut outcome = Outcome {
-        warnings: warnings::of(&spec, &decisions, &observations),
-        report: Report::new(&spec, &decisions, &observations),
+        warnings: warnings::of(spec, decisions, observations),
+        report: Report::new(spec, decisions, observations),
     };
-    if let Some(handle) = &report_handle {
-        outcome.report.bytes_saved = Some(bytes_saved(&spec, &decisions, host));
+    if let Some(handle) = outputs.get(OutputKind::Spec) {
+        host.write(handle, Content::Patched(spec, decisions.edits(spec).into_patch()))?;
+    }
+    if let Some(options) = layer {
+        let written =
+            layer::write(request, options, &resolved, groups.as_ref(), listing, &outputs, host)?;
+        outcome.warnings.extend(written.warnings);
+        outcome.report.layer = written.layer.counts;
+    }
+    if let Some(handle) = outputs.get(OutputKind::Report) {
+        outcome.report.bytes_saved = Some(bytes_saved(spec, decisions, host));
         host.write(handle, Content::Report(&outcome.report))?;
     }
     host.check_cancelled()?;
-    if let Some(handle) = report_handle {
-        host.commit(handle)?;
-    }
-    host.commit(out_handle)?;
+    outputs.commit(host)?;
     host.step_done("write");
     Ok(outcome)
 }

@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 use rayon::prelude::*;
 
 use super::WORTH_SHARING;
+use crate::path;
 
 /// A set of paths. Kept as hashes alone: there are as many as rows, and to take a path for one of
 /// them by chance (1 in 2^64, with a seed of its own in each set) would only let it be looked at.
@@ -38,6 +39,11 @@ impl Inputs {
             hashes.entry(hash, |known| *known == hash, |known| *known).or_insert(hash);
         }
         Self { hashes, hasher }
+    }
+
+    /// Whether a path is in the set, or below a directory that is.
+    pub fn covers(&self, path: &[u8]) -> bool {
+        path::upwards(path).any(|path| self.contains(path))
     }
 
     /// Whether a path is in the set.

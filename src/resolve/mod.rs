@@ -12,6 +12,7 @@ mod explain;
 mod follow;
 mod homes;
 mod inputs;
+mod link_texts;
 mod locations;
 mod mirrored;
 mod outcome;
@@ -26,6 +27,7 @@ mod tree;
 pub use explain::{Chosen, DirectoryTrace, Explained, Hop, RowTrace, explain};
 pub use follow::MOST_LINKS;
 pub use inputs::Inputs;
+pub use link_texts::link_texts;
 pub use outcome::{
     Decisions, DirectoryLink, Link, Reason, RowOutcome, RowsBelowLinks, Tally, Unchanged,
 };

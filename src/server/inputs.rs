@@ -12,31 +12,37 @@ use prost::encoding::{DecodeContext, WireType, check_wire_type, decode_varint, s
 const PATH: u32 = 1;
 const DIGEST: u32 = 2;
 
-/// The paths that a request lists as its inputs, in the order and spelling in which they were sent
-/// (worker_protocol.proto, `Input.path`). Their digests are not stored.
+/// What a request lists as its inputs, in the order in which it was sent (worker_protocol.proto, `Input`).
 #[derive(Clone, Debug, Default)]
 pub struct ListedInputs(Storage);
 
+/// An input as it was sent. What is missing is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedInput<'r> {
+    /// Its path.
+    pub path: &'r [u8],
+    /// The digest of its content: text, of a function that is not named.
+    pub digest: &'r [u8],
+}
+
 #[derive(Clone, Debug)]
 enum Storage {
-    /// A decoded `WorkRequest`, and the positions of the paths in it.
-    Frame {
-        message: Bytes,
-        ranges: Vec<InputRange>,
-    },
-    Paths(Vec<Vec<u8>>),
+    /// A decoded `WorkRequest`, and the positions of the inputs in it.
+    Message { message: Bytes, ranges: Vec<InputRanges> },
+    /// Paths and digests.
+    Owned(Vec<(Vec<u8>, Vec<u8>)>),
 }
 
 impl Default for Storage {
     fn default() -> Self {
-        Storage::Paths(Vec::new())
+        Storage::Owned(Vec::new())
     }
 }
 
 impl ListedInputs {
     /// The inputs of `message`, a `WorkRequest` whose decoding gave `ranges`.
-    pub(super) fn in_frame(message: Bytes, ranges: Vec<InputRange>) -> Self {
-        ListedInputs(Storage::Frame { message, ranges })
+    pub(super) fn in_frame(message: Bytes, ranges: Vec<InputRanges>) -> Self {
+        ListedInputs(Storage::Message { message, ranges })
     }
 
     /// True for a request that lists no inputs.
@@ -44,52 +50,66 @@ impl ListedInputs {
         self.len() == 0
     }
 
-    /// The number of paths.
+    /// The number of inputs.
     pub fn len(&self) -> usize {
         match &self.0 {
-            Storage::Frame { ranges, .. } => ranges.len(),
-            Storage::Paths(paths) => paths.len(),
+            Storage::Message { ranges, .. } => ranges.len(),
+            Storage::Owned(inputs) => inputs.len(),
         }
     }
 
-    /// Each path, as it was sent.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let (message, ranges, paths) = match &self.0 {
-            Storage::Frame { message, ranges } => (&message[..], &ranges[..], &[][..]),
-            Storage::Paths(paths) => (&[][..], &[][..], &paths[..]),
+    /// The path of each input.
+    pub fn paths(&self) -> impl Iterator<Item = &[u8]> {
+        self.iter().map(|input| input.path)
+    }
+
+    /// Each input.
+    pub fn iter(&self) -> impl Iterator<Item = ListedInput<'_>> {
+        let (message, ranges, owned) = match &self.0 {
+            Storage::Message { message, ranges } => (&message[..], &ranges[..], &[][..]),
+            Storage::Owned(inputs) => (&[][..], &[][..], &inputs[..]),
         };
-        ranges.iter().map(|range| range.path(message)).chain(paths.iter().map(Vec::as_slice))
+        let in_message = ranges.iter().map(|ranges| ranges.input(message));
+        in_message.chain(owned.iter().map(|(path, digest)| ListedInput { path, digest }))
     }
 }
 
-impl From<Vec<Vec<u8>>> for ListedInputs {
-    fn from(paths: Vec<Vec<u8>>) -> Self {
-        ListedInputs(Storage::Paths(paths))
+impl From<Vec<(Vec<u8>, Vec<u8>)>> for ListedInputs {
+    fn from(inputs: Vec<(Vec<u8>, Vec<u8>)>) -> Self {
+        ListedInputs(Storage::Owned(inputs))
     }
 }
 
-/// The type that replaces `blaze.worker.Input` in the generated code: the position of the path, as the distance
-/// in bytes from the path's length to the end of the message. 0 for an input without a path.
+/// The type that replaces `blaze.worker.Input` in the generated code: the positions of path and digest, each as the
+/// distance in bytes from the length of the field to the end of the message. 0 for what an input does not have.
 ///
-/// It is right only for a message that is decoded from one slice and shorter than 2 GiB, as every protobuf
+/// They are right only for a message that is decoded from one slice and shorter than 2 GiB, as every protobuf
 /// message is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct InputRange(u32);
+pub(super) struct InputRanges {
+    path: u32,
+    digest: u32,
+}
 
-impl InputRange {
-    /// The path in `message`. As proto3 requires, the last of several paths counts, and a missing path is empty.
-    fn path(self, message: &[u8]) -> &[u8] {
-        let path = || {
-            let start = message.len().checked_sub(self.0 as usize)?;
-            let mut rest = message.get(start..)?;
-            let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
-            rest.get(..length)
-        };
-        path().unwrap_or_default()
+impl InputRanges {
+    fn input(self, message: &[u8]) -> ListedInput<'_> {
+        ListedInput { path: field(message, self.path), digest: field(message, self.digest) }
     }
 }
 
-impl prost::Message for InputRange {
+/// The field in `message` whose length is `distance` bytes before its end. As proto3 requires, the last of several
+/// counts, and a missing one is empty.
+fn field(message: &[u8], distance: u32) -> &[u8] {
+    let field = || {
+        let start = message.len().checked_sub(distance as usize)?;
+        let mut rest = message.get(start..)?;
+        let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
+        rest.get(..length)
+    };
+    field().unwrap_or_default()
+}
+
+impl prost::Message for InputRanges {
     fn merge_field(
         &mut self,
         tag: u32,
@@ -97,12 +117,13 @@ impl prost::Message for InputRange {
         buf: &mut impl Buf,
         ctx: DecodeContext,
     ) -> Result<(), DecodeError> {
-        if tag == PATH || tag == DIGEST {
-            check_wire_type(WireType::LengthDelimited, wire_type)?;
+        let distance = buf.remaining() as u32;
+        match tag {
+            PATH => self.path = distance,
+            DIGEST => self.digest = distance,
+            _ => return skip_field(wire_type, tag, buf, ctx),
         }
-        if tag == PATH {
-            self.0 = buf.remaining() as u32;
-        }
+        check_wire_type(WireType::LengthDelimited, wire_type)?;
         skip_field(wire_type, tag, buf, ctx)
     }
 
@@ -134,7 +155,7 @@ mod tests {
         let request = WorkRequest::decode(&message[..]).expect("a request");
         let inputs = ListedInputs::in_frame(Bytes::from(message), request.inputs);
         assert_eq!(inputs.len(), inputs.iter().count());
-        inputs.iter().map(<[u8]>::to_vec).collect()
+        inputs.paths().map(<[u8]>::to_vec).collect()
     }
 
     #[test]
@@ -156,5 +177,18 @@ mod tests {
     fn the_last_of_several_paths_is_the_path() {
         let twice = [field(1, b"first"), field(1, b"last")].concat();
         assert_eq!(paths(field(2, &twice)), [b"last"]);
+    }
+
+    #[test]
+    fn a_digest_is_found_before_and_behind_its_path() {
+        let one = [field(1, b"one"), field(2, b"1")].concat();
+        let other = [field(2, b"2"), field(1, b"other")].concat();
+        let message = [field(2, &one), field(2, &other), field(2, &field(1, b"none"))].concat();
+        let request = WorkRequest::decode(&message[..]).expect("a request");
+        let inputs = ListedInputs::in_frame(Bytes::from(message), request.inputs);
+        let input = |path, digest| ListedInput { path, digest };
+        let expected: [ListedInput<'_>; 3] =
+            [input(b"one", b"1"), input(b"other", b"2"), input(b"none", b"")];
+        assert_eq!(inputs.iter().collect::<Vec<_>>(), expected);
     }
 }

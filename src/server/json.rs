@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use memchr::memchr2;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
@@ -73,7 +74,8 @@ impl Scan {
 /// A `WorkRequest`, decoded from one JSON object.
 pub(super) struct JsonRequest {
     pub arguments: Vec<Vec<u8>>,
-    pub input_paths: Vec<Vec<u8>>,
+    /// Paths and digests.
+    pub inputs: Vec<(Vec<u8>, Vec<u8>)>,
     pub request_id: i32,
     pub cancel: bool,
     pub verbosity: i32,
@@ -87,7 +89,7 @@ pub(super) fn read_request(object: &[u8]) -> serde_json::Result<JsonRequest> {
     let arguments = request.arguments.unwrap_or_default().into_iter();
     Ok(JsonRequest {
         arguments: arguments.map(|argument| argument.0).collect(),
-        input_paths: inputs.map(|input| input.path.unwrap_or_default().0).collect(),
+        inputs: inputs.map(JsonInput::into_parts).collect(),
         request_id: request.request_id.unwrap_or_default().0,
         cancel: request.cancel.unwrap_or_default(),
         verbosity: request.verbosity.unwrap_or_default().0,
@@ -134,6 +136,21 @@ struct WorkRequest {
 #[derive(Deserialize)]
 struct JsonInput {
     path: Option<JsonText>,
+    /// In base64, as proto3 maps bytes to JSON.
+    digest: Option<JsonText>,
+}
+
+impl JsonInput {
+    /// Path and digest. A digest that is hexadecimal already, or is not base64, stays as it is.
+    fn into_parts(self) -> (Vec<u8>, Vec<u8>) {
+        let digest = self.digest.unwrap_or_default().0;
+        // In base64, a digest of 20 or 32 bytes in hexadecimal is longer than either.
+        let is_hexadecimal =
+            matches!(digest.len(), 40 | 64) && digest.iter().all(u8::is_ascii_hexdigit);
+        let decoded = (!is_hexadecimal).then(|| BASE64_STANDARD.decode(&digest).ok()).flatten();
+        let digest = decoded.unwrap_or(digest);
+        (self.path.unwrap_or_default().0, digest)
+    }
 }
 
 /// A JSON string. Its bytes need not be UTF-8.
@@ -236,7 +253,7 @@ mod tests {
                 (7, 1, &b"s"[..]),
                 "{object}"
             );
-            assert!(request.input_paths.is_empty() && request.arguments.is_empty());
+            assert!(request.inputs.is_empty() && request.arguments.is_empty());
         }
     }
 
@@ -246,7 +263,7 @@ mod tests {
             b"{\"arguments\":[\"\xff\"],\"inputs\":[{\"path\":\"a\xfe\",\"digest\":\"eA==\"}]}";
         let request = read_request(object).unwrap();
         assert_eq!(request.arguments, [b"\xff"]);
-        assert_eq!(request.input_paths, [b"a\xfe"]);
+        assert_eq!(request.inputs, [(b"a\xfe".to_vec(), Vec::new())]);
     }
 
     #[test]

@@ -47,7 +47,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use error::ServerError;
 pub use frames::{Frame, Frames};
-pub use inputs::ListedInputs;
+pub use inputs::{ListedInput, ListedInputs};
 pub use request::{Incoming, Request};
 
 /// How messages are encoded.

@@ -77,7 +77,7 @@ impl Incoming {
         }
         Incoming::Request(Request {
             arguments: request.arguments,
-            inputs: ListedInputs::from(request.input_paths),
+            inputs: ListedInputs::from(request.inputs),
             request_id: request.request_id,
             verbosity: request.verbosity,
             sandbox_dir: request.sandbox_dir,

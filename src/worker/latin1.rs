@@ -31,7 +31,7 @@ pub(super) fn arguments(root: &Path, request: &Request) -> Vec<OsString> {
         return sent().collect();
     }
     let of_arguments = request.arguments.iter().map(|argument| path_in(argument));
-    let of_inputs = request.inputs.iter().filter(|path| !path.is_ascii()).take(CHECKED_INPUTS);
+    let of_inputs = request.inputs.paths().filter(|path| !path.is_ascii()).take(CHECKED_INPUTS);
     if of_arguments.chain(of_inputs).any(|path| exists_only_decoded(root, path)) {
         sent().map(|argument| decode(argument.as_bytes()).unwrap_or(argument)).collect()
     } else {

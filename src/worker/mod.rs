@@ -6,8 +6,10 @@
 mod latin1;
 mod response;
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::iter;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,9 +20,9 @@ use crate::args::{self, ArgsError};
 use crate::capture::{CaptureStore, Form, Received, RecordingHost, RequestRecorder};
 use crate::error::Sentence;
 use crate::fs::Cache;
-use crate::request::{self, Context, Disk, Host, Outcome, RequestError};
+use crate::request::{self, Context, Disk, Host, LayerState, Listing, Outcome, RequestError};
 use crate::resolve::Inputs;
-use crate::server::{Cancel, Handler, Protocol, Request, Response};
+use crate::server::{Cancel, Handler, ListedInput, Protocol, Request, Response};
 
 pub use response::respond;
 
@@ -35,30 +37,32 @@ pub enum WorkError {
     Request(#[from] RequestError),
 }
 
-/// Parses `arguments` and runs the request on `host`. `inputs` are those that it lists, if any.
+/// Parses `arguments` and runs the request on `host`. Its inputs are those that `sent` lists, if any.
 pub fn run(
     arguments: &[OsString],
-    inputs: Option<&Inputs>,
+    sent: Option<&Request>,
     host: &mut impl Host,
 ) -> Result<Outcome, WorkError> {
     let request = args::read_request(arguments.iter().cloned(), host)?;
-    Ok(request::run(&request, inputs, host)?)
+    let listing = sent.and_then(|sent| listing(sent, request.layer.is_some()));
+    Ok(request::run(&request, listing.as_ref(), host)?)
 }
 
 /// Runs requests, all with one cache.
 pub struct Worker {
     cache: Cache,
+    layers: LayerState,
     /// Where captures are stored, if anywhere.
     store: Option<Arc<CaptureStore>>,
 }
 
 impl Worker {
     /// A worker with a cache of up to `cache_limit` bytes. If there is a store, each request is recorded.
-    pub fn new(cache_limit: usize, store: Option<Arc<CaptureStore>>) -> Self {
+    pub fn new(cache_limit: usize, layers: LayerState, store: Option<Arc<CaptureStore>>) -> Self {
         // tracing registers a span where it is created first. Two requests at once would race for that, and one
         // of them would lose its lines at debug.
         drop(request_span(0, false));
-        Self { cache: Cache::new(cache_limit), store }
+        Self { cache: Cache::new(cache_limit), layers, store }
     }
 
     fn run(
@@ -67,7 +71,7 @@ impl Worker {
         cancel: &Cancel,
         recorder: Option<&mut RequestRecorder>,
     ) -> Result<Outcome, WorkError> {
-        let Decoded { root, arguments, inputs } = Decoded::new(Path::new(""), request);
+        let Decoded { root, arguments } = Decoded::new(Path::new(""), request);
         debug!(arguments = arguments.len(), inputs = request.inputs.len(), root = ?root, "begin");
         let cancelled = || cancel.is_cancelled();
         let disk = Disk::new(Context {
@@ -75,12 +79,14 @@ impl Worker {
             is_sandbox: !request.sandbox_dir.is_empty(),
             cache: &self.cache,
             cancelled: &cancelled,
+            layers: Some(&self.layers),
+            progress: &|_, _| {},
         });
         match recorder {
-            None => run(&arguments, inputs.as_ref(), &mut { disk }),
+            None => run(&arguments, Some(request), &mut { disk }),
             Some(recorder) => {
                 recorder.begin(&root, &arguments);
-                run(&arguments, inputs.as_ref(), &mut RecordingHost::new(disk, recorder))
+                run(&arguments, Some(request), &mut RecordingHost::new(disk, recorder))
             }
         }
     }
@@ -139,8 +145,6 @@ pub struct Decoded {
     pub root: PathBuf,
     /// Its arguments, before files of arguments are read.
     pub arguments: Vec<OsString>,
-    /// The inputs that it lists, if any.
-    pub inputs: Option<Inputs>,
 }
 
 impl Decoded {
@@ -148,8 +152,21 @@ impl Decoded {
     pub fn new(directory: &Path, request: &Request) -> Self {
         let root = root(directory, &request.sandbox_dir);
         let arguments = latin1::arguments(&root, request);
-        Self { root, arguments, inputs: listed_inputs(request) }
+        Self { root, arguments }
     }
+}
+
+/// The inputs that a request lists, if any, with their digests if these are wanted.
+fn listing(request: &Request, wants_digests: bool) -> Option<Listing<'_>> {
+    let listing = Listing::new(listed_inputs(request)?);
+    if !wants_digests {
+        return Some(listing);
+    }
+    let digests = request.inputs.iter().flat_map(|ListedInput { path, digest }| {
+        let decoded = latin1::decode(path).map(|path| Cow::Owned(path.into_vec()));
+        iter::once(Cow::Borrowed(path)).chain(decoded).map(move |path| (path, digest))
+    });
+    Some(listing.with_digests(digests))
 }
 
 /// The directory that a request's paths are relative to.
@@ -169,5 +186,5 @@ pub fn listed_inputs(request: &Request) -> Option<Inputs> {
     if request.inputs.is_empty() {
         return None;
     }
-    Some(Inputs::new(request.inputs.iter(), latin1::decode))
+    Some(Inputs::new(request.inputs.paths(), latin1::decode))
 }

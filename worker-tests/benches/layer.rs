@@ -14,7 +14,7 @@ use std::time::{Instant, SystemTime};
 
 use mtree_worker::layer::{
     AssembledLayer, Codec, ContentIdentity, Device, DiskContents, EntryKind, FileContent,
-    FileStamp, Functions, GzipLevel, Index, Job, LinkText, Listed, Opened, TarEntry, Time,
+    FileStamp, Functions, GzipLevel, Index, Job, LinkText, Listed, Opened, Permits, TarEntry, Time,
     ZstdLevel, archive_name, assemble,
 };
 
@@ -76,7 +76,9 @@ fn rows(
         let job = Job {
             entries,
             codec,
-            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            permits: &Permits::new(
+                std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            ),
             source: &DiskContents::new(tree.to_owned()),
             index: Some(&index),
             functions: &Functions::default(),

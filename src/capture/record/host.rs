@@ -2,6 +2,7 @@
 //!
 //! Knows each operation of [`Host`]; must change no result.
 
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,11 @@ use super::tree::RecordingTree;
 use crate::capture::format::{RecordedFile, Refusal, WrittenSpec};
 use crate::error::Sentence;
 use crate::fs::View;
-use crate::request::{Content, Disk, Host, OutputHandle, OutputKind, Purpose, RequestError};
+use crate::layer::{Codec, LayerError, TarEntry};
+use crate::request::{
+    Content, Disk, Host, OutputHandle, OutputKind, Purpose, RequestError, SourceQuery, SourceState,
+    WrittenLayer,
+};
 
 /// The disk for one request, recorded.
 pub struct RecordingHost<'n, 'c> {
@@ -89,6 +94,29 @@ impl<'c> Host for RecordingHost<'_, 'c> {
         let size = self.disk.file_size(source);
         self.recorder.record.log.facts.weights.push(size.unwrap_or(0));
         size
+    }
+
+    fn sources(
+        &mut self,
+        queries: &[&SourceQuery<'_>],
+    ) -> Result<Vec<io::Result<SourceState>>, RequestError> {
+        self.disk.sources(queries)
+    }
+
+    fn hash_sources(
+        &mut self,
+        sources: &[&[u8]],
+    ) -> Result<Vec<io::Result<[u8; 32]>>, RequestError> {
+        self.disk.hash_sources(sources)
+    }
+
+    fn write_layer(
+        &mut self,
+        output: &OutputHandle,
+        entries: &[TarEntry],
+        codec: Codec,
+    ) -> Result<WrittenLayer, LayerError> {
+        self.disk.write_layer(output, entries, codec)
     }
 
     fn create(

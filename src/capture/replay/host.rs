@@ -1,6 +1,7 @@
 //! A host that is a capture: nothing outside the capture is read or written.
 
 use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,11 @@ use crate::capture::format::{
 };
 use crate::capture::record::{Operation, RecordingTree};
 use crate::display::Escaped;
-use crate::request::{Content, Host, OutputHandle, OutputKind, Purpose, RequestError};
+use crate::layer::{Codec, LayerError, TarEntry};
+use crate::request::{
+    Content, Host, OutputHandle, OutputKind, Purpose, RequestError, SourceQuery, SourceState,
+    WrittenLayer,
+};
 
 /// A capture in place of the disk.
 pub struct ReplayHost {
@@ -98,6 +103,26 @@ impl Host for ReplayHost {
 
     fn file_size(&mut self, _: &[u8]) -> Option<u64> {
         self.sizes.pop_front()
+    }
+
+    fn sources(
+        &mut self,
+        _: &[&SourceQuery<'_>],
+    ) -> Result<Vec<io::Result<SourceState>>, RequestError> {
+        Err(RequestError::NoContents)
+    }
+
+    fn hash_sources(&mut self, _: &[&[u8]]) -> Result<Vec<io::Result<[u8; 32]>>, RequestError> {
+        Err(RequestError::NoContents)
+    }
+
+    fn write_layer(
+        &mut self,
+        _: &OutputHandle,
+        _: &[TarEntry],
+        _: Codec,
+    ) -> Result<WrittenLayer, LayerError> {
+        Ok(WrittenLayer::default())
     }
 
     fn create(

@@ -2,6 +2,7 @@
 //!
 //! Knows what is read from the disk and what from the capture; must not write to the disk.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -10,7 +11,11 @@ use super::host::ReplayHost;
 use crate::capture::format::FactLog;
 use crate::capture::record::RecordingTree;
 use crate::fs::View;
-use crate::request::{Content, Disk, Host, OutputHandle, OutputKind, Purpose, RequestError};
+use crate::layer::{Codec, LayerError, TarEntry};
+use crate::request::{
+    Content, Disk, Host, OutputHandle, OutputKind, Purpose, RequestError, SourceQuery, SourceState,
+    WrittenLayer, assemble_to,
+};
 
 /// The disk, with the output kept in memory.
 pub struct LiveHost<'c> {
@@ -56,6 +61,32 @@ impl<'c> Host for LiveHost<'c> {
         self.disk.file_size(source)
     }
 
+    fn sources(
+        &mut self,
+        queries: &[&SourceQuery<'_>],
+    ) -> Result<Vec<io::Result<SourceState>>, RequestError> {
+        self.disk.sources(queries)
+    }
+
+    fn hash_sources(
+        &mut self,
+        sources: &[&[u8]],
+    ) -> Result<Vec<io::Result<[u8; 32]>>, RequestError> {
+        self.disk.hash_sources(sources)
+    }
+
+    fn write_layer(
+        &mut self,
+        _: &OutputHandle,
+        entries: &[TarEntry],
+        codec: Codec,
+    ) -> Result<WrittenLayer, LayerError> {
+        let mut layer = Vec::new();
+        let (written, _) = assemble_to(&mut layer, self.disk.context(), entries, codec)?;
+        self.written = Some(layer);
+        Ok(written)
+    }
+
     fn create(
         &mut self,
         kind: OutputKind,
@@ -77,7 +108,7 @@ impl<'c> Host for LiveHost<'c> {
     }
 
     fn commit(&mut self, output: OutputHandle) -> Result<(), RequestError> {
-        if output.kind() == OutputKind::Spec {
+        if matches!(output.kind(), OutputKind::Spec | OutputKind::Layer) {
             self.committed = self.written.take();
         }
         Ok(())

@@ -130,7 +130,7 @@ fn explain_spec(
     filter: &RowFilter,
     explained_rows: &mut ExplainedRows,
 ) -> Result<(), CommandError> {
-    let Specs { spec, also } = match Specs::read(mtree, options, host) {
+    let Specs { spec, also, .. } = match Specs::read(mtree, options, host) {
         Err(error @ RequestError::Spec { .. }) => {
             return explained_rows.push(&explain_error("", &error));
         }

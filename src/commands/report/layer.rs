@@ -107,7 +107,7 @@ impl Layer {
     ) -> Result<(), CommandError> {
         let RecordedRequest { request, inputs } = RecordedRequest::new(capture, host)?;
         let options = &request.options;
-        let Specs { spec, also } = Specs::read(&request.mtree, options, host)?;
+        let Specs { spec, also, .. } = Specs::read(&request.mtree, options, host)?;
         if let Some(name) = request.out.file_name() {
             self.name = Escaped(name.as_bytes()).to_string();
         }

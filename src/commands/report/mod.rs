@@ -40,5 +40,6 @@ pub(crate) fn write(args: &WriteReport) -> Result<(), CommandError> {
         file.write_all(data.as_bytes())?;
         file.write_all(tail.as_bytes())
     })?;
-    Ok(out.commit()?)
+    out.commit()?;
+    Ok(())
 }

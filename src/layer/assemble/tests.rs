@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
+use std::num::NonZeroUsize;
+
 use super::*;
 use crate::layer::entry::{EntryKind, FileContent, Time};
 use crate::layer::error::ContentError;
@@ -110,7 +112,7 @@ fn run(
     let job = Job {
         entries,
         codec,
-        threads: NonZeroUsize::new(threads).unwrap(),
+        permits: &Permits::new(NonZeroUsize::new(threads).unwrap()),
         source: memory,
         index,
         functions: &Functions::default(),
@@ -320,7 +322,7 @@ fn a_cancelled_layer_stops_at_the_next_frame() {
     let job = Job {
         entries: &entries,
         codec: CODECS()[1],
-        threads: NonZeroUsize::new(2).unwrap(),
+        permits: &Permits::new(NonZeroUsize::new(2).unwrap()),
         source: &memory,
         index: None,
         functions: &Functions::default(),
@@ -346,7 +348,7 @@ fn a_full_disk_is_an_error_of_writing() {
     let job = Job {
         entries: &entries,
         codec: CODECS()[0],
-        threads: NonZeroUsize::new(2).unwrap(),
+        permits: &Permits::new(NonZeroUsize::new(2).unwrap()),
         source: &memory,
         index: None,
         functions: &Functions::default(),
@@ -363,7 +365,7 @@ fn progress_ends_with_the_whole_tar() {
     let job = Job {
         entries: &tree.0,
         codec: CODECS()[1],
-        threads: NonZeroUsize::new(2).unwrap(),
+        permits: &Permits::new(NonZeroUsize::new(2).unwrap()),
         source: &tree.1,
         index: None,
         functions: &Functions::default(),

@@ -53,7 +53,7 @@ pub fn write(entry: &TarEntry, out: &mut Vec<u8>) {
     write_with(&Limits::CURRENT, entry, out);
 }
 
-/// As [`write`], for a version of libarchive.
+/// As [`write()`], for a version of libarchive.
 pub fn write_with(limits: &Limits, entry: &TarEntry, out: &mut Vec<u8>) {
     let text = Texts::of(entry);
     let mut records = Records::default();

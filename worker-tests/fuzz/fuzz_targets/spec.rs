@@ -114,7 +114,7 @@ fn change_rows(spec: &Spec, link_is_source: bool, chooser: &mut Chooser) {
         }
         Some(moved)
     };
-    let text = change.apply(spec);
+    let text = change.apply(spec).text;
     let new = again(&text, link_is_source);
     let stay = spec.rows().iter().filter_map(|row| Some((row, moved(row)?)));
     let stay: Vec<_> = stay.collect();

@@ -75,7 +75,7 @@ impl Echo {
             [b"echo", word] => text(word),
             [b"show"] => show(request),
             [b"inputs"] => {
-                let length: usize = request.inputs.iter().map(<[u8]>::len).sum();
+                let length: usize = request.inputs.paths().map(<[u8]>::len).sum();
                 format!("{} {length}", request.inputs.len())
             }
             [b"fail", word] => {
@@ -120,7 +120,7 @@ fn show(request: &Request) -> String {
     ];
     let named = |name: &str, value: &[u8]| format!("{name} {}", text(value));
     lines.extend(request.arguments.iter().map(|argument| named("argument", argument)));
-    lines.extend(request.inputs.iter().map(|path| named("input", path)));
+    lines.extend(request.inputs.paths().map(|path| named("input", path)));
     lines.join("\n")
 }
 

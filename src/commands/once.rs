@@ -1,4 +1,4 @@
-//! `mtree-worker resolve`: one request, from the command line.
+//! `mtree-worker resolve` and `mtree-worker layer`: one request, from the command line.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::server::Response;
 use crate::worker::respond;
 
 /// Runs a request that was parsed from `arguments`. If there is a store, the request is recorded.
-pub(crate) fn resolve(
+pub(crate) fn run(
     request: &ResolveRequest,
     arguments: &[OsString],
     context: Context<'_>,

@@ -1,0 +1,108 @@
+//! What a row says of an entry in an archive, beside what resolving asks.
+//!
+//! Knows keywords as text, in the row and from `/set`; must not know what they mean to tar.
+
+use std::borrow::Cow;
+
+use super::field::{self, Kind};
+use super::{Row, Spec, Text, unescape};
+
+impl Spec {
+    /// The path of `row` as it is spelled, escapes resolved. A row without slashes has the directories that were
+    /// entered before it.
+    pub fn spelled_path(&self, row: &Row) -> Cow<'_, [u8]> {
+        let name = self.name(row);
+        if is_slashless(name) {
+            return Cow::Borrowed(self.path(row));
+        }
+        if memchr::memchr(b'\\', name).is_none() {
+            return Cow::Borrowed(name);
+        }
+        let mut bytes = Vec::with_capacity(name.len());
+        // A row whose name has an escape that cannot be read was refused.
+        let _ = unescape(name, &mut bytes);
+        Cow::Owned(bytes)
+    }
+
+    /// Whether the name of `row` has no slash, so that it stands in the directory that was entered last.
+    pub fn is_slashless(&self, row: &Row) -> bool {
+        is_slashless(self.name(row))
+    }
+
+    /// The keywords of `row`, each with its value as it is spelled; a keyword without one has an empty value. First
+    /// those that `/set` gives and the row does not have itself.
+    pub fn keywords<'s>(&'s self, row: &Row) -> impl Iterator<Item = (&'s [u8], &'s [u8])> {
+        let line = self.line(row);
+        let set = (!self.defaults.is_empty()).then(|| self.defaults.inherited(line, row.defaults));
+        let own = field::fields(line).skip(1).map(|field| field::keyword(field.text));
+        let all = set.into_iter().flatten().chain(own);
+        all.map(|(keyword, value)| (keyword, value.unwrap_or_default()))
+    }
+
+    /// The path of the content of `row`, if it may have one: the source, or for a row that names no type what would be
+    /// its source if it were a file.
+    pub fn content(&self, row: &Row) -> Option<Vec<u8>> {
+        if row.source != Text::NONE {
+            return Some(self.source(row).to_vec());
+        }
+        if row.kind == Kind::Link || row.kind == Kind::Directory {
+            return None;
+        }
+        let own = field::fields(self.line(row)).skip(1).map(|field| field::keyword(field.text));
+        let of_set = || self.defaults.sources(row.defaults).last().map(|(_, value)| &value[..]);
+        let own = own.filter(|(keyword, _)| field::is_source(keyword)).find_map(|(_, value)| value);
+        let mut bytes = Vec::new();
+        unescape(own.or_else(of_set)?, &mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    fn name(&self, row: &Row) -> &[u8] {
+        field::fields(self.line(row)).next().map_or(&[], |name| name.text)
+    }
+}
+
+fn is_slashless(name: &[u8]) -> bool {
+    name != b"." && !name.contains(&b'/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::RowId;
+    use super::*;
+
+    fn spec(text: &str) -> Spec {
+        Spec::parse(text.as_bytes().to_vec(), false).unwrap()
+    }
+
+    fn said(text: &str, row: u32) -> Vec<String> {
+        let spec = spec(text);
+        let keywords = spec.keywords(spec.row(RowId(row)));
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        keywords.map(|(keyword, value)| [text(keyword), text(value)].join("=")).collect()
+    }
+
+    #[test]
+    fn a_row_has_its_own_keywords_and_those_of_set_that_it_does_not_override() {
+        let text = "/set uid=1 gid=2\n./a uid=3 optional\n/unset gid\n./b\n";
+        assert_eq!(said(text, 0), ["gid=2", "uid=3", "optional="]);
+        assert_eq!(said(text, 1), ["uid=1"]);
+    }
+
+    #[test]
+    fn a_path_is_spelled_as_in_the_row_or_with_the_directories_entered() {
+        let spec = spec("usr type=dir\n lib type=dir\n  a\\040b\n..\n./x//y\\040/\n");
+        let spelled = |row| spec.spelled_path(spec.row(RowId(row))).into_owned();
+        assert_eq!(spelled(2), b"usr/lib/a b");
+        assert_eq!(spelled(3), b"./x//y /");
+        assert!(spec.is_slashless(spec.row(RowId(2))));
+    }
+
+    #[test]
+    fn a_row_without_a_type_has_a_content_too() {
+        let spec = spec("./a content=x/./y\n./b type=file content=x/./y\n./c type=link link=z\n");
+        let content = |row| spec.content(spec.row(RowId(row)));
+        assert_eq!(content(0).unwrap(), b"x/./y");
+        assert_eq!(content(1).unwrap(), b"x/y");
+        assert_eq!(content(2), None);
+    }
+}

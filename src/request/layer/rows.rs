@@ -1,0 +1,205 @@
+//! The rows of a layer: those of the resolved spec, each with the rows that it was before.
+//!
+//! Knows the resolved spec, the one before, and what flags supply; must not know contents or tar.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::super::error::{LayerProblem, RequestError};
+use super::super::run::Resolved;
+use super::groups::GroupedRow;
+use crate::layer::EntryKind;
+use crate::layer::keywords::TarKeywords;
+use crate::layer::rows::SpecRow;
+use crate::mtree::{Change, Kind, Row, RowId, Spec};
+use crate::path;
+use crate::resolve::RowOutcome;
+
+/// The rows of a resolved spec.
+pub(super) struct LayerRows<'r> {
+    /// The text that resolving writes.
+    resolved: Spec,
+    before: &'r Resolved,
+    /// By row of `resolved`: the row before resolving, the first of those that one link replaced.
+    origins: Vec<RowId>,
+    /// The spec of the request, for messages.
+    file: &'r Path,
+}
+
+/// The permissions of a directory row that `--package-dir` makes.
+const MADE_MODE: u32 = 0o755;
+
+impl<'r> LayerRows<'r> {
+    pub(super) fn new(before: &'r Resolved, file: &'r Path) -> Result<Self, RequestError> {
+        let Resolved { spec, decisions, .. } = before;
+        let text = match decisions.links().is_empty() && decisions.directory_links().is_empty() {
+            true => spec.text().clone(),
+            false => {
+                let mut text = Vec::with_capacity(spec.text().len());
+                // Writing to a vector does not fail.
+                let _ = decisions.edits(spec).write_to(&mut text);
+                text.into()
+            }
+        };
+        let resolved = Spec::parse(text, false)
+            .map_err(|error| RequestError::Spec { path: file.to_owned(), error })?;
+        // Of the rows that one link replaces, the first stands for it.
+        let links = decisions.directory_links().iter();
+        let first: HashSet<_> = links.filter_map(|link| link.rows.iter().min()).collect();
+        let is_removed = |row| matches!(decisions.of(row), Some(RowOutcome::Removed(_)));
+        let is_written = |row: &RowId| !is_removed(*row) || first.contains(row);
+        let origins: Vec<_> = spec.row_ids().filter(is_written).collect();
+        debug_assert_eq!(
+            origins.len(),
+            resolved.rows().len(),
+            "a row of the output is no row before"
+        );
+        Ok(Self { resolved, before, origins, file })
+    }
+
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.resolved.rows().len()
+    }
+
+    /// The archive path of a row, in normal form.
+    pub(super) fn archive_path(&self, row: usize) -> &[u8] {
+        self.resolved.path(self.row(row))
+    }
+
+    /// The row as tar sees it, with what the flags of `change` supply.
+    pub(super) fn spec_row(&self, number: usize, change: &Change) -> Result<SpecRow, RequestError> {
+        let row = self.row(number);
+        let mut keywords = TarKeywords::default();
+        let mut set = |keyword: &[u8], value: &[u8]| {
+            keywords
+                .set(keyword, value)
+                .map_err(|problem| self.error(number, LayerProblem::Keyword(problem)))
+        };
+        for (keyword, value) in self.resolved.keywords(row) {
+            set(keyword, value)?;
+        }
+        let is_made = keywords.kind == Some(EntryKind::Directory)
+            && keywords.mode == Some(MADE_MODE)
+            && keywords.time.is_some()
+            && keywords.uname.is_none()
+            && keywords.gname.is_none();
+        let made_owner = (is_made && keywords.uid.is_none() && keywords.gid.is_none()).then_some(0);
+        let lacks = keywords.uid.is_none()
+            || keywords.gid.is_none()
+            || keywords.mode.is_none()
+            || keywords.time.is_none();
+        if lacks {
+            let supplied = self.supplied(number, change)?;
+            keywords.uid = keywords.uid.or(supplied.uid).or(made_owner);
+            keywords.gid = keywords.gid.or(supplied.gid).or(made_owner);
+            keywords.mode = keywords.mode.or(supplied.mode);
+            keywords.time = keywords.time.or(supplied.time);
+        }
+        // libarchive begins each entry as a file.
+        keywords.kind = keywords.kind.or(Some(EntryKind::File));
+        Ok(SpecRow {
+            path: self.resolved.spelled_path(row).into(),
+            is_relative: self.resolved.is_slashless(row),
+            keywords,
+            link: self.resolved.link(row).map(Into::into),
+            source: self.resolved.content(row).map(Into::into),
+        })
+    }
+
+    /// What flags give to a row that does not have it.
+    fn supplied(&self, number: usize, change: &Change) -> Result<TarKeywords, RequestError> {
+        let path_before = match self.before.origins.of(&self.before.spec, self.origin(number)) {
+            Some((spec, row)) => spec.path(spec.row(row)),
+            None => self.archive_path(number),
+        };
+        let values: [(&[u8], Option<&[u8]>); 4] = [
+            (b"uid", change.owner.uid.as_deref()),
+            (b"gid", change.owner.gid.as_deref()),
+            (b"mode", change.mode_at(path_before)),
+            (b"time", change.mtime.as_deref()),
+        ];
+        let mut supplied = TarKeywords::default();
+        for (keyword, value) in values {
+            if let Some(value) = value {
+                supplied
+                    .set(keyword, value)
+                    .map_err(|problem| self.error(number, LayerProblem::Keyword(problem)))?;
+            }
+        }
+        Ok(supplied)
+    }
+
+    /// What groups and orders see of a row.
+    pub(super) fn grouped(&self, number: usize) -> GroupedRow<'_> {
+        let row = self.row(number);
+        GroupedRow {
+            path: self.resolved.path(row),
+            source: self.source_before(number),
+            is_directory: row.kind() == Kind::Directory,
+        }
+    }
+
+    /// The source of a row before it was resolved; of a directory that became a link, that directory's.
+    fn source_before(&self, number: usize) -> &[u8] {
+        let (spec, origin) = (&self.before.spec, self.origin(number));
+        let source = spec.source(spec.row(origin));
+        match self.before.decisions.of(origin) {
+            Some(RowOutcome::Removed(link)) => {
+                let link = &self.before.decisions.directory_links()[link as usize];
+                let rows = link.rows.iter().map(|row| spec.row(*row));
+                let mut directories = rows.filter_map(|row| {
+                    let remainder = path::below(spec.path(row), &link.path)?;
+                    path::without(spec.source(row), remainder)
+                });
+                directories.next().unwrap_or(source)
+            }
+            _ => source,
+        }
+    }
+
+    /// The sources that the row stands for, of all rows that one link replaced.
+    pub(super) fn sources(&self, number: usize) -> impl Iterator<Item = &[u8]> {
+        let (spec, origin) = (&self.before.spec, self.origin(number));
+        let replaced = match self.before.decisions.of(origin) {
+            Some(RowOutcome::Removed(link)) => {
+                &self.before.decisions.directory_links()[link as usize].rows[..]
+            }
+            _ => &[],
+        };
+        let rows = replaced.iter().copied().chain([origin]);
+        rows.map(|row| spec.source(spec.row(row))).filter(|source| !source.is_empty())
+    }
+
+    /// The sources of all rows that the request's spec has, also of those that flags drop.
+    pub(super) fn all_sources(&self) -> impl Iterator<Item = &[u8]> {
+        let spec = self.before.origins.file(&self.before.spec);
+        spec.rows().iter().map(|row| spec.source(row)).filter(|source| !source.is_empty())
+    }
+
+    /// An error in a row, with its line in the spec of the request.
+    pub(super) fn error(&self, number: usize, problem: LayerProblem) -> RequestError {
+        let origin = self.before.origins.of(&self.before.spec, self.origin(number));
+        RequestError::LayerRow {
+            file: self.file.to_owned(),
+            line: origin.map(|(spec, row)| spec.line_number(spec.row(row))),
+            path: self.archive_path(number).to_vec(),
+            problem: Box::new(problem),
+        }
+    }
+
+    /// The line of a row in the spec of the request. `None` for a row that `--package-dir` made.
+    pub(super) fn line(&self, number: usize) -> Option<usize> {
+        let (spec, row) = self.before.origins.of(&self.before.spec, self.origin(number))?;
+        Some(spec.line_number(spec.row(row)))
+    }
+
+    fn row(&self, number: usize) -> &Row {
+        &self.resolved.rows()[number]
+    }
+
+    /// The row before resolving, the first of those that one link replaced.
+    pub(super) fn origin(&self, number: usize) -> RowId {
+        self.origins[number]
+    }
+}

@@ -1,0 +1,30 @@
+//! What all layer requests of a process share.
+//!
+//! Knows the parts of [`crate::layer`] that outlive a request; must not know requests.
+
+use std::num::NonZeroUsize;
+
+use crate::layer::{Functions, Index, Permits};
+
+/// What all layer requests of a process share.
+pub struct LayerState {
+    /// The frames that outputs are held for. `None` in a process that runs one request: it has no use
+    /// for them.
+    pub index: Option<Index>,
+    /// What was learned of the digests of inputs.
+    pub functions: Functions,
+    /// How many threads read and compress at once, whatever the number of requests.
+    pub permits: Permits,
+}
+
+impl LayerState {
+    /// For a process that runs one request, on `threads` threads.
+    pub fn once(threads: NonZeroUsize) -> Self {
+        Self { index: None, functions: Functions::default(), permits: Permits::new(threads) }
+    }
+
+    /// For a worker, which holds outputs of at most `frame_limit` bytes.
+    pub fn worker(threads: NonZeroUsize, frame_limit: u64) -> Self {
+        Self { index: Some(Index::new(frame_limit)), ..Self::once(threads) }
+    }
+}
