@@ -69,24 +69,24 @@ fn run_once(
         _ => log::begin_if_asked(),
     }
     let cache = Cache::new(startup.cache_limit);
+    let layers = LayerState::once(threads(&startup));
+    let is_terminal = std::io::stderr().is_terminal();
+    let bar = LayerProgress::new(is_terminal);
+    let context = Context {
+        layers: Some(&layers),
+        progress: &|written, total| bar.show(written, total),
+        ..Context::new(Path::new("."), &cache)
+    };
     match command {
         Command::Resolve(request) | Command::Layer(request) => {
             let store = open_store(&startup, typed, print_warning);
-            let layers = LayerState::once(threads(&startup));
-            let bar = LayerProgress::new(std::io::stderr().is_terminal());
-            let progress = |written, total| bar.show(written, total);
-            let layers = Some(&layers);
-            let context =
-                Context { layers, progress: &progress, ..Context::new(Path::new("."), &cache) };
             let response = commands::once::run(&request, arguments, context, store);
-            drop(bar);
             // The process ends. Freeing thousands of cached directories would take time.
             std::mem::forget(cache);
             return Ok(print_response(&response));
         }
         Command::Inspect(inspect) => {
-            let is_terminal = std::io::stderr().is_terminal();
-            print(&commands::inspect::inspect(&inspect, &cache, is_terminal)?);
+            print(&commands::inspect::inspect(&inspect, context, is_terminal)?);
         }
         Command::Replay(replay) => {
             let replayed = commands::replay::replay(&replay)?;

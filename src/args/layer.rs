@@ -143,6 +143,15 @@ impl LayerArgs {
 }
 
 impl LayerFormatArgs {
+    /// Whether any of these flags is given.
+    pub(super) fn is_given(&self) -> bool {
+        self.compress.is_some()
+            || self.level.is_some()
+            || self.single_member
+            || self.descriptor.is_some()
+            || !matches!(self.hardlinks, HardLinksArg::Never)
+    }
+
     /// How a layer at `out` is compressed.
     pub(super) fn codec<C: CommandFactory>(&self, out: &Path) -> Result<Codec, clap::Error> {
         let refuse = |sentence: String| C::command().error(ErrorKind::ValueValidation, sentence);

@@ -122,7 +122,7 @@ impl CommandArgs {
         Ok(match self {
             Self::Resolve(args) => Command::Resolve(Box::new((*args).into())),
             Self::Layer(args) => Command::Layer(Box::new(args.into_request::<CommandLine>()?)),
-            Self::Inspect(args) => Command::Inspect(args.into()),
+            Self::Inspect(args) => Command::Inspect(args.convert::<CommandLine>()?),
             Self::Replay(args) => Command::Replay(args.into()),
             Self::Explain(args) => Command::Explain((*args).into()),
             Self::Report(args) => Command::Report(args.into()),

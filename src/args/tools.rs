@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory};
 
+use super::layer::LayerFormatArgs;
 use super::resolve::OptionArgs;
-use crate::request::ResolveOptions;
+use crate::request::{LayerOptions, ResolveOptions};
 
 /// The arguments of `inspect`.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub struct Inspect {
     pub directory: PathBuf,
     /// Where to write the resolved spec, if anywhere.
     pub spec: Option<PathBuf>,
+    /// Where and how to write the layer, if at all.
+    pub layer: Option<(PathBuf, Box<LayerOptions>)>,
 }
 
 /// Shows how large a layer of a directory is, with copies and with links.
@@ -29,11 +33,29 @@ pub(super) struct InspectArgs {
     /// Write the resolved spec. `bsdtar -cf layer.tar @FILE` makes the layer.
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
+    /// Write the layer.
+    #[arg(long = "layer", value_name = "LAYER")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    layer: LayerFormatArgs,
 }
 
-impl From<InspectArgs> for Inspect {
-    fn from(InspectArgs { directory, spec }: InspectArgs) -> Self {
-        Self { directory, spec }
+impl InspectArgs {
+    /// The arguments. An error if flags contradict each other.
+    pub(super) fn convert<C: CommandFactory>(self) -> Result<Inspect, clap::Error> {
+        let Self { directory, spec, out, layer } = self;
+        let layer = match out {
+            Some(out) => {
+                let codec = layer.codec::<C>(&out)?;
+                Some((out, Box::new(layer.into_options(codec))))
+            }
+            None if layer.is_given() => {
+                let sentence = "--layer is required by the flags of a layer";
+                return Err(C::command().error(ErrorKind::MissingRequiredArgument, sentence));
+            }
+            None => None,
+        };
+        Ok(Inspect { directory, spec, layer })
     }
 }
 

@@ -19,10 +19,13 @@ use super::progress;
 use crate::args::Inspect;
 use crate::display::Escaped;
 use crate::error::phrase;
-use crate::fs::{Cache, View};
+use crate::fs::View;
+use crate::layer::LayerCounts;
 use crate::layer::sizes::{self, DiskFile, HEADER, Inode};
 use crate::mtree::{self, RowId, Spec};
-use crate::request::AtomicFile;
+use crate::request::{
+    self, AtomicFile, Context, Disk, LayerOptions, ResolveOptions, ResolveRequest,
+};
 use crate::resolve::{self, Decisions, Options};
 
 /// The time of all rows: 2023-01-01, as in tar.bzl.
@@ -50,13 +53,14 @@ fn disk_file(metadata: &Metadata) -> DiskFile {
 /// Inspects a directory, and returns the text to print. Draws a progress bar on stderr if `terminal`.
 pub(crate) fn inspect(
     args: &Inspect,
-    cache: &Cache,
+    context: Context<'_>,
     terminal: bool,
 ) -> Result<String, CommandError> {
     let started = Instant::now();
     let inspect_error = |source| CommandError::Inspect { path: args.directory.clone(), source };
-    let dir = args.directory.canonicalize().map_err(inspect_error)?;
-    if !dir.is_dir() {
+    // A symlink keeps its name in the sources.
+    let dir = std::path::absolute(&args.directory).map_err(inspect_error)?;
+    if !dir.metadata().map_err(inspect_error)?.is_dir() {
         return Err(inspect_error(std::io::ErrorKind::NotADirectory.into()));
     }
     let bar = if terminal { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
@@ -66,7 +70,8 @@ pub(crate) fn inspect(
 
     let spec_error = |error| CommandError::Spec { path: args.directory.clone(), error };
     let spec = Spec::parse(walked.spec, false).map_err(spec_error)?;
-    let mut view = View::new(Path::new("/"), false, cache, &|| false).map_err(inspect_error)?;
+    let mut view =
+        View::new(Path::new("/"), false, context.cache, &|| false).map_err(inspect_error)?;
     let decisions = resolve::resolve(&spec, &[], Options::default(), None, &mut view)?;
     if let Some(path) = &args.spec {
         let edits = decisions.edits(&spec);
@@ -74,12 +79,42 @@ pub(crate) fn inspect(
         out.write(|file| edits.write_to(file))?;
         out.commit()?;
     }
+    let written = match &args.layer {
+        Some((out, options)) => Some(write_layer(args, out, options, &spec, context)?),
+        None => None,
+    };
     let mut text = summary(&args.directory, &spec, &walked.files, &decisions);
     if let Some(first) = walked.first_unreadable {
         let _ = writeln!(text, "not read       {:>12}  the first: {first}", walked.unreadable);
     }
+    if let Some(counts) = written {
+        let _ = writeln!(text, "{:<15}{:>12}", "tar", human_bytes(counts.bytes_raw));
+        let _ = writeln!(text, "{:<15}{:>12}", "layer", human_bytes(counts.bytes_compressed));
+    }
     let _ = writeln!(text, "time           {:>12.2} s", started.elapsed().as_secs_f64());
     Ok(text)
+}
+
+/// Writes the layer of a spec. Also returns its numbers.
+fn write_layer(
+    args: &Inspect,
+    out: &Path,
+    options: &LayerOptions,
+    spec: &Spec,
+    context: Context<'_>,
+) -> Result<LayerCounts, CommandError> {
+    let spec_error = |error| CommandError::Spec { path: args.directory.clone(), error };
+    let spec = Spec::parse(spec.text().clone(), false).map_err(spec_error)?;
+    let request = ResolveRequest {
+        mtree: args.directory.clone(),
+        out: out.to_owned(),
+        report: None,
+        options: ResolveOptions::default(),
+        layer: Some(Box::new(options.clone())),
+    };
+    let mut disk = Disk::new(context);
+    let outcome = request::run_on_specs(&request, spec.into(), None, &mut disk)?;
+    Ok(outcome.report.layer.unwrap_or_default())
 }
 
 /// The files below `dir`, as Bazel's `glob(["**"])` finds them.

@@ -35,6 +35,9 @@ impl LayerProgress {
                 self.bar.set_length(total);
             }
             self.bar.set_position(written);
+            if written == total {
+                self.bar.finish_and_clear();
+            }
         }
     }
 }

@@ -47,7 +47,7 @@ impl Descriptor {
 }
 
 /// Numbers of one layer, for the report.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LayerCounts {
     /// [`FORMAT_VERSION`].
     pub format_version: u32,

@@ -29,7 +29,7 @@ pub use host::{
 pub use layer::{GroupChoice, GroupsError, HardLinks, LayerOptions, LayerState, Order};
 pub use listed::Listing;
 pub use report::Report;
-pub use run::{Outcome, Specs, run};
+pub use run::{Outcome, Specs, run, run_on_specs};
 
 /// What one request asks for.
 #[derive(Clone, Debug)]

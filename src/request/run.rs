@@ -73,6 +73,13 @@ impl Origins {
     }
 }
 
+impl From<Spec> for Specs {
+    /// One spec, its rows as they are.
+    fn from(spec: Spec) -> Self {
+        Self { spec, also: Vec::new(), origins: Origins::default() }
+    }
+}
+
 impl Specs {
     /// Reads the spec at `mtree`, changes its rows, and reads the specs of other layers.
     pub fn read(
@@ -198,8 +205,18 @@ pub fn run(
     listing: Option<&Listing<'_>>,
     host: &mut impl Host,
 ) -> Result<Outcome, RequestError> {
+    let specs = Specs::read(&request.mtree, &request.options, host)?;
+    run_on_specs(request, specs, listing, host)
+}
+
+/// Runs a request whose specs are read.
+pub fn run_on_specs(
+    request: &ResolveRequest,
+    specs: Specs,
+    listing: Option<&Listing<'_>>,
+    host: &mut impl Host,
+) -> Result<Outcome, RequestError> {
     let ResolveRequest { mtree, options, layer, .. } = request;
-    let specs = Specs::read(mtree, options, host)?;
     let rows_of_others = specs.also.iter().map(|spec| spec.rows().len()).sum::<usize>();
     debug!(spec = ?mtree, rows = specs.spec.rows().len(), rows_of_others, "read");
     let mut read: Vec<PathBuf> = options.also.iter().chain([mtree]).cloned().collect();
