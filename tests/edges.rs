@@ -23,7 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("worker", &["args", "capture", "error", "fs", "request", "resolve", "server"]),
     ("args", &["display", "fs", "layer", "mtree", "request", "resolve", "server"]),
     ("capture", &["display", "error", "fs", "layer", "mtree", "request", "resolve"]),
-    ("request", &["display", "fs", "layer", "mtree", "resolve"]),
+    ("request", &["display", "fs", "layer", "mtree", "path", "resolve"]),
     ("layer", &["display"]),
     ("fs", &["path", "resolve"]),
     ("resolve", &["mtree", "path"]),

@@ -52,4 +52,4 @@ pub use error::{ContentError, LayerError};
 pub use identity::{ContentIdentity, FileStamp, Functions, Listed};
 pub use index::{Index, Kept, MOST_OUTPUTS};
 pub use permits::Permits;
-pub use source::{DiskContents, Opened, ReadSource};
+pub use source::{DiskContents, Opened, ReadSource, open};

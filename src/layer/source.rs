@@ -6,8 +6,10 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::identity::FileStamp;
 
@@ -28,8 +30,6 @@ pub trait Opened {
 }
 
 /// Files below a directory of this machine.
-///
-/// A source must be known to be a regular file: to open a fifo waits for its writer.
 pub struct DiskContents {
     root: PathBuf,
 }
@@ -43,8 +43,14 @@ impl DiskContents {
 
 impl ReadSource for DiskContents {
     fn open(&self, source: &[u8]) -> io::Result<Box<dyn Opened>> {
-        Ok(Box::new(File::open(self.root.join(OsStr::from_bytes(source)))?))
+        Ok(Box::new(open(&self.root.join(OsStr::from_bytes(source)))?))
     }
+}
+
+/// Opens a file to read it. A named pipe that has taken its place is opened at once, without a writer.
+pub fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    File::options().read(true).custom_flags(flags).open(path)
 }
 
 impl Opened for File {

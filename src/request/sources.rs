@@ -3,7 +3,7 @@
 //! Knows system calls for one source; must not know rows or requests.
 
 use std::ffi::OsStr;
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use super::host::{SourceQuery, SourceState};
 use crate::layer::rows::OnDisk;
-use crate::layer::{ContentIdentity, FileStamp, Time};
+use crate::layer::{self, ContentIdentity, FileStamp, Time};
 
 /// How much of a source is read at once, in bytes.
 const PIECE: usize = 256 << 10;
@@ -58,7 +58,7 @@ pub(super) fn hash(
     source: &[u8],
     is_cancelled: &(dyn Fn() -> bool + Sync),
 ) -> io::Result<[u8; 32]> {
-    let mut file = File::open(root.join(OsStr::from_bytes(source)))?;
+    let mut file = layer::open(&root.join(OsStr::from_bytes(source)))?;
     let mut hasher = blake3::Hasher::new();
     let mut piece = vec![0; PIECE];
     loop {
