@@ -9,4 +9,4 @@ mod replay;
 
 pub use format::{Capture, CaptureError, Damage, Form, RecordedResponse, is_capture, read};
 pub use record::{CaptureStore, Received, RecordingHost, RequestRecorder};
-pub use replay::{FactChange, FactChanges, LiveHost, ReplayHost, ReplayTree, changes};
+pub use replay::{CutLayer, FactChange, FactChanges, LiveHost, ReplayHost, ReplayTree, changes};

@@ -10,6 +10,7 @@ use crate::display::Escaped;
 use crate::mtree::SpecError;
 use crate::request::{OutputError, RequestError};
 use crate::resolve::{ResolveError, Stopped};
+use crate::server::MessageError;
 use crate::worker::WorkError;
 
 /// A command that failed.
@@ -72,9 +73,9 @@ pub enum CommandError {
         /// Why it is not a report.
         source: serde_json::Error,
     },
-    /// The request in a capture cannot be decoded. Holds the decoder's message.
-    #[error("the request in the capture is damaged: {0}")]
-    DamagedRequest(String),
+    /// The request in a capture cannot be decoded.
+    #[error("the request in the capture is damaged")]
+    DamagedRequest(#[source] MessageError),
     /// The command line in a capture is neither one of `resolve` nor of `layer`.
     #[error("the command in the capture is neither resolve nor layer; only these are recorded")]
     NotResolve,
@@ -106,9 +107,9 @@ pub enum NotARequest {
     /// It begins like neither form.
     #[error("it begins neither with its length nor with {{")]
     Beginning,
-    /// It cannot be decoded. Holds the decoder's message.
-    #[error("{0}")]
-    Undecodable(String),
+    /// It cannot be decoded.
+    #[error(transparent)]
+    Undecodable(MessageError),
     /// It is a cancel request.
     #[error("it only cancels request {0}")]
     Cancel(i32),

@@ -19,7 +19,10 @@ use crate::capture::{
 };
 use crate::display::Escaped;
 use crate::fs::{Cache, View};
-use crate::request::{self, AtomicFile, Context, Disk, Host, Listing, Outcome, RequestError};
+use crate::layer::{CutFrame, WrittenFrame};
+use crate::request::{
+    self, AtomicFile, Context, Disk, Host, Listing, Outcome, OutputError, RequestError,
+};
 use crate::server::{Request, Response};
 use crate::worker::{self, Decoded, respond};
 
@@ -45,6 +48,10 @@ struct Rerun {
     response: Response,
     /// `None` if the request failed.
     outcome: Option<Outcome>,
+    /// Of a layer that was written again: its descriptor, as JSON.
+    descriptor: Option<String>,
+    /// Of a layer that would be written: its frames.
+    frames: Option<Vec<CutFrame>>,
 }
 
 impl Rerun {
@@ -52,13 +59,15 @@ impl Rerun {
         result: Result<Outcome, E>,
         output: Option<Vec<u8>>,
     ) -> Self {
-        Self { output, response: respond(&result), outcome: result.ok() }
+        let response = respond(&result);
+        Self { output, response, outcome: result.ok(), descriptor: None, frames: None }
     }
 }
 
 /// Runs the request in a file again. Writes nothing but `--out`.
 pub(crate) fn replay(args: &Replay) -> Result<Replayed, CommandError> {
     let mut text = String::new();
+    let (mut sources, mut is_written) = (Vec::new(), false);
     let (rerun, is_same) = match Loaded::read(&args.file)? {
         Loaded::Request(request) => {
             let rerun = run_bare(args, &request);
@@ -75,6 +84,8 @@ pub(crate) fn replay(args: &Replay) -> Result<Replayed, CommandError> {
                 output: host.output.clone(),
                 response: host.response.clone(),
                 version: capture.program_version.clone(),
+                descriptor: host.descriptor().to_owned(),
+                frames: host.frames().frames,
             };
             let cache = Cache::new(Cache::DEFAULT_LIMIT);
             let root = loading::root(&capture, args.cwd.as_deref());
@@ -82,11 +93,26 @@ pub(crate) fn replay(args: &Replay) -> Result<Replayed, CommandError> {
                 true => {
                     let disk = Disk::new(Context::new(&root, &cache));
                     let mut host = LiveHost::new(disk, Some(host));
-                    Rerun::new(run_recorded(&capture, &mut host), host.take_output())
+                    if let (Some(path), true) = (&args.out, capture.layer.is_some()) {
+                        host.write_layer_to(create(path, &args.file)?);
+                    }
+                    let result = run_recorded(&capture, &mut host);
+                    sources = host.take_changed_sources();
+                    let mut rerun = Rerun::new(result, host.take_output());
+                    if let Some((descriptor, file)) = host.take_layer() {
+                        rerun.descriptor = Some(descriptor);
+                        if let Some(file) = file {
+                            file.commit()?;
+                            is_written = true;
+                        }
+                    }
+                    rerun
                 }
                 false => {
                     let mut host = host;
-                    Rerun::new(run_recorded(&capture, &mut host), host.take_output())
+                    let result = run_recorded(&capture, &mut host);
+                    let frames = host.take_cut().map(|cut| cut.frames);
+                    Rerun { frames, ..Rerun::new(result, host.take_output()) }
                 }
             };
             let ResultComparison { differences, wording } = compare(&recorded, &rerun);
@@ -101,20 +127,25 @@ pub(crate) fn replay(args: &Replay) -> Result<Replayed, CommandError> {
             text.push_str(&differences);
             text.push_str(&wording.unwrap_or_default());
             if args.live {
-                let files = changed_files(&capture, &root);
+                let mut files = changed_files(&capture, &root);
+                files.append(&mut sources);
                 let changes = changed_facts(&capture, &root)?;
                 list_changes(&mut text, &files, &changes, args.verbose);
             }
             (rerun, is_same)
         }
     };
-    if let (Some(path), Some(output)) = (&args.out, &rerun.output) {
-        let inputs = std::slice::from_ref(&args.file);
-        let mut out = AtomicFile::create("--out", Path::new("."), path, inputs)?;
+    if let (Some(path), Some(output), false) = (&args.out, &rerun.output, is_written) {
+        let mut out = create(path, &args.file)?;
         out.write(|file| file.write_all(output))?;
         out.commit()?;
     }
     Ok(Replayed { text, is_same })
+}
+
+/// Creates `--out`.
+fn create(path: &Path, input: &Path) -> Result<AtomicFile, OutputError> {
+    AtomicFile::create("--out", Path::new("."), path, &[input.to_owned()])
 }
 
 /// Runs the request in a capture.
@@ -157,6 +188,10 @@ struct Recording {
     response: Option<RecordedResponse>,
     /// The version of the program that recorded it.
     version: String,
+    /// The descriptor of the layer, as JSON. Empty if none was written.
+    descriptor: String,
+    /// Its frames.
+    frames: Vec<WrittenFrame>,
 }
 
 /// How a result differs from the recorded one.
@@ -199,7 +234,35 @@ fn compare(recorded: &Recording, rerun: &Rerun) -> ResultComparison {
         (Some(_), None) => text.push_str("an output was written, and now none is\n"),
         (None, None) => {}
     }
+    if let Some(frames) = &rerun.frames {
+        text.push_str(&compare_frames(&recorded.frames, frames));
+    }
+    if let Some(descriptor) = &rerun.descriptor {
+        push_diff(text, "layer", recorded.descriptor.as_bytes(), descriptor.as_bytes());
+    }
     comparison
+}
+
+/// How the frames of a layer differ from the recorded ones, in one line. Empty if they do not.
+fn compare_frames(was: &[WrittenFrame], is: &[CutFrame]) -> String {
+    // Without a layer, the response says why.
+    if was.is_empty() || was.iter().map(|frame| &frame.cut).eq(is) {
+        return String::new();
+    }
+    let same = was.iter().zip(is).take_while(|(was, is)| was.cut == **is).count();
+    let offset: u64 = is[..same].iter().map(|frame| frame.size).sum();
+    let what = match (was.get(same), is.get(same)) {
+        (Some(was), Some(is)) if was.cut.size == is.size => "it has other headers",
+        (Some(_), Some(_)) => "it is cut otherwise",
+        _ => "it is in one of them alone",
+    };
+    format!(
+        "the layer had {} frames, and has {}; the first that differs is frame {}, at {offset} bytes of the tar: \
+         {what}\n",
+        was.len(),
+        is.len(),
+        same + 1
+    )
 }
 
 /// Appends the unified diff of two texts, if they differ.

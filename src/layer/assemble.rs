@@ -15,12 +15,14 @@ use super::descriptor::{Descriptor, Digest, FORMAT_VERSION, LayerCounts, Seconds
 use super::entry::TarEntry;
 use super::error::LayerError;
 use super::header::END;
+use super::history::RowHistory;
 use super::identity::Functions;
 use super::index::{Index, Kept, Sums};
 use super::make::{FrameFacts, Maker, SpreadCheck};
 use super::permits::Permits;
 use super::plan::Plan;
 use super::source::ReadSource;
+use super::table::{FrameOrigin, FrameTable, WrittenFrame, cut_frame};
 
 /// How many bytes of frames may be under way for each thread that makes them, counted once for each
 /// side, uncompressed.
@@ -44,6 +46,10 @@ pub struct Job<'j> {
     pub functions: &'j Functions,
     /// Asked before each frame.
     pub is_cancelled: &'j (dyn Fn() -> bool + Sync),
+    /// Whether [`AssembledLayer::table`] and [`AssembledLayer::rows`] are wanted.
+    pub wants_table: bool,
+    /// The rows of the last layer at the same place, if they are known.
+    pub before: Option<&'j RowHistory>,
     /// Told after each frame how many bytes of the uncompressed tar are written, and how many it has.
     pub progress: &'j (dyn Fn(u64, u64) + Sync),
 }
@@ -56,6 +62,10 @@ pub struct AssembledLayer {
     pub counts: LayerCounts,
     /// For [`Index::hold`], once the output is in its place.
     pub frames: Vec<Kept>,
+    /// What is in each frame and where it came from, if that was asked for.
+    pub table: Option<FrameTable>,
+    /// Its rows, for [`Index::hold`], if they were asked for.
+    pub rows: Option<RowHistory>,
 }
 
 /// A side of a frame on its way to its consumer.
@@ -251,7 +261,8 @@ fn finish(
     let last = |sums: &[Sha256]| sums.last().cloned().unwrap_or_default();
     let digest = Digest(last(&blob_sums).chain_update(&tail).finalize().into());
     let diff_id = Digest(last(raw_sums).finalize().into());
-    let frames_reused = places.iter().filter(|(_, _, facts)| facts.is_reused).count();
+    let frames_reused =
+        places.iter().filter(|(_, _, facts)| facts.origin == FrameOrigin::Reused).count();
     let has_frames = job.codec != Codec::None;
     let mut frames = Vec::new();
     if job.index.is_some() {
@@ -271,6 +282,20 @@ fn finish(
             })
             .collect();
     }
+    let rows = job.wants_table.then(|| RowHistory::new(job.entries));
+    let table = job.wants_table.then(|| FrameTable {
+        frames: plan
+            .frames
+            .iter()
+            .zip(&places)
+            .map(|(frame, &(_, length, facts))| WrittenFrame {
+                cut: cut_frame(job.entries, frame),
+                length: length as u64,
+                origin: facts.origin,
+            })
+            .collect(),
+        changed: job.before.map(|before| before.changed(job.entries)),
+    });
     seconds.total = start.elapsed().as_secs_f64();
     Ok(AssembledLayer {
         descriptor: Descriptor::new(job.codec, digest, size, diff_id),
@@ -283,6 +308,8 @@ fn finish(
             seconds,
         },
         frames,
+        table,
+        rows,
     })
 }
 

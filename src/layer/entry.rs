@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::header;
 use super::identity::ContentIdentity;
 
 /// What an entry is.
@@ -107,6 +108,13 @@ impl TarEntry {
             Some(content) if self.kind == EntryKind::File && !self.is_hard_link() => Some(content),
             _ => None,
         }
+    }
+
+    /// How many bytes header, content and what fills its last block have in the tar.
+    pub fn tar_size(&self) -> u64 {
+        let mut header = Vec::new();
+        header::write(self, &mut header);
+        header.len() as u64 + self.data_len() + header::padding(self.data_len()) as u64
     }
 
     /// How many bytes of content follow the header, without those that fill the last block.

@@ -27,6 +27,17 @@ pub enum LayerError {
     /// The layer could not be written where it was to be.
     #[error("the layer cannot be written")]
     Write(#[source] io::Error),
+    /// An error that was recorded, where a layer is not written but compared. Its text is the recorded one.
+    #[error("{0}")]
+    Recorded(String),
+    /// As [`LayerError::Content`], but recorded.
+    #[error("{text}")]
+    RecordedContent {
+        /// Its number among the entries.
+        entry: usize,
+        /// What was wrong.
+        text: String,
+    },
     /// A frame could not be compressed.
     #[error(transparent)]
     Codec(#[from] CodecError),

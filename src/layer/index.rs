@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::Sha256;
 
+use super::history::RowHistory;
+
 /// What tells a frame from every other: a BLAKE3 of all that its bytes depend on.
 pub(super) type Key = [u8; 32];
 
@@ -51,6 +53,7 @@ pub struct Output {
     name: Box<[u8]>,
     file: File,
     frames: Vec<Kept>,
+    rows: Option<Arc<RowHistory>>,
 }
 
 impl Output {
@@ -160,10 +163,12 @@ impl Index {
     ///
     /// An earlier output of that name is closed, as are outputs of which no frame is wanted any more and,
     /// where there are too many, those that were not used for longest.
-    pub fn hold(&self, name: &[u8], file: File, frames: Vec<Kept>) {
+    ///
+    /// `rows` is for [`Index::rows`].
+    pub fn hold(&self, name: &[u8], file: File, frames: Vec<Kept>, rows: Option<RowHistory>) {
         let mut state = self.lock();
         let replaced: Vec<_> = state.ids(|held| *held.output.name == *name);
-        let output = Output { name: name.into(), file, frames };
+        let output = Output { name: name.into(), file, frames, rows: rows.map(Arc::new) };
         let size = output.size();
         if size <= self.limit && output.frames.iter().any(|kept| kept.key.is_some()) {
             state.insert(output);
@@ -176,6 +181,13 @@ impl Index {
             };
             state.close(oldest);
         }
+    }
+
+    /// The rows of the output `name`, if it is held and they are known.
+    pub fn rows(&self, name: &[u8]) -> Option<Arc<RowHistory>> {
+        let state = self.lock();
+        let held = state.outputs.values().find(|held| *held.output.name == *name)?;
+        held.output.rows.clone()
     }
 
     /// How many outputs are held, and how many bytes they have on the disk.
@@ -252,7 +264,7 @@ mod tests {
     fn hold(index: &Index, name: &str, keys: &[u8]) {
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(keys, 0).unwrap();
-        index.hold(name.as_bytes(), file, frames(keys));
+        index.hold(name.as_bytes(), file, frames(keys), None);
     }
 
     fn keys(keys: &[u8]) -> Vec<Option<Key>> {
@@ -279,7 +291,7 @@ mod tests {
         let index = Index::new(100);
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(b"12", 0).unwrap();
-        index.hold(b"a", file.try_clone().unwrap(), frames(b"12"));
+        index.hold(b"a", file.try_clone().unwrap(), frames(b"12"), None);
         let lookup = index.find(&keys(b"12"));
         let reads = |number: usize| {
             let found = lookup.frames[number].as_ref().unwrap();

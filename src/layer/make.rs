@@ -17,6 +17,7 @@ use super::identity::{Check, ContentIdentity};
 use super::index::{Checksum, Kept};
 use super::plan::Plan;
 use super::source::Opened;
+use super::table::FrameOrigin;
 
 /// How much of a content is read at once where it is only checked, in bytes.
 const CHECK_PIECE: usize = 256 << 10;
@@ -36,7 +37,7 @@ pub(super) struct FrameFacts {
     pub crc: u32,
     pub checksum: Checksum,
     pub raw_checksum: Option<Checksum>,
-    pub is_reused: bool,
+    pub origin: FrameOrigin,
 }
 
 /// Makes frames, on one thread.
@@ -98,7 +99,8 @@ impl<'j> Maker<'j> {
             }
             raw = Some(bytes);
         }
-        Some(Made { raw, blob, facts: FrameFacts { crc, checksum, raw_checksum, is_reused: true } })
+        let origin = FrameOrigin::Reused;
+        Some(Made { raw, blob, facts: FrameFacts { crc, checksum, raw_checksum, origin } })
     }
 
     fn make_anew(&mut self, number: usize) -> Result<Made, LayerError> {
@@ -125,7 +127,12 @@ impl<'j> Maker<'j> {
         };
         let checksum = if is_kept { sum(&blob) } else { [0; 32] };
         self.seconds.compress += middle.elapsed().as_secs_f64();
-        Ok(Made { raw, blob, facts: FrameFacts { crc, checksum, raw_checksum, is_reused: false } })
+        let origin = match (&self.plan.keys[number], &self.plan.lookup.frames[number]) {
+            (None, _) => FrameOrigin::Unknown,
+            (Some(_), None) => FrameOrigin::NotHeld,
+            (Some(_), Some(_)) => FrameOrigin::Damaged,
+        };
+        Ok(Made { raw, blob, facts: FrameFacts { crc, checksum, raw_checksum, origin } })
     }
 
     fn has_contents_by_bytes(&self, frame: &LayerFrame) -> bool {

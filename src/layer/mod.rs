@@ -18,6 +18,8 @@
 //! - `board`, `buffer`: the order of frames among threads, and their memory.
 //! - [`mod@assemble`]: entries in, a layer out.
 //! - [`index`]: which frames there are, in which outputs.
+//! - `history`: which rows changed since an output was written last.
+//! - `table`: the frames of a layer, and where each came from.
 //! - [`descriptor`]: what is said of a layer that was written.
 //! - `sizes`: how many bytes an entry takes.
 
@@ -32,6 +34,7 @@ mod error;
 pub mod frames;
 pub mod hard_links;
 pub mod header;
+mod history;
 mod identity;
 mod index;
 pub mod keywords;
@@ -41,6 +44,7 @@ mod plan;
 pub mod rows;
 pub(crate) mod sizes;
 mod source;
+mod table;
 
 pub use assemble::{AssembledLayer, Job, assemble};
 pub use codec::{Codec, CodecError, GzipLevel, ZstdLevel};
@@ -49,7 +53,9 @@ pub use entry::{
     Device, EntryKind, FileContent, LinkText, TarEntry, Time, archive_name, hard_link_name,
 };
 pub use error::{ContentError, LayerError};
+pub use history::RowHistory;
 pub use identity::{ContentIdentity, FileStamp, Functions, Listed};
 pub use index::{Index, Kept, MOST_OUTPUTS};
 pub use permits::Permits;
 pub use source::{DiskContents, Opened, ReadSource, open};
+pub use table::{CutFrame, FrameOrigin, FrameTable, WrittenFrame, cut_frames};

@@ -120,7 +120,7 @@ fn key(entries: &[TarEntry], codec: Codec, frame: &LayerFrame) -> Option<Key> {
     Some(*hash.finalize().as_bytes())
 }
 
-fn update_identity(hash: &mut blake3::Hasher, identity: &ContentIdentity) -> Option<()> {
+pub(super) fn update_identity(hash: &mut blake3::Hasher, identity: &ContentIdentity) -> Option<()> {
     match identity {
         ContentIdentity::Unknown => return None,
         ContentIdentity::Listed(listed) => {

@@ -163,9 +163,9 @@ impl AtomicFile {
         self.file.as_mut().map(NamedTempFile::as_file_mut)
     }
 
-    /// The path that the file will have, with symlinks followed.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The path as the request spells it: one output has one, in whichever sandbox it is written.
+    pub fn given(&self) -> &Path {
+        &self.given
     }
 
     /// Renames the file to its path, and returns it: it can be read.

@@ -22,7 +22,8 @@ use super::layer::LayerState;
 use super::sources;
 use crate::fs::{Cache, View};
 use crate::layer::{
-    AssembledLayer, Codec, DiskContents, Job, Kept, LayerError, TarEntry, assemble,
+    AssembledLayer, Codec, DiskContents, FrameTable, Job, LayerError, RowHistory, TarEntry,
+    assemble,
 };
 
 /// Where a request runs.
@@ -64,8 +65,10 @@ const WORTH_SHARING: usize = 256;
 pub struct Disk<'c> {
     context: Context<'c>,
     outputs: Vec<(OutputKind, AtomicFile)>,
-    /// The frames of the layer that was written, until it is committed.
-    frames: Vec<Kept>,
+    /// The layer that was written, until it is committed.
+    written: Option<AssembledLayer>,
+    /// Whether the table of a layer's frames is wanted.
+    wants_table: bool,
 }
 
 /// The longest file that is read, in bytes: longer than the longest spec.
@@ -87,7 +90,17 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 impl<'c> Disk<'c> {
     /// The disk, for a request in `context`.
     pub fn new(context: Context<'c>) -> Self {
-        Self { context, outputs: Vec::new(), frames: Vec::new() }
+        Self { context, outputs: Vec::new(), written: None, wants_table: false }
+    }
+
+    /// Has the table of frames made of each layer that is written.
+    pub fn want_table(&mut self) {
+        self.wants_table = true;
+    }
+
+    /// Takes the table of frames of the layer that was written, if it was wanted.
+    pub fn take_table(&mut self) -> Option<FrameTable> {
+        self.written.as_mut()?.table.take()
     }
 
     /// Where the request runs.
@@ -161,11 +174,24 @@ impl<'c> Host for Disk<'c> {
         codec: Codec,
     ) -> Result<WrittenLayer, LayerError> {
         let created = self.outputs.iter_mut().find(|(created, _)| *created == output.kind());
-        let Some(file) = created.and_then(|(_, file)| file.file_mut()) else {
+        let Some((_, output)) = created else {
             return Ok(WrittenLayer::default());
         };
-        let (written, frames) = assemble_to(file, self.context, entries, codec)?;
-        self.frames = frames;
+        let path = output.given().to_owned();
+        let Some(file) = output.file_mut() else {
+            return Ok(WrittenLayer::default());
+        };
+        let before = match (self.wants_table, self.context.layers) {
+            (true, Some(LayerState { index: Some(index), .. })) => {
+                index.rows(path.as_os_str().as_bytes())
+            }
+            _ => None,
+        };
+        let table = Table { is_wanted: self.wants_table, before: before.as_deref() };
+        let layer = assemble_to(file, self.context, entries, codec, table)?;
+        let written =
+            WrittenLayer { descriptor: Some(layer.descriptor.clone()), counts: Some(layer.counts) };
+        self.written = Some(layer);
         Ok(written)
     }
 
@@ -191,26 +217,37 @@ impl<'c> Host for Disk<'c> {
     fn commit(&mut self, output: OutputHandle) -> Result<(), RequestError> {
         if let Some(at) = self.outputs.iter().position(|(kind, _)| *kind == output.kind()) {
             let (kind, file) = self.outputs.remove(at);
-            let path = file.path().to_owned();
+            let path = file.given().to_owned();
             let committed = file.commit()?;
             if let (OutputKind::Layer, Some(file), Some(layers)) =
                 (kind, committed, self.context.layers)
                 && let Some(index) = &layers.index
+                && let Some(AssembledLayer { frames, rows, .. }) = self.written.take()
             {
-                index.hold(path.as_os_str().as_bytes(), file, std::mem::take(&mut self.frames));
+                index.hold(path.as_os_str().as_bytes(), file, frames, rows);
             }
         }
         Ok(())
     }
 }
 
-/// Writes a layer to `out`. Also returns its frames, for the index.
+/// Whether the table of a layer's frames is made.
+#[derive(Clone, Copy, Default)]
+pub struct Table<'t> {
+    /// Whether it is.
+    pub is_wanted: bool,
+    /// The rows of the last layer at the same place, if they are known.
+    pub before: Option<&'t RowHistory>,
+}
+
+/// Writes a layer to `out`.
 pub fn assemble_to(
     out: &mut dyn Write,
     context: Context<'_>,
     entries: &[TarEntry],
     codec: Codec,
-) -> Result<(WrittenLayer, Vec<Kept>), LayerError> {
+    table: Table<'_>,
+) -> Result<AssembledLayer, LayerError> {
     let own;
     let layers = match context.layers {
         Some(layers) => layers,
@@ -219,16 +256,19 @@ pub fn assemble_to(
             &own
         }
     };
-    let job = Job {
-        entries,
-        codec,
-        permits: &layers.permits,
-        source: &DiskContents::new(context.root.to_owned()),
-        index: layers.index.as_ref(),
-        functions: &layers.functions,
-        is_cancelled: context.cancelled,
-        progress: context.progress,
-    };
-    let AssembledLayer { descriptor, counts, frames } = assemble(&job, out)?;
-    Ok((WrittenLayer { descriptor: Some(descriptor), counts: Some(counts) }, frames))
+    assemble(
+        &Job {
+            entries,
+            codec,
+            permits: &layers.permits,
+            source: &DiskContents::new(context.root.to_owned()),
+            index: layers.index.as_ref(),
+            functions: &layers.functions,
+            is_cancelled: context.cancelled,
+            wants_table: table.is_wanted,
+            before: table.before,
+            progress: context.progress,
+        },
+        out,
+    )
 }

@@ -110,11 +110,6 @@ pub enum RequestError {
     /// A request reads the tree of a capture a second time. No request does.
     #[error("the tree of a capture can be read only once")]
     TreeUsed,
-    /// A capture of a layer request holds no contents.
-    #[error(
-        "a capture holds no contents, so that its layer cannot be made again; use --live where they are"
-    )]
-    NoContents,
     /// The request was cancelled.
     #[error("cancelled")]
     Cancelled,
@@ -155,6 +150,9 @@ pub enum LayerProblem {
         #[source]
         problem: io::Error,
     },
+    /// An error that was recorded, in a replay. Its text is the recorded one.
+    #[error("{0}")]
+    Recorded(String),
     /// Its content changed, or could not be read.
     #[error(transparent)]
     Content(#[from] ContentError),

@@ -14,7 +14,7 @@ use crate::fs::{Observations, Stamp, View};
 use crate::layer::rows::OnDisk;
 use crate::layer::{Codec, ContentIdentity, Descriptor, LayerCounts, LayerError, Listed, TarEntry};
 use crate::mtree::{Patch, Spec};
-use crate::resolve::{Directory, Tree};
+use crate::resolve::{Decisions, Directory, Tree};
 
 /// A tree that also counts what it reads.
 pub trait ObservedTree: Tree {
@@ -200,6 +200,9 @@ pub trait Host {
         &mut self,
         sources: &[&[u8]],
     ) -> Result<Vec<io::Result<[u8; 32]>>, RequestError>;
+
+    /// Called with what a layer is made of, before its contents are looked at.
+    fn resolved(&mut self, _spec: &Spec, _decisions: &Decisions) {}
 
     /// Writes a layer to an output that was created.
     fn write_layer(

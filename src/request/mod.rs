@@ -20,7 +20,7 @@ use crate::mtree::Change;
 use crate::resolve;
 
 pub use atomic_file::{AtomicFile, OutputError, remove_unfinished};
-pub use disk::{Context, Disk, assemble_to};
+pub use disk::{Context, Disk, Table, assemble_to};
 pub use error::{LayerProblem, RequestError};
 pub use host::{
     Content, Host, ObservedTree, OutputHandle, OutputKind, Purpose, SourceQuery, SourceState,

@@ -240,6 +240,7 @@ pub fn run_on_specs(
         host.write(handle, Content::Patched(spec, decisions.edits(spec).into_patch()))?;
     }
     if let Some(options) = layer {
+        host.resolved(spec, decisions);
         let written =
             layer::write(request, options, &resolved, groups.as_ref(), listing, &outputs, host)?;
         outcome.warnings.extend(written.warnings);

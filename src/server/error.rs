@@ -2,6 +2,20 @@
 
 use std::io;
 
+/// Why a message is no `WorkRequest`.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// It is longer than a protobuf message can be.
+    #[error("it has {0} bytes, and a protobuf message is shorter than 2 GiB")]
+    TooLong(usize),
+    /// It is no protobuf message of that type.
+    #[error(transparent)]
+    Proto(#[from] prost::DecodeError),
+    /// It is no JSON object of that type.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
 /// Why [`serve`](super::serve) failed. An offset is a byte of stdin, counted from 0.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
@@ -66,8 +80,8 @@ pub enum ServerError {
     Undecodable {
         /// The offset of the frame.
         at: u64,
-        /// What is wrong with it.
-        problem: String,
+        /// What is wrong with it. It stands within the sentence, and is no source.
+        problem: MessageError,
     },
     /// Writing a response to stdout failed.
     #[error(

@@ -45,7 +45,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-pub use error::ServerError;
+pub use error::{MessageError, ServerError};
 pub use frames::{Frame, Frames};
 pub use inputs::{ListedInput, ListedInputs};
 pub use request::{Incoming, Request};

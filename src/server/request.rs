@@ -6,6 +6,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::Protocol;
+use super::error::MessageError;
 use super::inputs::ListedInputs;
 use super::json::{self, JsonRequest};
 use super::protocol::WorkRequest;
@@ -49,22 +50,17 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// A phrase that says what is wrong with the message.
-    pub fn read(protocol: Protocol, message: Bytes) -> Result<Self, String> {
+    /// What is wrong with the message.
+    pub fn read(protocol: Protocol, message: Bytes) -> Result<Self, MessageError> {
         if message.len() > LONGEST {
-            return Err(format!(
-                "it has {} bytes, and a protobuf message is shorter than 2 GiB",
-                message.len()
-            ));
+            return Err(MessageError::TooLong(message.len()));
         }
         let mut incoming = match protocol {
-            Protocol::Proto => WorkRequest::decode(&message[..])
-                .map(|request| Incoming::from_proto(request, message.clone()))
-                .map_err(|error| error.to_string()),
-            Protocol::Json => json::read_request(&message)
-                .map(Incoming::from_json)
-                .map_err(|error| error.to_string()),
-        }?;
+            Protocol::Proto => {
+                Incoming::from_proto(WorkRequest::decode(&message[..])?, message.clone())
+            }
+            Protocol::Json => Incoming::from_json(json::read_request(&message)?),
+        };
         if let Incoming::Request(request) = &mut incoming {
             request.received = (protocol, message);
         }

@@ -102,15 +102,25 @@ impl Handler for Worker {
         let result = self.run(request, cancel, recorder.as_mut());
         let milliseconds = started.elapsed().as_millis() as u64;
         match &result {
-            Ok(Outcome { report, .. }) => info!(
-                rows = report.rows,
-                links = report.links,
-                directory_links = report.directory_links,
-                directories_listed = report.directories_listed,
-                directories_reused = report.directories_reused,
-                milliseconds,
-                "resolved"
-            ),
+            Ok(Outcome { report, .. }) => {
+                info!(
+                    rows = report.rows,
+                    links = report.links,
+                    directory_links = report.directory_links,
+                    directories_listed = report.directories_listed,
+                    directories_reused = report.directories_reused,
+                    milliseconds,
+                    "resolved"
+                );
+                if let Some(layer) = &report.layer {
+                    info!(
+                        frames_made = layer.frames_made,
+                        frames_reused = layer.frames_reused,
+                        bytes = layer.bytes_compressed,
+                        "written"
+                    );
+                }
+            }
             Err(error) => {
                 let sentence = Sentence(error).to_string();
                 info!(milliseconds, "failed: {}", sentence.lines().next().unwrap_or_default());

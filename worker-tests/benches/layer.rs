@@ -83,11 +83,13 @@ fn rows(
             index: Some(&index),
             functions: &Functions::default(),
             is_cancelled: &|| false,
+            wants_table: false,
+            before: None,
             progress: &|_, _| {},
         };
-        let AssembledLayer { descriptor, counts, frames } = assemble(&job, &mut file).unwrap();
+        let AssembledLayer { descriptor, counts, frames, .. } = assemble(&job, &mut file).unwrap();
         fs::rename(&temporary, &path).unwrap();
-        index.hold(path.as_os_str().as_bytes(), file, frames);
+        index.hold(path.as_os_str().as_bytes(), file, frames, None);
         let seconds = start.elapsed().as_secs_f64();
         let (s, (cpu_then, peak)) = (counts.seconds, usage());
         let cpu = cpu_then - cpu;

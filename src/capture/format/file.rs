@@ -13,8 +13,10 @@ use super::proto::Capture;
 
 /// What every file begins with.
 const MAGIC: &[u8; 8] = b"MTREECAP";
-/// The version of capture.proto that is written, and the newest that is read.
-const VERSION: u32 = 1;
+/// The newest version of capture.proto.
+const VERSION: u32 = 2;
+/// The version of captures without a layer, which older programs read too.
+const VERSION_OF_RESOLVE: u32 = 1;
 /// The zstd level. Speed matters more than size: specs and facts shrink to a tenth at any level.
 const LEVEL: i32 = 1;
 /// The largest window that a compressed stream may need, as a power of two.
@@ -88,7 +90,8 @@ pub(crate) fn write(capture: &Capture, out: &mut dyn Write) -> io::Result<()> {
         return Err(io::Error::other(CaptureError::TooLarge));
     }
     out.write_all(MAGIC)?;
-    out.write_all(&VERSION.to_le_bytes())?;
+    let version = if capture.layer.is_some() { VERSION } else { VERSION_OF_RESOLVE };
+    out.write_all(&version.to_le_bytes())?;
     let mut encoder = zstd::stream::write::Encoder::new(out, LEVEL)?;
     encoder.include_checksum(true)?;
     encoder.write_all(&message)?;
@@ -100,7 +103,7 @@ pub fn read(file: &[u8]) -> Result<Capture, CaptureError> {
     let body = file.strip_prefix(MAGIC).ok_or(CaptureError::NotACapture)?;
     let (version, body) = body.split_first_chunk().ok_or(Damage::Header)?;
     match u32::from_le_bytes(*version) {
-        VERSION => {}
+        VERSION_OF_RESOLVE..=VERSION => {}
         newer if newer > VERSION => return Err(CaptureError::Newer(newer)),
         other => return Err(Damage::Version(other).into()),
     }

@@ -15,12 +15,15 @@ pub(crate) const MOST_FACTS: usize = 1 << 22;
 /// The most numbers. A fact has up to four, and each takes up to eight times its encoded size in memory.
 const MOST_NUMBERS: usize = 4 * MOST_FACTS;
 
-/// The fields that are counted by their content: Capture.request, .files, .facts and .output
+/// The fields that are counted by their content: Capture.request, .files, .facts, .output and .layer
 /// (proto/capture.proto).
 const REQUEST: u32 = 4;
 const FILES: u32 = 10;
 const FACTS: u32 = 12;
 const OUTPUT: u32 = 13;
+const LAYER: u32 = 16;
+/// LayerFacts.changed_entries.
+const CHANGED_ENTRIES: [u32; 1] = [5];
 /// RecordedFile.text.
 const TEXT: u32 = 2;
 /// The columns of varints in Facts and in RecordedOutput.
@@ -46,6 +49,11 @@ pub(super) fn fits(message: &[u8]) -> Option<bool> {
             })?,
             OUTPUT => each_field(inner, |field, column| {
                 numbers += count(NUMBERS_OF_OUTPUT.contains(&field), column);
+                Some(())
+            })?,
+            // Sources and frames: each takes more memory than a fact.
+            LAYER => each_field(inner, |field, column| {
+                lines += count(CHANGED_ENTRIES.contains(&field), column);
                 Some(())
             })?,
             _ => {}

@@ -4,6 +4,7 @@
 
 mod facts;
 mod file;
+mod layer;
 mod limits;
 mod output;
 mod proto;
@@ -11,7 +12,8 @@ mod proto;
 pub(super) use facts::{Fact, FactLog, Facts, for_each};
 pub(crate) use file::write;
 pub use file::{CaptureError, Damage, is_capture, read};
+pub(super) use layer::LayerFacts;
 pub(super) use limits::MOST_FACTS;
 pub(super) use output::{WrittenSpec, decode_output};
 pub use proto::{Capture, Form, RecordedResponse};
-pub(crate) use proto::{FactKind, RecordedFile, Refusal, TimedStep};
+pub(crate) use proto::{FactKind, HashFact, RecordedFile, Refusal, SourceFact, TimedStep};

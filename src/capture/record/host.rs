@@ -10,14 +10,18 @@ use bytes::Bytes;
 
 use super::recorder::RequestRecorder;
 use super::tree::RecordingTree;
-use crate::capture::format::{RecordedFile, Refusal, WrittenSpec};
+use crate::capture::format::{
+    HashFact, LayerFacts, RecordedFile, Refusal, SourceFact, WrittenSpec,
+};
 use crate::error::Sentence;
 use crate::fs::View;
 use crate::layer::{Codec, LayerError, TarEntry};
+use crate::mtree::Spec;
 use crate::request::{
     Content, Disk, Host, OutputHandle, OutputKind, Purpose, RequestError, SourceQuery, SourceState,
     WrittenLayer,
 };
+use crate::resolve::Decisions;
 
 /// The disk for one request, recorded.
 pub struct RecordingHost<'n, 'c> {
@@ -30,6 +34,11 @@ impl<'n, 'c> RecordingHost<'n, 'c> {
     /// Records in `recorder` what a request does on `disk`.
     pub fn new(disk: Disk<'c>, recorder: &'n mut RequestRecorder) -> Self {
         Self { disk, recorder, written: None }
+    }
+
+    /// What is recorded of the layer.
+    fn layer(&mut self) -> &mut LayerFacts {
+        self.recorder.record.layer.get_or_insert_default()
     }
 
     /// Records the error of an operation that failed.
@@ -45,6 +54,11 @@ impl<'n, 'c> RecordingHost<'n, 'c> {
     }
 }
 
+/// The `what` of a [`Refusal`] for a layer that could not be written: the error is its number.
+pub(crate) const LAYER_WRITE_ERROR: &[u8] = b"layer write";
+/// The same for a content that could not be had; the number of the entry follows.
+pub(crate) const LAYER_CONTENT_ERROR: &[u8] = b"layer content ";
+
 /// An operation of a host that may fail.
 #[derive(Clone, Copy)]
 pub(crate) enum Operation<'a> {
@@ -54,6 +68,9 @@ pub(crate) enum Operation<'a> {
     Write(OutputKind),
     CheckCancelled,
     Commit(OutputKind),
+    Sources,
+    Hashes,
+    WriteLayer,
 }
 
 impl Operation<'_> {
@@ -65,6 +82,9 @@ impl Operation<'_> {
             Self::Create(kind) => format!("begin {}", kind.flag()).into_bytes(),
             Self::Write(kind) => format!("write {}", kind.flag()).into_bytes(),
             Self::CheckCancelled => b"go on".to_vec(),
+            Self::Sources => b"sources".to_vec(),
+            Self::Hashes => b"hashes".to_vec(),
+            Self::WriteLayer => b"layer".to_vec(),
             Self::Commit(kind) => format!("commit {}", kind.flag()).into_bytes(),
         }
     }
@@ -100,14 +120,28 @@ impl<'c> Host for RecordingHost<'_, 'c> {
         &mut self,
         queries: &[&SourceQuery<'_>],
     ) -> Result<Vec<io::Result<SourceState>>, RequestError> {
-        self.disk.sources(queries)
+        let answers = self.disk.sources(queries);
+        let answers = self.record_error(Operation::Sources, answers)?;
+        let facts = answers.iter().map(SourceFact::new);
+        self.layer().sources.extend(facts);
+        Ok(answers)
     }
 
     fn hash_sources(
         &mut self,
         sources: &[&[u8]],
     ) -> Result<Vec<io::Result<[u8; 32]>>, RequestError> {
-        self.disk.hash_sources(sources)
+        let answers = self.disk.hash_sources(sources);
+        let answers = self.record_error(Operation::Hashes, answers)?;
+        let facts = answers.iter().map(HashFact::new);
+        self.layer().hashes.extend(facts);
+        Ok(answers)
+    }
+
+    fn resolved(&mut self, spec: &Spec, decisions: &Decisions) {
+        self.layer();
+        let patch = decisions.edits(spec).into_patch();
+        self.written = Some(WrittenSpec { base: spec.text().clone(), patch });
     }
 
     fn write_layer(
@@ -116,7 +150,28 @@ impl<'c> Host for RecordingHost<'_, 'c> {
         entries: &[TarEntry],
         codec: Codec,
     ) -> Result<WrittenLayer, LayerError> {
-        self.disk.write_layer(output, entries, codec)
+        self.disk.want_table();
+        let written = self.disk.write_layer(output, entries, codec);
+        let written = written.inspect_err(|error| {
+            let (what, error) = match error {
+                LayerError::Content { entry, problem, .. } => (
+                    [LAYER_CONTENT_ERROR, entry.to_string().as_bytes()].concat(),
+                    Sentence(problem).to_string(),
+                ),
+                LayerError::Write(error) => {
+                    let number = error.raw_os_error().unwrap_or_default();
+                    (LAYER_WRITE_ERROR.to_vec(), number.to_string())
+                }
+                _ => (Operation::WriteLayer.key(), Sentence(error).to_string()),
+            };
+            self.recorder.record.capture.refusals.push(Refusal { what, error });
+        })?;
+        let table = self.disk.take_table();
+        let descriptor = written.descriptor.as_ref().and_then(|known| known.to_json().ok());
+        let layer = self.layer();
+        layer.descriptor = descriptor.unwrap_or_default();
+        layer.add_table(table.unwrap_or_default());
+        Ok(written)
     }
 
     fn create(
@@ -147,7 +202,7 @@ impl<'c> Host for RecordingHost<'_, 'c> {
         let kind = output.kind();
         let committed = self.disk.commit(output);
         self.record_error(Operation::Commit(kind), committed)?;
-        if kind == OutputKind::Spec {
+        if matches!(kind, OutputKind::Spec | OutputKind::Layer) {
             self.recorder.record.written = self.written.take();
         }
         Ok(())

@@ -7,8 +7,8 @@ mod recorder;
 mod store;
 mod tree;
 
-pub(crate) use host::Operation;
 pub use host::RecordingHost;
+pub(crate) use host::{LAYER_CONTENT_ERROR, LAYER_WRITE_ERROR, Operation};
 pub use recorder::{Received, RequestRecorder};
 pub use store::CaptureStore;
 pub(super) use tree::RecordingTree;

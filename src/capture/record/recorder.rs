@@ -11,7 +11,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 
 use super::store::CaptureStore;
-use crate::capture::format::{Capture, FactLog, Form, RecordedResponse, TimedStep, WrittenSpec};
+use crate::capture::format::{
+    Capture, FactLog, Form, LayerFacts, RecordedResponse, TimedStep, WrittenSpec,
+};
 
 /// A request as it was received.
 pub struct Received {
@@ -39,6 +41,7 @@ pub(super) struct Record {
     pub capture: Capture,
     pub log: FactLog,
     pub written: Option<WrittenSpec>,
+    pub layer: Option<LayerFacts>,
     /// The number of the request in its process.
     pub number: u64,
 }
@@ -46,7 +49,8 @@ pub(super) struct Record {
 impl Record {
     /// Assembles the capture.
     pub(super) fn into_capture(self) -> Capture {
-        let Self { mut capture, log, written, .. } = self;
+        let Self { mut capture, log, written, layer, .. } = self;
+        capture.layer = layer;
         capture.facts = Some(log.facts);
         capture.output = written.map(|written| written.encode(&capture.files));
         capture

@@ -1,23 +1,32 @@
 //! A host that is a capture: nothing outside the capture is read or written.
 
 use std::collections::{HashMap, VecDeque};
+use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::changes::FactChange;
+use super::kept_output::KeptOutput;
 use super::tree::ReplayTree;
 use crate::capture::format::{
-    Capture, CaptureError, Damage, FactLog, RecordedResponse, decode_output,
+    Capture, CaptureError, Damage, FactLog, HashFact, LayerFacts, RecordedResponse, SourceFact,
+    decode_output,
 };
-use crate::capture::record::{Operation, RecordingTree};
+use crate::capture::record::{LAYER_CONTENT_ERROR, LAYER_WRITE_ERROR, Operation, RecordingTree};
 use crate::display::Escaped;
-use crate::layer::{Codec, LayerError, TarEntry};
+use crate::layer::{Codec, CutFrame, FrameTable, LayerError, TarEntry, cut_frames};
+use crate::mtree::Spec;
 use crate::request::{
     Content, Host, OutputHandle, OutputKind, Purpose, RequestError, SourceQuery, SourceState,
     WrittenLayer,
 };
+use crate::resolve::Decisions;
+
+/// The largest layer that is cut again, in bytes: a capture of a few bytes may claim any size.
+const LARGEST_LAYER: u64 = 1 << 42;
 
 /// A capture in place of the disk.
 pub struct ReplayHost {
@@ -27,8 +36,11 @@ pub struct ReplayHost {
     /// `None` once it is used.
     tree: Option<ReplayTree>,
     sizes: VecDeque<u64>,
-    written: Option<Vec<u8>>,
-    committed: Option<Vec<u8>>,
+    /// What is recorded of the layer.
+    layer: LayerFacts,
+    /// The layer that the request would write now.
+    cut: Option<CutLayer>,
+    output_now: KeptOutput,
     /// Required by `RecordingTree`, which logs each answer; not read.
     log: FactLog,
     /// The output when the request was recorded, if it wrote one.
@@ -54,8 +66,9 @@ impl ReplayHost {
                 .collect(),
             tree: Some(tree),
             sizes: facts.weights.iter().copied().collect(),
-            written: None,
-            committed: None,
+            layer: capture.layer.clone().unwrap_or_default(),
+            cut: None,
+            output_now: KeptOutput::default(),
             log: FactLog::default(),
             output: output.transpose()?,
             response: capture.response.clone(),
@@ -69,7 +82,66 @@ impl ReplayHost {
 
     /// Takes the output that the request has committed, if any.
     pub fn take_output(&mut self) -> Option<Vec<u8>> {
-        self.committed.take()
+        self.output_now.take()
+    }
+
+    /// Takes the layer that the request would write now, if it came so far.
+    pub fn take_cut(&mut self) -> Option<CutLayer> {
+        self.cut.take()
+    }
+
+    /// The sources among `queries` that are not what they were when the request was recorded.
+    pub(super) fn changed_sources(
+        &self,
+        queries: &[&SourceQuery<'_>],
+        answers: &[io::Result<SourceState>],
+    ) -> Vec<FactChange> {
+        let recorded = self.layer.sources.iter().map(|fact| fact.answer().and_then(Result::ok));
+        let pairs = queries.iter().zip(answers).zip(recorded);
+        let changes = pairs.filter_map(|((query, now), was)| {
+            let (what, was, is) = match (was, now.as_ref().ok()) {
+                (Some(was), Some(now)) if was.on_disk.stamp.size != now.on_disk.stamp.size => {
+                    let size = |state: &SourceState| state.on_disk.stamp.size.to_string().into();
+                    ("has another size", Some(size(&was)), Some(size(now)))
+                }
+                (Some(was), Some(now)) if was.identity == now.identity => return None,
+                (Some(_), Some(_)) => ("has another content or other times", None, None),
+                (Some(_), None) => ("was read, and cannot be read", None, None),
+                (None, Some(_)) => ("could not be read, and can be", None, None),
+                (None, None) => return None,
+            };
+            Some(FactChange { path: query.path.to_vec(), what: what.to_owned(), was, is })
+        });
+        changes.collect()
+    }
+
+    /// The descriptor of the layer when the request was recorded, as JSON. Empty if none was written.
+    pub fn descriptor(&self) -> &str {
+        &self.layer.descriptor
+    }
+
+    /// The frames of the layer when the request was recorded.
+    pub fn frames(&self) -> FrameTable {
+        self.layer.table()
+    }
+
+    /// The error that writing the layer had when the request was recorded.
+    fn recorded_layer_error(&self, entries: &[TarEntry]) -> Option<LayerError> {
+        let recorded = |what: &[u8]| self.errors.get(what).cloned();
+        if let Some(number) = recorded(LAYER_WRITE_ERROR) {
+            let error = io::Error::from_raw_os_error(number.parse().ok()?);
+            return Some(LayerError::Write(error));
+        }
+        for (what, text) in &self.errors {
+            let number = what.strip_prefix(LAYER_CONTENT_ERROR);
+            let number = number.and_then(|number| str::from_utf8(number).ok()?.parse().ok());
+            if let Some(entry) = number
+                && entry < entries.len()
+            {
+                return Some(LayerError::RecordedContent { entry, text: text.clone() });
+            }
+        }
+        recorded(&Operation::WriteLayer.key()).map(LayerError::Recorded)
     }
 
     /// The error that an operation had when the request was recorded.
@@ -78,6 +150,38 @@ impl ReplayHost {
             Some(error) => Err(RequestError::Recorded(error.clone())),
             None => Ok(()),
         }
+    }
+}
+
+/// A layer as its entries and its codec alone determine it.
+pub struct CutLayer {
+    /// The paths of its entries, in order.
+    pub paths: Vec<Box<[u8]>>,
+    /// The size of each entry in the tar, in bytes.
+    pub sizes: Vec<u64>,
+    /// Its frames.
+    pub frames: Vec<CutFrame>,
+}
+
+impl CutLayer {
+    fn new(entries: &[TarEntry], codec: Codec) -> Self {
+        Self {
+            paths: entries.iter().map(|entry| entry.path.clone()).collect(),
+            sizes: entries.iter().map(TarEntry::tar_size).collect(),
+            frames: cut_frames(entries, codec),
+        }
+    }
+}
+
+/// The recorded answers to as many questions, the first of which is about the path `first`.
+fn answered<T>(
+    answers: Option<Vec<io::Result<T>>>,
+    questions: usize,
+    first: impl FnOnce() -> Vec<u8>,
+) -> Result<Vec<io::Result<T>>, RequestError> {
+    match answers {
+        Some(answers) if answers.len() == questions => Ok(answers),
+        _ => Err(RequestError::NotRecorded(PathBuf::from(OsString::from_vec(first())))),
     }
 }
 
@@ -107,21 +211,46 @@ impl Host for ReplayHost {
 
     fn sources(
         &mut self,
-        _: &[&SourceQuery<'_>],
+        queries: &[&SourceQuery<'_>],
     ) -> Result<Vec<io::Result<SourceState>>, RequestError> {
-        Err(RequestError::NoContents)
+        self.recorded_error(Operation::Sources)?;
+        let answers = self.layer.sources.iter().map(SourceFact::answer);
+        answered(answers.collect(), queries.len(), || {
+            queries.first().map(|query| query.path.to_vec()).unwrap_or_default()
+        })
     }
 
-    fn hash_sources(&mut self, _: &[&[u8]]) -> Result<Vec<io::Result<[u8; 32]>>, RequestError> {
-        Err(RequestError::NoContents)
+    fn hash_sources(
+        &mut self,
+        sources: &[&[u8]],
+    ) -> Result<Vec<io::Result<[u8; 32]>>, RequestError> {
+        self.recorded_error(Operation::Hashes)?;
+        let answers = self.layer.hashes.iter().map(HashFact::answer);
+        answered(answers.collect(), sources.len(), || {
+            sources.first().map(|source| source.to_vec()).unwrap_or_default()
+        })
+    }
+
+    fn resolved(&mut self, spec: &Spec, decisions: &Decisions) {
+        self.output_now.resolved(spec, decisions);
     }
 
     fn write_layer(
         &mut self,
         _: &OutputHandle,
-        _: &[TarEntry],
-        _: Codec,
+        entries: &[TarEntry],
+        codec: Codec,
     ) -> Result<WrittenLayer, LayerError> {
+        if let Some(error) = self.recorded_layer_error(entries) {
+            return Err(error);
+        }
+        let size = entries.iter().fold(0, |sum: u64, entry| sum.saturating_add(entry.size));
+        if size > LARGEST_LAYER {
+            return Err(LayerError::Recorded(format!(
+                "the layer of the capture has more than {LARGEST_LAYER} bytes, and is not compared"
+            )));
+        }
+        self.cut = Some(CutLayer::new(entries, codec));
         Ok(WrittenLayer::default())
     }
 
@@ -137,9 +266,7 @@ impl Host for ReplayHost {
 
     fn write(&mut self, output: &OutputHandle, content: Content<'_>) -> Result<(), RequestError> {
         self.recorded_error(Operation::Write(output.kind()))?;
-        if output.kind() == OutputKind::Spec {
-            self.written = Some(content.to_bytes());
-        }
+        self.output_now.write(output.kind(), &content);
         Ok(())
     }
 
@@ -149,9 +276,7 @@ impl Host for ReplayHost {
 
     fn commit(&mut self, output: OutputHandle) -> Result<(), RequestError> {
         self.recorded_error(Operation::Commit(output.kind()))?;
-        if output.kind() == OutputKind::Spec {
-            self.committed = self.written.take();
-        }
+        self.output_now.commit(output.kind());
         Ok(())
     }
 }

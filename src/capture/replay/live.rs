@@ -7,23 +7,32 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::changes::FactChange;
 use super::host::ReplayHost;
+use super::kept_output::KeptOutput;
 use crate::capture::format::FactLog;
 use crate::capture::record::RecordingTree;
 use crate::fs::View;
 use crate::layer::{Codec, LayerError, TarEntry};
+use crate::mtree::Spec;
 use crate::request::{
-    Content, Disk, Host, OutputHandle, OutputKind, Purpose, RequestError, SourceQuery, SourceState,
-    WrittenLayer, assemble_to,
+    AtomicFile, Content, Disk, Host, OutputHandle, OutputKind, Purpose, RequestError, SourceQuery,
+    SourceState, Table, WrittenLayer, assemble_to,
 };
+use crate::resolve::Decisions;
 
 /// The disk, with the output kept in memory.
 pub struct LiveHost<'c> {
     disk: Disk<'c>,
     /// The capture that specs and files of arguments are read from, if any.
     recorded: Option<ReplayHost>,
-    written: Option<Vec<u8>>,
-    committed: Option<Vec<u8>>,
+    /// Where to write a layer, if anywhere.
+    layer_file: Option<AtomicFile>,
+    /// The descriptor of the layer that was written, as JSON.
+    descriptor: Option<String>,
+    /// The sources that are not what they were.
+    changed_sources: Vec<FactChange>,
+    output_now: KeptOutput,
     /// Required by `RecordingTree`, which logs each answer; not read.
     log: FactLog,
 }
@@ -31,12 +40,35 @@ pub struct LiveHost<'c> {
 impl<'c> LiveHost<'c> {
     /// The disk. Specs and files of arguments are read from `recorded`, if given.
     pub fn new(disk: Disk<'c>, recorded: Option<ReplayHost>) -> Self {
-        Self { disk, recorded, written: None, committed: None, log: FactLog::default() }
+        Self {
+            disk,
+            recorded,
+            layer_file: None,
+            descriptor: None,
+            changed_sources: Vec::new(),
+            output_now: KeptOutput::default(),
+            log: FactLog::default(),
+        }
+    }
+
+    /// Has the layer written to `file`, if the request writes one.
+    pub fn write_layer_to(&mut self, file: AtomicFile) {
+        self.layer_file = Some(file);
+    }
+
+    /// Takes the descriptor of the layer that was written, as JSON, and the file that it is in.
+    pub fn take_layer(&mut self) -> Option<(String, Option<AtomicFile>)> {
+        Some((self.descriptor.take()?, self.layer_file.take()))
+    }
+
+    /// Takes the sources that are not what they were when the request was recorded.
+    pub fn take_changed_sources(&mut self) -> Vec<FactChange> {
+        std::mem::take(&mut self.changed_sources)
     }
 
     /// Takes the output that the request has committed, if any.
     pub fn take_output(&mut self) -> Option<Vec<u8>> {
-        self.committed.take()
+        self.output_now.take()
     }
 }
 
@@ -65,7 +97,11 @@ impl<'c> Host for LiveHost<'c> {
         &mut self,
         queries: &[&SourceQuery<'_>],
     ) -> Result<Vec<io::Result<SourceState>>, RequestError> {
-        self.disk.sources(queries)
+        let answers = self.disk.sources(queries)?;
+        if let Some(recorded) = &self.recorded {
+            self.changed_sources = recorded.changed_sources(queries, &answers);
+        }
+        Ok(answers)
     }
 
     fn hash_sources(
@@ -81,10 +117,18 @@ impl<'c> Host for LiveHost<'c> {
         entries: &[TarEntry],
         codec: Codec,
     ) -> Result<WrittenLayer, LayerError> {
-        let mut layer = Vec::new();
-        let (written, _) = assemble_to(&mut layer, self.disk.context(), entries, codec)?;
-        self.written = Some(layer);
-        Ok(written)
+        let context = self.disk.context();
+        let layer = match self.layer_file.as_mut().and_then(AtomicFile::file_mut) {
+            Some(file) => assemble_to(file, context, entries, codec, Table::default()),
+            // Its digests are enough to compare it.
+            None => assemble_to(&mut io::sink(), context, entries, codec, Table::default()),
+        }?;
+        self.descriptor = layer.descriptor.to_json().ok();
+        Ok(WrittenLayer { descriptor: Some(layer.descriptor), counts: Some(layer.counts) })
+    }
+
+    fn resolved(&mut self, spec: &Spec, decisions: &Decisions) {
+        self.output_now.resolved(spec, decisions);
     }
 
     fn create(
@@ -97,9 +141,7 @@ impl<'c> Host for LiveHost<'c> {
     }
 
     fn write(&mut self, output: &OutputHandle, content: Content<'_>) -> Result<(), RequestError> {
-        if output.kind() == OutputKind::Spec {
-            self.written = Some(content.to_bytes());
-        }
+        self.output_now.write(output.kind(), &content);
         Ok(())
     }
 
@@ -108,9 +150,7 @@ impl<'c> Host for LiveHost<'c> {
     }
 
     fn commit(&mut self, output: OutputHandle) -> Result<(), RequestError> {
-        if matches!(output.kind(), OutputKind::Spec | OutputKind::Layer) {
-            self.committed = self.written.take();
-        }
+        self.output_now.commit(output.kind());
         Ok(())
     }
 }

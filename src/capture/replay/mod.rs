@@ -4,10 +4,11 @@
 
 mod changes;
 mod host;
+mod kept_output;
 mod live;
 mod tree;
 
 pub use changes::{FactChange, FactChanges, changes};
-pub use host::ReplayHost;
+pub use host::{CutLayer, ReplayHost};
 pub use live::LiveHost;
 pub use tree::ReplayTree;

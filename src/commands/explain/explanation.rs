@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::layer::LayerPlace;
+
 /// The explanation of one row, or of one directory that became a link.
 #[derive(Serialize)]
 pub(super) struct Explanation {
@@ -32,6 +34,9 @@ pub(super) struct Explanation {
     pub rules: Vec<u8>,
     /// One sentence for each rule.
     pub because: Vec<String>,
+    /// Where it is in the layer, if one was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<LayerPlace>,
 }
 
 /// A location on a trail.
@@ -137,6 +142,19 @@ pub(super) fn format_text(explanation: &Explanation, colours: &Colours) -> Strin
             None => "since".to_owned(),
         };
         let _ = writeln!(out, "{}{because}", colours.rule(&label));
+    }
+    if let Some(place) = &explanation.layer {
+        let LayerPlace { offset, size, first_frame, last_frame, frames, origin, why } = place;
+        let frame = match first_frame == last_frame {
+            true => format!("frame {first_frame} of {frames}"),
+            false => format!("frames {first_frame} to {last_frame} of {frames}"),
+        };
+        let _ = writeln!(
+            out,
+            "{}{size} bytes at {offset} of the tar, in {frame}",
+            colours.label("layer")
+        );
+        let _ = writeln!(out, "{}{origin}: {why}", colours.label("frame"));
     }
     out
 }

@@ -4,6 +4,7 @@
 //! [`crate::resolve`] reports which of them decided.
 
 mod explanation;
+mod layer;
 mod wording;
 
 use std::ffi::{OsStr, OsString};
@@ -16,10 +17,14 @@ use globset::{GlobBuilder, GlobMatcher};
 use super::error::CommandError;
 use super::loading::{self, RecordedRequest};
 use crate::args::{Explain, Subject};
+use crate::capture::Capture;
 use crate::fs::Cache;
-use crate::request::{Context, Disk, Host, RequestError, ResolveOptions, ResolveRequest, Specs};
+use crate::request::{
+    self, Context, Disk, Host, Listing, RequestError, ResolveOptions, ResolveRequest, Specs,
+};
 use crate::resolve::{self, Explained, Inputs};
 use explanation::{Colours, Explanation, format_text};
+use layer::RecordedLayer;
 use wording::{Wording, escaped, explain_error, explain_row};
 
 /// The most that is printed, in bytes. A small capture may have an explanation of many gigabytes.
@@ -30,15 +35,18 @@ struct ExplainedRows {
     text: String,
     json: bool,
     colours: Colours,
+    /// The layer that was recorded, if one was.
+    layer: Option<RecordedLayer>,
 }
 
 impl ExplainedRows {
-    fn push(&mut self, explanation: &Explanation) -> Result<(), CommandError> {
+    fn push(&mut self, mut explanation: Explanation) -> Result<(), CommandError> {
+        explanation.layer = self.layer.as_ref().and_then(|layer| layer.place(&explanation.path));
         match self.json {
             true => {
                 let _ = writeln!(self.text, "{}", serde_json::json!(explanation));
             }
-            false => self.text.push_str(&format_text(explanation, &self.colours)),
+            false => self.text.push_str(&format_text(&explanation, &self.colours)),
         }
         match self.text.len() > MOST {
             true => Err(CommandError::LongExplanation(MOST)),
@@ -49,8 +57,12 @@ impl ExplainedRows {
 
 /// Explains rows, and returns the text to print. Coloured if `colours`.
 pub(crate) fn explain(args: &Explain, colours: bool) -> Result<String, CommandError> {
-    let mut explained_rows =
-        ExplainedRows { text: String::new(), json: args.json, colours: Colours(colours) };
+    let mut explained_rows = ExplainedRows {
+        text: String::new(),
+        json: args.json,
+        colours: Colours(colours),
+        layer: None,
+    };
     let filter = RowFilter::new(&args.paths)?;
     match &args.subject {
         Subject::Spec(mtree, options) => {
@@ -62,6 +74,9 @@ pub(crate) fn explain(args: &Explain, colours: bool) -> Result<String, CommandEr
             let capture = loading::read_capture(file)?;
             let mut host = loading::host(&capture, file)?;
             let RecordedRequest { request, inputs } = RecordedRequest::new(&capture, &mut host)?;
+            if capture.layer.is_some() {
+                explained_rows.layer = recorded_layer(&capture, file)?;
+            }
             let inputs = inputs.as_ref();
             let ResolveRequest { mtree, options, .. } = &request;
             explain_spec(mtree, options, inputs, &mut host, &filter, &mut explained_rows)?;
@@ -79,6 +94,16 @@ pub(crate) fn explain(args: &Explain, colours: bool) -> Result<String, CommandEr
         }
     }
     Ok(explained_rows.text)
+}
+
+/// The layer in a capture. `None` if none was written, or if this program would cut it otherwise.
+fn recorded_layer(capture: &Capture, file: &Path) -> Result<Option<RecordedLayer>, CommandError> {
+    let mut host = loading::host(capture, file)?;
+    let table = host.frames();
+    let RecordedRequest { request, inputs } = RecordedRequest::new(capture, &mut host)?;
+    // What failed is explained with the rows.
+    let _ = request::run(&request, inputs.map(Listing::new).as_ref(), &mut host);
+    Ok(host.take_cut().and_then(|cut| RecordedLayer::new(cut, table)))
 }
 
 /// Selects rows by archive path. `None`: no globs are given, and [`crate::resolve`] selects.
@@ -132,14 +157,14 @@ fn explain_spec(
 ) -> Result<(), CommandError> {
     let Specs { spec, also, .. } = match Specs::read(mtree, options, host) {
         Err(error @ RequestError::Spec { .. }) => {
-            return explained_rows.push(&explain_error("", &error));
+            return explained_rows.push(explain_error("", &error));
         }
         specs => specs?,
     };
     if options.no_resolve {
         for row in spec.row_ids() {
             if filter.matches(spec.path(spec.row(row))) {
-                explained_rows.push(&Explanation {
+                explained_rows.push(Explanation {
                     becomes: "itself".to_owned(),
                     because: vec!["--no-resolve: rows are only changed".to_owned()],
                     ..explain_row(&spec, row)
@@ -161,7 +186,7 @@ fn explain_spec(
         chosen,
         |explained, decisions, tree| {
             let wording = Wording { spec: &spec, options: resolve, decisions, tree };
-            explained_rows.push(&match explained {
+            explained_rows.push(match explained {
                 Explained::Directory(trace) => wording.directory(trace),
                 Explained::Row(trace) => wording.row(trace),
             })
@@ -170,7 +195,7 @@ fn explain_spec(
     match explained {
         Err(CommandError::Request(error)) => match &error {
             RequestError::SymlinkLoop { path, .. } | RequestError::MissingTarget { path, .. } => {
-                explained_rows.push(&explain_error(&escaped(path), &error))
+                explained_rows.push(explain_error(&escaped(path), &error))
             }
             _ => Err(error.into()),
         },

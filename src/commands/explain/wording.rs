@@ -164,6 +164,7 @@ impl<T: ObservedTree> Wording<'_, T> {
                 1 => format!("a link to {}, which replaces 1 row", escaped(&trace.text)),
                 rows => format!("a link to {}, which replaces {rows} rows", escaped(&trace.text)),
             },
+            layer: None,
             rules: vec![6, 5],
             because: vec![
                 "it is one symlink in the tree, and its target is in the archive with the same rows"
@@ -250,6 +251,7 @@ pub(super) fn explain_error(path: &str, error: &RequestError) -> Explanation {
         becomes: format!("an error: {}", escaped(Sentence(error).to_string().as_bytes())),
         rules: vec![rule],
         because: vec![what],
+        layer: None,
     }
 }
 
@@ -268,6 +270,7 @@ pub(super) fn explain_row(spec: &Spec, row: RowId) -> Explanation {
         becomes: String::new(),
         rules: Vec::new(),
         because: Vec::new(),
+        layer: None,
     }
 }
 

@@ -117,6 +117,8 @@ fn run(
         index,
         functions: &Functions::default(),
         is_cancelled: &|| false,
+        wants_table: false,
+        before: None,
         progress: &|_, _| {},
     };
     let mut blob = Vec::new();
@@ -133,7 +135,7 @@ fn run_and_hold(
     let (layer, blob) = run(tree, codec, 2, Some(index)).unwrap();
     let file = tempfile::tempfile().unwrap();
     file.write_all_at(&blob, 0).unwrap();
-    index.hold(name.as_bytes(), file.try_clone().unwrap(), layer.frames.clone());
+    index.hold(name.as_bytes(), file.try_clone().unwrap(), layer.frames.clone(), None);
     (layer, blob, file)
 }
 
@@ -327,6 +329,8 @@ fn a_cancelled_layer_stops_at_the_next_frame() {
         index: None,
         functions: &Functions::default(),
         is_cancelled: &|| asked.fetch_add(1, Ordering::Relaxed) >= 2,
+        wants_table: false,
+        before: None,
         progress: &|_, _| {},
     };
     assert!(matches!(assemble(&job, &mut Vec::new()), Err(LayerError::Cancelled)));
@@ -353,6 +357,8 @@ fn a_full_disk_is_an_error_of_writing() {
         index: None,
         functions: &Functions::default(),
         is_cancelled: &|| false,
+        wants_table: false,
+        before: None,
         progress: &|_, _| {},
     };
     assert!(matches!(assemble(&job, &mut Full), Err(LayerError::Write(_))));
@@ -370,6 +376,8 @@ fn progress_ends_with_the_whole_tar() {
         index: None,
         functions: &Functions::default(),
         is_cancelled: &|| false,
+        wants_table: false,
+        before: None,
         progress: &|done, of| *last.lock().unwrap() = (done, of),
     };
     let layer = assemble(&job, &mut Vec::new()).unwrap();
@@ -439,7 +447,7 @@ proptest! {
             let file = tempfile::tempfile().unwrap();
             file.write_all_at(&warm_blob, 0).unwrap();
             held = Some(file.try_clone().unwrap());
-            index.hold(b"out", file, warm.frames);
+            index.hold(b"out", file, warm.frames, None);
         }
     }
 }

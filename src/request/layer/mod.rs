@@ -82,6 +82,10 @@ pub(super) fn write(
             path: request.out.clone(),
             source,
         }),
+        LayerError::RecordedContent { entry, text } => {
+            layer_rows.error(numbers[entry], LayerProblem::Recorded(text))
+        }
+        LayerError::Recorded(text) => RequestError::Recorded(text),
         LayerError::Codec(error) => RequestError::Codec(error),
     })?;
     if let (Some(handle), Some(descriptor)) =

@@ -2,6 +2,7 @@
 //! with the real program.
 
 mod explaining;
+mod layers;
 mod live;
 mod recording;
 mod replaying;

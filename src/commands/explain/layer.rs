@@ -1,0 +1,131 @@
+//! Where a row is in the layer, in which frame, and where that frame came from.
+//!
+//! Knows entries, frames, and the sentences about them; must not know how rows became entries.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use serde::Serialize;
+
+use super::wording::escaped;
+use crate::capture::CutLayer;
+use crate::layer::{FrameOrigin, FrameTable, WrittenFrame};
+use crate::path;
+
+/// A layer that was recorded.
+pub(super) struct RecordedLayer {
+    layer: CutLayer,
+    table: FrameTable,
+    /// By escaped archive path: the entry.
+    entries: HashMap<String, usize>,
+    /// By entry: where it begins in the tar, in bytes.
+    offsets: Vec<u64>,
+    /// By frame: where it begins in the tar, in bytes.
+    frame_offsets: Vec<u64>,
+}
+
+/// Where a row is in the layer.
+#[derive(Serialize)]
+pub(super) struct LayerPlace {
+    /// In the uncompressed tar, in bytes.
+    pub offset: u64,
+    /// Header, content and padding, in bytes.
+    pub size: u64,
+    /// The number of its first frame, from 1.
+    pub first_frame: usize,
+    /// The number of its last frame.
+    pub last_frame: usize,
+    /// How many frames the layer has.
+    pub frames: usize,
+    /// `reused` or `made`; of several frames `made` if one was.
+    pub origin: &'static str,
+    /// Why.
+    pub why: String,
+}
+
+impl RecordedLayer {
+    /// `None` if the entries of the layer are not those of the table.
+    pub(super) fn new(layer: CutLayer, table: FrameTable) -> Option<Self> {
+        if !table.frames.iter().map(|frame| &frame.cut).eq(&layer.frames) {
+            return None;
+        }
+        let archive_path = |path: &[u8]| path::parts(path).collect::<Vec<_>>().join(&b'/');
+        let entries = layer.paths.iter().enumerate();
+        let entries = entries.map(|(number, path)| (escaped(&archive_path(path)), number));
+        Some(Self {
+            entries: entries.collect(),
+            offsets: offsets(layer.sizes.iter().copied()),
+            frame_offsets: offsets(layer.frames.iter().map(|frame| frame.size)),
+            layer,
+            table,
+        })
+    }
+
+    /// Where the row at an escaped archive path is.
+    pub(super) fn place(&self, path: &str) -> Option<LayerPlace> {
+        let entry = *self.entries.get(path)?;
+        let (offset, size) = (self.offsets[entry], self.layer.sizes[entry]);
+        let frame_at =
+            |at: u64| self.frame_offsets.partition_point(|start| *start <= at).max(1) - 1;
+        let (first, last) = (frame_at(offset), frame_at(offset + size - 1));
+        let frames = &self.table.frames;
+        let made = (first..=last).find(|number| frames[*number].origin != FrameOrigin::Reused);
+        let why = match made {
+            None => "an earlier layer has it with the same rows and contents".to_owned(),
+            Some(number) => self.why(entry, number, &frames[number]),
+        };
+        Some(LayerPlace {
+            offset,
+            size,
+            first_frame: first + 1,
+            last_frame: last + 1,
+            frames: frames.len(),
+            origin: if made.is_some() { "made" } else { "reused" },
+            why,
+        })
+    }
+
+    /// Why a frame of an entry was made.
+    fn why(&self, entry: usize, number: usize, frame: &WrittenFrame) -> String {
+        match frame.origin {
+            FrameOrigin::Damaged => {
+                return "the earlier layer that has it was changed in place: its checksum differs"
+                    .to_owned();
+            }
+            FrameOrigin::Unknown => return "no earlier layers are held".to_owned(),
+            FrameOrigin::Reused | FrameOrigin::NotHeld => {}
+        }
+        let Some(changed) = &self.table.changed else {
+            return "no earlier layer of this name is held".to_owned();
+        };
+        let is_changed = |entry: usize| changed.binary_search(&(entry as u32)).is_ok();
+        if is_changed(entry) {
+            return "its content or header changed".to_owned();
+        }
+        match self.entries_of(number).find(|entry| is_changed(*entry)) {
+            Some(neighbour) => {
+                let path = escaped(&self.layer.paths[neighbour]);
+                format!("its content is the same, and that of its neighbour {path} changed")
+            }
+            None => "its content is the same, and other rows are its neighbours now".to_owned(),
+        }
+    }
+
+    /// The entries that have bytes in a frame.
+    fn entries_of(&self, number: usize) -> RangeInclusive<usize> {
+        let start = self.frame_offsets[number];
+        let end = start + self.layer.frames[number].size.max(1) - 1;
+        let entry_at = |at: u64| self.offsets.partition_point(|start| *start <= at).max(1) - 1;
+        entry_at(start)..=entry_at(end)
+    }
+}
+
+/// Where each of some things begins that stand one after the other.
+fn offsets(sizes: impl Iterator<Item = u64>) -> Vec<u64> {
+    let starts = sizes.scan(0, |next, size| {
+        let start = *next;
+        *next += size;
+        Some(start)
+    });
+    starts.collect()
+}
