@@ -96,9 +96,10 @@ pub fn run(
     host.step_done("resolve");
 
     host.write(&out_handle, Content::Patched(&spec, decisions.edits(&spec).into_patch()))?;
+    let tally = decisions.tally();
     let mut outcome = Outcome {
-        warnings: warnings::of(&spec, &decisions, &observations),
-        report: Report::new(&spec, &decisions, &observations),
+        warnings: warnings::of(&spec, &decisions, &tally, &observations),
+        report: Report::new(&spec, &decisions, &tally, &observations),
     };
     if let Some(handle) = &report_handle {
         outcome.report.bytes_saved = Some(bytes_saved(&spec, &decisions, host));

@@ -15,6 +15,7 @@ mod inputs;
 mod locations;
 mod mirrored;
 mod outcome;
+mod path_filter;
 mod row_targets;
 mod rows;
 mod sources;
