@@ -12,6 +12,7 @@ use std::os::fd::AsFd;
 use rustix::fs::{FileType, readlinkat_raw};
 use rustix::io::Errno;
 
+use super::place::Place;
 use crate::resolve::Entry;
 
 /// The names of a directory, or some of them. Of a name that is not a symlink only the hash is stored, since
@@ -103,11 +104,10 @@ impl Listing {
         Ok((!is_too_large).then(|| scratch.listing(true)))
     }
 
-    /// Looks up only `names`, one by one, in the directory at `path`, which is relative to `root`. The path
-    /// may be moved meanwhile, and lead to another directory. `None` if a name is absent, or a lookup fails.
-    pub fn look_up_names(
-        root: impl AsFd,
-        path: &CStr,
+    /// Looks up only `names`, one by one, in the directory at `place`. It may be moved meanwhile, and another
+    /// be there. `None` if a name is absent, or a lookup fails.
+    pub(super) fn look_up_names(
+        place: Place<'_>,
         names: &[&[u8]],
         hasher: &NameHasher,
         scratch: &mut Scratch,
@@ -115,7 +115,7 @@ impl Listing {
         scratch.clear();
         let Scratch { path: at, target, plain, table, text, .. } = scratch;
         at.clear();
-        at.extend_from_slice(path.to_bytes());
+        at.extend_from_slice(place.path.to_bytes());
         at.push(b'/');
         let directory = at.len();
         for &name in names {
@@ -124,7 +124,7 @@ impl Listing {
             at.push(0);
             // No file has a name with a NUL.
             let path = CStr::from_bytes_with_nul(at).ok()?;
-            match read_link(&root, path, target.spare_capacity_mut()).ok()?? {
+            match read_link(place.from, path, target.spare_capacity_mut()).ok()?? {
                 [] => plain.push(hasher.hash_one(name)),
                 target => push_symlink(table, text, hasher.hash_one(name), name, target),
             }

@@ -5,6 +5,7 @@
 mod cache;
 mod listing;
 mod paths;
+mod place;
 mod probe;
 mod view;
 

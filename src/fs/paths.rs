@@ -176,32 +176,3 @@ fn hash(hasher: &RandomState, parent: Directory, name: &[u8]) -> u64 {
 pub(super) fn c_str(path: &[u8]) -> &CStr {
     CStr::from_bytes_until_nul(path).unwrap_or_default()
 }
-
-/// A buffer for the path of an entry. Consecutive entries of one directory share the directory's path.
-#[derive(Default)]
-pub(super) struct EntryPath {
-    text: Vec<u8>,
-    /// The directory whose path is at the head of `text`, and the length of that path.
-    parent: Option<(Directory, usize)>,
-}
-
-impl EntryPath {
-    /// The path of `name` in `parent`.
-    pub(super) fn of(&mut self, paths: &Paths, parent: Directory, name: &[u8]) -> &CStr {
-        let length = match self.parent {
-            Some((last, length)) if last == parent => length,
-            _ => {
-                paths.write_entry_path(parent, b"", &mut self.text);
-                self.text.len() - 1
-            }
-        };
-        self.parent = Some((parent, length));
-        self.text.truncate(length);
-        if self.text.last() != Some(&b'/') {
-            self.text.push(b'/');
-        }
-        self.text.extend_from_slice(name);
-        self.text.push(0);
-        c_str(&self.text)
-    }
-}

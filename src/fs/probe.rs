@@ -7,21 +7,13 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat_raw, statat};
+use rustix::fs::{AtFlags, FileType, Mode, Stat, fstat, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 
 use super::cache::{Cache, CachedDirectory, Identity, LookupResult, Moment, Origin, Stamp};
 use super::listing::{Listing, Scratch};
+use super::place::{DIRECTORY, Place, SEARCH_ONLY};
 use crate::resolve::{Entry, Wanted};
-
-/// The flags to open a directory for reading.
-pub(super) const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-
-/// The flags to open a directory for lookups of names, which need no read permission.
-#[cfg(target_os = "linux")]
-const SEARCH_ONLY: OFlags = DIRECTORY.union(OFlags::PATH);
-#[cfg(not(target_os = "linux"))]
-const SEARCH_ONLY: OFlags = DIRECTORY;
 
 /// A lookup costs about as much as listing this many names. If a directory has more names for each wanted
 /// name, the names are looked up.
@@ -123,10 +115,10 @@ impl<'c> Probe<'c> {
         Self { cache, cancelled, root, started: Moment::now(), cold: cache.is_empty() }
     }
 
-    /// The directory at `path`, of which `asked` names are wanted, from the cache or read.
+    /// The directory at `place`, of which `asked` names are wanted, from the cache or read.
     pub(super) fn read_dir_cached(
         &self,
-        path: &CStr,
+        place: Place<'_>,
         asked: u32,
         expected: Expected,
         scratch: &mut Scratch,
@@ -135,25 +127,25 @@ impl<'c> Probe<'c> {
             return Err(ProbeError::Cancelled);
         }
         if !self.cold && expected != Expected::New {
-            let stat = statat(&self.root, path, AtFlags::empty())?;
+            let stat = statat(place.from, place.path, AtFlags::empty())?;
             if let Some(found) = self.cached(&stat, asked) {
                 return Ok(found);
             }
         }
-        self.read_dir(path, asked, scratch)
+        self.read_dir(place, asked, scratch)
     }
 
-    /// What is at the location `path` in a sandbox.
+    /// What is at `place` in a sandbox.
     pub(super) fn stat_entry(
         &self,
-        path: &CStr,
+        place: Place<'_>,
         wanted: &Wanted<'_>,
         scratch: &mut Scratch,
     ) -> Result<StatResult, ProbeError> {
         if (self.cancelled)() {
             return Err(ProbeError::Cancelled);
         }
-        let stat = match statat(&self.root, path, AtFlags::SYMLINK_NOFOLLOW) {
+        let stat = match statat(place.from, place.path, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => {
                 return Ok(StatResult::Other(Entry::Absent));
@@ -166,7 +158,7 @@ impl<'c> Probe<'c> {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {}
             FileType::Symlink => {
-                let result = self.lookup(self.root(), path, &mut Vec::new())?;
+                let result = self.lookup(place, &mut Vec::new())?;
                 return Ok(StatResult::Other(result));
             }
             _ => return Ok(StatResult::Other(Entry::Plain(()))),
@@ -177,12 +169,11 @@ impl<'c> Probe<'c> {
         let stamp = Stamp::new(&stat);
         // A directory that an earlier request visited is likely to stay, and worth reading.
         if wanted.names.len() > MAX_SANDBOX_LOOKUPS || self.unlisted(stamp).1 == Origin::Cached {
-            return self.read_dir(path, wanted.asked, scratch).map(StatResult::Directory);
+            return self.read_dir(place, wanted.asked, scratch).map(StatResult::Directory);
         }
-        let names =
-            Listing::look_up_names(&self.root, path, wanted.names, self.cache.names(), scratch);
+        let names = Listing::look_up_names(place, wanted.names, self.cache.names(), scratch);
         let Some(names) = names else {
-            return self.read_dir(path, wanted.asked, scratch).map(StatResult::Directory);
+            return self.read_dir(place, wanted.asked, scratch).map(StatResult::Directory);
         };
         // The path may have led to another directory meanwhile: only this request may use the result.
         let cached = Arc::new(CachedDirectory::listed(stamp, names));
@@ -203,18 +194,18 @@ impl<'c> Probe<'c> {
         Some(ProbedDirectory { identity: stamp.identity, cached, origin: Origin::Cached })
     }
 
-    /// Reads the directory at `path`, unless another request does so at the same time or has done so.
+    /// Reads the directory at `place`, unless another request does so at the same time or has done so.
     fn read_dir(
         &self,
-        path: &CStr,
+        place: Place<'_>,
         asked: u32,
         scratch: &mut Scratch,
     ) -> Result<ProbedDirectory, ProbeError> {
-        let directory = match openat(&self.root, path, DIRECTORY, Mode::empty()) {
+        let directory = match openat(place.from, place.path, DIRECTORY, Mode::empty()) {
             Ok(directory) => directory,
             // Lookups may still work: they need neither read permission nor a descriptor.
             Err(Errno::ACCESS | Errno::PERM | Errno::MFILE | Errno::NFILE) => {
-                return self.stat_dir(path);
+                return self.stat_dir(place);
             }
             Err(other) => return Err(other.into()),
         };
@@ -236,12 +227,12 @@ impl<'c> Probe<'c> {
         Ok(ProbedDirectory { identity: stamp.identity, cached, origin })
     }
 
-    /// The directory at `path` by one `stat`, without reading it.
-    pub(super) fn stat_dir(&self, path: &CStr) -> Result<ProbedDirectory, ProbeError> {
+    /// The directory at `place` by one `stat`, without reading it.
+    pub(super) fn stat_dir(&self, place: Place<'_>) -> Result<ProbedDirectory, ProbeError> {
         if (self.cancelled)() {
             return Err(ProbeError::Cancelled);
         }
-        let stat = statat(&self.root, path, AtFlags::empty())?;
+        let stat = statat(place.from, place.path, AtFlags::empty())?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
             return Err(Errno::NOTDIR.into());
         }
@@ -272,16 +263,20 @@ impl<'c> Probe<'c> {
         self.root.as_fd()
     }
 
-    /// What is at `path`, relative to the directory `from`.
+    /// The place of `path`, which is relative to that directory.
+    pub(super) fn at<'p>(&'p self, path: &'p CStr) -> Place<'p> {
+        Place { from: self.root(), path }
+    }
+
+    /// What is at `place`.
     pub(super) fn lookup(
         &self,
-        from: BorrowedFd<'_>,
-        path: &CStr,
+        place: Place<'_>,
         text: &mut Vec<u8>,
     ) -> Result<LookupResult, ProbeError> {
         text.clear();
         text.reserve(LONGEST_TARGET);
-        match readlinkat_raw(from, path, text.spare_capacity_mut()) {
+        match readlinkat_raw(place.from, place.path, text.spare_capacity_mut()) {
             Ok((target, _)) => Ok(Entry::Symlink(Arc::from(&*target))),
             Err(Errno::INVAL) => Ok(Entry::Plain(())),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => {

@@ -15,8 +15,9 @@ use rustix::io::Errno;
 
 use super::cache::{self, Cache, CachedDirectory, Identity, Origin, Stamp};
 use super::listing::Scratch;
-use super::paths::{EntryPath, Paths, ROOT, Reached, c_str};
-use super::probe::{DIRECTORY, Expected, Probe, ProbeError, ProbedDirectory, StatResult, reason};
+use super::paths::{Paths, ROOT, Reached, c_str};
+use super::place::{DIRECTORY, Place, Places};
+use super::probe::{Expected, Probe, ProbeError, ProbedDirectory, StatResult, reason};
 use crate::resolve::{Directory, Entered, EnteredEntry, Entry, Stopped, Tree, Wanted};
 
 /// How many directories a request listed, and how many it took from the cache.
@@ -150,7 +151,7 @@ impl<'c> View<'c> {
     fn stat_dir(&mut self, reached: Reached) -> Result<Entered, Stopped> {
         let mut path = std::mem::take(&mut self.path);
         self.paths.write_path(reached, &mut path);
-        let found = self.probe.stat_dir(c_str(&path));
+        let found = self.probe.stat_dir(self.probe.at(c_str(&path)));
         let entered = match found {
             Ok(found) => Ok(Entered::Directory(self.add(reached, found))),
             Err(error) => self.classify_error(&path, error),
@@ -191,7 +192,7 @@ impl<'c> View<'c> {
             }
             _ => (self.probe.root(), &self.path[..]),
         };
-        match self.probe.lookup(from, c_str(path), &mut self.text) {
+        match self.probe.lookup(Place { from, path: c_str(path) }, &mut self.text) {
             Ok(result) => {
                 self.probe.cache.add_lookup(&self.visited(directory).cached, name, result.clone());
                 Ok(cache::borrow_entry(result, &mut self.text))
@@ -266,14 +267,14 @@ impl<'c> View<'c> {
             }
             Some(Entry::Plain(()) | Entry::Unreadable) | None => {}
         }
-        let path = scratch.path.of(&self.paths, parent, name);
+        let place = scratch.places.of(self.probe.root(), &self.paths, parent, name);
         let expected = self.visited(parent).expected_below;
         // A directory that is wanted again is read, since its listing may be partial.
         if expected == Expected::Sandboxed && self.paths.child(parent, name).is_none() {
-            return self.probe.stat_entry(path, wanted, &mut scratch.listing);
+            return self.probe.stat_entry(place, wanted, &mut scratch.listing);
         }
         Ok(StatResult::Directory(self.probe.read_dir_cached(
-            path,
+            place,
             asked,
             expected,
             &mut scratch.listing,
@@ -456,8 +457,8 @@ impl Tree for View<'_> {
             }
             self.paths.write_entry_path(directory, b"", &mut self.path);
             // If the directory cannot be read, its names are looked up.
-            let path = c_str(&self.path);
-            match self.probe.read_dir_cached(path, asked, Expected::Unknown, &mut scratch) {
+            let place = self.probe.at(c_str(&self.path));
+            match self.probe.read_dir_cached(place, asked, Expected::Unknown, &mut scratch) {
                 Ok(found) => {
                     self.count_origin(&found);
                     let visited = &mut self.directories[directory.0 as usize];
@@ -482,7 +483,7 @@ const MIN_PARALLEL: usize = 32;
 #[derive(Default)]
 struct ProbeScratch {
     listing: Scratch,
-    path: EntryPath,
+    places: Places,
 }
 
 /// What to expect of the directories in one that was read.

@@ -43,8 +43,14 @@ fn is_blank(byte: u8) -> bool {
 
 /// The fields of one row.
 pub(super) fn fields(line: &[u8]) -> Fields<'_> {
+    let fields = fields_of_one_line(line);
+    Fields { joined: memchr(b'\n', fields.rest).is_some(), ..fields }
+}
+
+/// The fields of a row that is known to have one physical line.
+pub(super) fn fields_of_one_line(line: &[u8]) -> Fields<'_> {
     let rest = line.strip_suffix(b"\n").unwrap_or(line);
-    Fields { rest, end: rest.len(), joined: memchr(b'\n', rest).is_some() }
+    Fields { rest, end: rest.len(), joined: false }
 }
 
 impl<'l> Fields<'l> {

@@ -13,6 +13,7 @@ mod parse;
 mod pattern;
 mod row_fields;
 mod selection;
+mod simple_paths;
 mod sort;
 
 pub use change::{Change, Changed, Mode, Owner};
@@ -55,6 +56,10 @@ pub struct Row {
     /// The archive path has a `..`, or is empty.
     outside: bool,
     below_set_source: bool,
+    /// The archive path is known to be in the directory of the row before.
+    beside: bool,
+    /// The source is known to be in the directory of that of the last row that has one.
+    source_beside: bool,
 }
 
 /// A `..` line, and the directory row without slashes that it leaves, if there is one.
@@ -88,6 +93,17 @@ impl Row {
     /// reads no such link.
     pub fn is_below_set_source(&self) -> bool {
         self.below_set_source
+    }
+
+    /// Whether its archive path is known to be in the directory of that of the row before. It may be there
+    /// although this is false.
+    pub fn is_beside_last(&self) -> bool {
+        self.beside
+    }
+
+    /// Whether its source is known to be in the directory of that of the last row that has a source.
+    pub fn is_source_beside_last(&self) -> bool {
+        self.source_beside
     }
 
     /// Whether the row takes part in resolving: it has a source, its `type` is `file` or `link`, and a link is

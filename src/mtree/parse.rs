@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::error::{DEEPEST, SpecError, What};
 use super::field::{self, Fields, Kind, Span};
 use super::row_fields::{self, Between, RowFields, keyword_and_value, kind_of, unescaped};
+use super::simple_paths::{Simple, SimplePaths};
 use super::{DotDot, Row, Spec, Text};
 use crate::path;
 
@@ -89,17 +90,23 @@ fn row_start(text: &[u8], at: usize) -> usize {
 /// The offset after the newline of the row that begins at `start`. A `\` before a newline joins the next line, but
 /// not if the line has a `#`, as in libarchive.
 pub(super) fn line_end(text: &[u8], start: usize) -> usize {
+    end_and_joined(text, start).0
+}
+
+/// The same offset, and whether the row may have several physical lines.
+fn end_and_joined(text: &[u8], start: usize) -> (usize, bool) {
     let mut from = start;
     loop {
+        let joined = from > start;
         let Some(newline) = memchr(b'\n', &text[from..]).map(|at| from + at) else {
-            return text.len();
+            return (text.len(), joined);
         };
         let line = &text[start..newline];
         let joins = line.ends_with(b"\\")
             && line.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
             && memchr(b'#', line).is_none();
         if !joins {
-            return newline + 1;
+            return (newline + 1, joined);
         }
         from = newline + 1;
     }
@@ -113,6 +120,9 @@ struct Parser<'t> {
     /// The archive path of the directory that was entered last.
     directory: Vec<u8>,
     between: Option<Between<'t>>,
+    /// The names and the sources of the rows read so far.
+    names: SimplePaths<'t>,
+    sources: SimplePaths<'t>,
     /// The source that `/set` gave last, by the number of the defaults and its own among their sources.
     set_source: Option<((u32, usize), Text)>,
 }
@@ -124,16 +134,24 @@ impl<'t> Parser<'t> {
         let lines = memchr_iter(b'\n', &text[..sample]).count();
         let expected = text.len().checked_div(sample).unwrap_or_default() * lines;
         let spec = Spec { rows: Vec::with_capacity(expected + 1), ..Spec::default() };
-        let (entered, directory) = (Vec::new(), Vec::new());
-        Self { spec, link_is_source, entered, directory, between: None, set_source: None }
+        Self {
+            spec,
+            link_is_source,
+            entered: Vec::new(),
+            directory: Vec::new(),
+            between: None,
+            names: SimplePaths::default(),
+            sources: SimplePaths::default(),
+            set_source: None,
+        }
     }
 
     /// Parses the lines of `text` in `range`. An error has the offset of its row.
     fn read(mut self, text: &'t [u8], range: Range<usize>) -> Result<Self, (usize, What)> {
         let mut start = range.start;
         while start < range.end {
-            let end = line_end(text, start);
-            self.line(&text[start..end], start).map_err(|what| (start, what))?;
+            let (end, joined) = end_and_joined(text, start);
+            self.line(&text[start..end], joined, start).map_err(|what| (start, what))?;
             start = end;
         }
         Ok(self)
@@ -164,8 +182,11 @@ impl<'t> Parser<'t> {
     }
 
     /// Parses the line at the offset `start`.
-    fn line(&mut self, line: &'t [u8], start: usize) -> Result<(), What> {
-        let mut fields = field::fields(line);
+    fn line(&mut self, line: &'t [u8], joined: bool, start: usize) -> Result<(), What> {
+        let mut fields = match joined {
+            true => field::fields(line),
+            false => field::fields_of_one_line(line),
+        };
         let Some(name) = fields.next() else {
             return Ok(());
         };
@@ -232,17 +253,28 @@ impl<'t> Parser<'t> {
             (Kind::File | Kind::Link, _, None) => (fields.source(), None),
             _ => (None, None),
         };
-        let source = match (own, from_set) {
+        let (source, source_beside) = match (own, from_set) {
             (Some(own), _) => self.source(own.text, start + own.start as u32)?,
-            (None, Some(number)) => self.source_of_set(defaults, number)?,
-            (None, None) => Text::NONE,
+            (None, Some(number)) => (self.source_of_set(defaults, number)?, false),
+            (None, None) => (Text::NONE, false),
         };
         let slashless = name.text != b"." && !name.text.contains(&b'/');
-        let path = self.path(name.text, start + name.start as u32, slashless)?;
+        let (path, beside) = self.path(name.text, start + name.start as u32, slashless)?;
         // A path for which `is_simple` is true is plain.
         let outside = path.at & Text::UNESCAPED != 0 && !path::is_plain(self.spec.text_of(path));
         let end = start + line.len() as u32;
-        let row = Row { start, end, path, source, defaults, kind, outside, below_set_source };
+        let row = Row {
+            start,
+            end,
+            path,
+            source,
+            defaults,
+            kind,
+            outside,
+            below_set_source,
+            beside,
+            source_beside,
+        };
         self.spec.rows.push(row);
         if slashless && kind == Kind::Directory {
             self.enter(path);
@@ -269,28 +301,31 @@ impl<'t> Parser<'t> {
         self.directory.extend_from_slice(self.spec.text_of(path));
     }
 
-    /// The archive path of a row with the name `name`, which is at the offset `at`.
-    fn path(&mut self, name: &[u8], at: u32, slashless: bool) -> Result<Text, What> {
+    /// The archive path of a row with the name `name`, which is at the offset `at`; and whether it is known to be in
+    /// the directory of the row before.
+    fn path(&mut self, name: &'t [u8], at: u32, slashless: bool) -> Result<(Text, bool), What> {
         if !slashless {
             let head = if name[0] == b'/' { 1 } else { 2 * usize::from(name.starts_with(b"./")) };
             let path = &name[head..];
             let path = path.strip_suffix(b"/").unwrap_or(path);
-            if is_simple(path) {
-                return Ok(Text { at: at + head as u32, len: path.len() as u32 });
+            if let Some(Simple { beside }) = self.names.next(path) {
+                return Ok((Text { at: at + head as u32, len: path.len() as u32 }, beside));
             }
         }
+        self.names = SimplePaths::default();
         let bytes = unescaped(name)?;
         let directory = if slashless { &self.directory[..] } else { &[] };
         if slashless && directory.len() + bytes.len() >= DEEPEST {
             return Err(What::TooDeep);
         }
         let parts = path::parts(directory).chain(path::parts(&bytes));
-        push_normal(&mut self.spec.unescaped, false, parts)
+        Ok((push_normal(&mut self.spec.unescaped, false, parts)?, false))
     }
 
     /// A source that `/set` gives, by its number among those of `defaults`. Many rows may have it: it is
     /// stored once.
     fn source_of_set(&mut self, defaults: u32, number: usize) -> Result<Text, What> {
+        self.sources = SimplePaths::default();
         if let Some((known, source)) = self.set_source
             && known == (defaults, number)
         {
@@ -308,32 +343,20 @@ impl<'t> Parser<'t> {
         Ok(source)
     }
 
-    /// The source in the value `text`, which is at the offset `at`. `Text::NONE` if it names no file.
-    fn source(&mut self, text: &[u8], at: u32) -> Result<Text, What> {
-        if is_simple(text) {
-            return Ok(Text { at, len: text.len() as u32 });
+    /// The source in the value `text`, which is at the offset `at`: `Text::NONE` if it names no file; and whether it
+    /// is known to be in the directory of the last row's that has one.
+    fn source(&mut self, text: &'t [u8], at: u32) -> Result<(Text, bool), What> {
+        if let Some(Simple { beside }) = self.sources.next(text) {
+            return Ok((Text { at, len: text.len() as u32 }, beside));
         }
+        self.sources = SimplePaths::default();
         let bytes = unescaped(text)?;
         if path::parts(&bytes).next().is_none() {
-            return Ok(Text::NONE);
+            return Ok((Text::NONE, false));
         }
         let absolute = bytes[0] == b'/';
-        push_normal(&mut self.spec.unescaped, absolute, path::parts(&bytes))
+        Ok((push_normal(&mut self.spec.unescaped, absolute, path::parts(&bytes))?, false))
     }
-}
-
-/// Whether `path` is in normal form as it is written: no escape, no `.` or empty component, no `..`.
-///
-/// It is false for some paths in normal form too, such as one with a component that begins with a dot.
-fn is_simple(path: &[u8]) -> bool {
-    let (Some(&first), Some(&last)) = (path.first(), path.last()) else {
-        return false;
-    };
-    // One pass without branches, which the compiler vectorizes: this runs for every row.
-    let odd = path.iter().zip(&path[1..]).fold(false, |odd, (&one, &next)| {
-        odd | (one == b'\\') | (one == 0) | ((one == b'/') & ((next == b'/') | (next == b'.')))
-    });
-    !odd && !matches!(first, b'.' | b'/') && !matches!(last, b'/' | b'\\' | 0)
 }
 
 /// Appends the path with the components `parts` to `to`.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::fs::Observations;
 use crate::layer::LayerCounts;
 use crate::mtree::{Kind, RowId, Spec};
-use crate::resolve::{Decisions, Unchanged};
+use crate::resolve::{Decisions, Tally, Unchanged};
 
 /// The numbers of one run of `resolve`. The names in JSON are those of version 0.1.0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,9 +41,13 @@ pub struct Report {
 
 impl Report {
     /// All numbers but `bytes_saved`, which takes a stat(2) of every replaced file.
-    pub fn new(spec: &Spec, decisions: &Decisions, observations: &Observations) -> Self {
+    pub fn new(
+        spec: &Spec,
+        decisions: &Decisions,
+        tally: &Tally,
+        observations: &Observations,
+    ) -> Self {
         let is_file = |row: &RowId| spec.row(*row).kind() == Kind::File;
-        let tally = decisions.tally();
         let replaced = decisions.replaced().filter(is_file).count();
         let files = spec.rows().iter().filter(|row| row.kind() == Kind::File).count();
         Self {

@@ -232,9 +232,10 @@ pub fn run_on_specs(
     let inputs = listing.map(|listing| &listing.paths);
     let resolved = Resolved::new(request, specs, inputs, host)?;
     let Resolved { spec, decisions, observations, .. } = &resolved;
+    let tally = decisions.tally();
     let mut outcome = Outcome {
-        warnings: warnings::of(spec, decisions, observations),
-        report: Report::new(spec, decisions, observations),
+        warnings: warnings::of(spec, decisions, &tally, observations),
+        report: Report::new(spec, decisions, &tally, observations),
     };
     if let Some(handle) = outputs.get(OutputKind::Spec) {
         host.write(handle, Content::Patched(spec, decisions.edits(spec).into_patch()))?;

@@ -5,12 +5,16 @@
 use crate::display::Escaped;
 use crate::fs::Observations;
 use crate::mtree::{Kind, RowId, Spec};
-use crate::resolve::{Decisions, Link, Reason, Unchanged};
+use crate::resolve::{Decisions, Link, Reason, Tally, Unchanged};
 
 /// The warnings about the rows of `spec`, one sentence each.
-pub(super) fn of(spec: &Spec, decisions: &Decisions, observations: &Observations) -> Vec<String> {
+pub(super) fn of(
+    spec: &Spec,
+    decisions: &Decisions,
+    tally: &Tally,
+    observations: &Observations,
+) -> Vec<String> {
     let mut warnings = Vec::new();
-    let tally = decisions.tally();
     let named = |row: RowId| {
         let row = spec.row(row);
         format!("{} ({})", Escaped(spec.path(row)), Escaped(spec.source(row)))

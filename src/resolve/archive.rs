@@ -5,6 +5,8 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use crate::mtree::{Kind, Row, Spec};
 
 pub(super) use crate::mtree::RowId;
@@ -43,7 +45,20 @@ impl<'s> Archive<'s> {
         (0..self.starts[self.specs.len()]).map(RowId)
     }
 
+    /// Every row, in parallel.
+    pub(super) fn all_in_parallel(&self) -> impl IndexedParallelIterator<Item = RowId> {
+        (0..self.starts[self.specs.len()]).into_par_iter().map(RowId)
+    }
+
+    /// Every row, with its spec: in place of `all` and `get` where all rows are gone through.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (RowId, &'s Spec, &'s Row)> + use<'_, 's> {
+        let rows =
+            self.specs.iter().flat_map(|&spec| spec.rows().iter().map(move |row| (spec, row)));
+        (0..).map(RowId).zip(rows).map(|(id, (spec, row))| (id, spec, row))
+    }
+
     /// The spec of a row, and the row.
+    #[inline]
     pub(super) fn get(&self, id: RowId) -> (&'s Spec, &'s Row) {
         if id.0 < self.starts[1] {
             return (self.specs[0], &self.specs[0].rows()[id.0 as usize]);

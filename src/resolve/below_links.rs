@@ -13,6 +13,7 @@ use super::archive::{Archive, RowId};
 use super::conflicts;
 use super::follow::MOST_LINKS;
 use super::homes::Homes;
+use super::path_filter::PathFilter;
 use crate::mtree::Kind;
 use crate::path;
 
@@ -35,9 +36,10 @@ impl<'s> BelowLinks<'s> {
         archive: &Archive<'s>,
         may_become_links: impl Iterator<Item = RowId>,
     ) -> Self {
-        let links = archive.all().filter(|&row| archive.get(row).1.kind() == Kind::Link);
+        let links = archive.rows().filter(|(.., row)| row.kind() == Kind::Link);
+        let links = links.map(|(_, spec, row)| spec.path(row));
         let links: HashSet<_> =
-            links.chain(may_become_links).map(|row| archive.path(row)).collect();
+            links.chain(may_become_links.map(|row| archive.path(row))).collect();
         Self {
             texts: HashMap::new(),
             above: if links.is_empty() { HashSet::new() } else { above_rows(archive, &links) },
@@ -251,17 +253,16 @@ impl<'s> ByPosition<'s> {
 /// Those of `paths` that rows stand below.
 fn above_rows<'s>(archive: &Archive<'s>, paths: &HashSet<&[u8]>) -> HashSet<&'s [u8]> {
     let mut found = HashSet::new();
+    let filter = PathFilter::new(paths.iter().copied());
     let mut last: &[u8] = b"";
-    for row in archive.all() {
-        let directory = path::split(archive.path(row)).0;
-        if directory == last {
-            continue;
-        }
+    for (_, spec, row) in archive.rows().filter(|(.., row)| !row.is_beside_last()) {
+        let directory = path::split(spec.path(row)).0;
+        // Rows of one directory mostly stand together, and those of the directory above were before.
         for above in path::upwards(directory) {
             if above == last || path::below(last, above).is_some() {
                 break;
             }
-            if paths.contains(above) {
+            if filter.may_have(above) && paths.contains(above) {
                 found.insert(above);
             }
         }

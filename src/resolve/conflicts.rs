@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::WORTH_SHARING;
 use super::archive::{Archive, RowId};
 use super::homes::Homes;
+use super::path_filter::PathFilter;
 use crate::path;
 
 /// The contested among the archive paths of the rows that matter.
@@ -35,10 +36,13 @@ impl<'s> Conflicts<'s> {
         if paths.is_empty() {
             return Self { paths };
         }
-        let all: Vec<_> = archive.all().collect();
-        let claims = |row: &&RowId| paths.contains_key(archive.path(**row));
-        let claimants: Vec<_> =
-            all.par_iter().with_min_len(WORTH_SHARING).filter(claims).copied().collect();
+        let filter = PathFilter::new(paths.keys().copied());
+        let claims = |row: &RowId| {
+            let path = archive.path(*row);
+            filter.may_have(path) && paths.contains_key(path)
+        };
+        let all = archive.all_in_parallel().with_min_len(WORTH_SHARING);
+        let claimants: Vec<_> = all.filter(claims).collect();
         let mut own: HashMap<&[u8], RowId> = HashMap::new();
         for row in claimants {
             let path = archive.path(row);

@@ -16,6 +16,7 @@ mod link_texts;
 mod locations;
 mod mirrored;
 mod outcome;
+mod path_filter;
 mod row_targets;
 mod rows;
 mod sources;

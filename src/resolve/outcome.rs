@@ -189,13 +189,17 @@ impl Decisions {
     /// Why rows stay as they are, for all rows at once.
     pub fn tally(&self) -> Tally {
         let mut tally = Tally(Vec::new());
-        for (row, outcome) in (0..).map(RowId).zip(&self.rows) {
-            let RowOutcome::Unchanged(why) = outcome else {
+        let mut next = 0;
+        // Rows of one outcome mostly stand together.
+        for run in self.rows.chunk_by(|one, other| one == other) {
+            let first = RowId(next);
+            next += run.len() as u32;
+            let RowOutcome::Unchanged(why) = run[0] else {
                 continue;
             };
-            match tally.0.iter_mut().find(|(known, ..)| known == why) {
-                Some((.., count)) => *count += 1,
-                None => tally.0.push((*why, row, 1)),
+            match tally.0.iter_mut().find(|(known, ..)| *known == why) {
+                Some((.., count)) => *count += run.len(),
+                None => tally.0.push((why, first, run.len())),
             }
         }
         tally

@@ -76,16 +76,18 @@ impl<'s> Sources<'s> {
         let listed = inputs.map(|inputs| listed(archive, inputs));
         // Rows of one directory mostly stand together.
         let (mut last, mut last_path) = (SourceDirectory::NONE, &b""[..]);
-        for id in archive.all() {
-            let (spec, row) = archive.get(id);
+        for (id, spec, row) in archive.rows() {
             if !row.takes_part() || spec.source(row).len() > LONGEST {
+                last = SourceDirectory::NONE;
                 sources.of_rows.push(SourceDirectory::NONE);
                 continue;
             }
-            let path = directory_of(spec.source(row));
-            if last == SourceDirectory::NONE || path != last_path {
-                last = sources.intern(path, inputs);
-                last_path = path;
+            if last == SourceDirectory::NONE || !row.is_source_beside_last() {
+                let path = directory_of(spec.source(row));
+                if last == SourceDirectory::NONE || path != last_path {
+                    last = sources.intern(path, inputs);
+                    last_path = path;
+                }
             }
             let covered = sources.directories[last.0 as usize].covered
                 || listed.as_ref().is_some_and(|listed| listed[id.0 as usize]);

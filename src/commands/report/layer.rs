@@ -134,7 +134,7 @@ impl Layer {
             decisions =
                 resolve::explain(&spec, &also, options, inputs, &mut tree, None, add_inlined)?;
         }
-        self.report = Report::new(&spec, &decisions, &tree.observations());
+        self.report = Report::new(&spec, &decisions, &decisions.tally(), &tree.observations());
         drop(tree);
         for row in decisions.unchanged(Unchanged::Absent) {
             let why = "its source does not exist, or is not an input".to_owned();
