@@ -18,7 +18,7 @@ use crate::fs::Cache;
 use crate::log;
 use crate::request::{Context, Disk, remove_unfinished};
 use crate::server::{self, Ended, Response};
-use crate::worker::Worker;
+use crate::worker::{self, Worker};
 
 /// The exit code of a usage error, by custom.
 const USAGE_ERROR: u8 = 2;
@@ -71,7 +71,8 @@ fn run_once(
     match command {
         Command::Resolve(request) => {
             let store = open_store(&startup, typed, print_warning);
-            let context = Context::new(Path::new("."), &cache);
+            let is_sandbox = std::env::current_dir().is_ok_and(|path| worker::is_sandbox(&path));
+            let context = Context { is_sandbox, ..Context::new(Path::new("."), &cache) };
             let response = commands::resolve::resolve(&request, arguments, context, store);
             // The process ends. Freeing thousands of cached directories would take time.
             std::mem::forget(cache);

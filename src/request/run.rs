@@ -97,7 +97,7 @@ pub fn run(
 
     host.write(&out_handle, Content::Patched(&spec, decisions.edits(&spec).into_patch()))?;
     let mut outcome = Outcome {
-        warnings: warnings::of(&spec, &decisions, &observations),
+        warnings: warnings::of(&spec, &decisions, &observations, host.is_sandbox()),
         report: Report::new(&spec, &decisions, &observations),
     };
     if let Some(handle) = &report_handle {

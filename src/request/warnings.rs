@@ -7,9 +7,24 @@ use crate::fs::Observations;
 use crate::mtree::{Kind, RowId, Spec};
 use crate::resolve::{Decisions, Link, Reason, Unchanged};
 
-/// The warnings about the rows of `spec`, one sentence each.
-pub(super) fn of(spec: &Spec, decisions: &Decisions, observations: &Observations) -> Vec<String> {
+/// The warnings about the rows of `spec`, one sentence each. `is_sandbox`: its sources are in a sandbox, where
+/// Bazel stages each by a symlink.
+pub(super) fn of(
+    spec: &Spec,
+    decisions: &Decisions,
+    observations: &Observations,
+    is_sandbox: bool,
+) -> Vec<String> {
     let mut warnings = Vec::new();
+    if is_sandbox && decisions.no_symlink() {
+        warnings.push(
+            "no source in the sandbox is a symlink, as in a hermetic sandbox, which has hard links or \
+             copies of the inputs: symlinks of the tree cannot be found and stay copies; set \
+             --strategy=MtreeMutate=worker,local without worker sandboxing, or drop \
+             --experimental_use_hermetic_linux_sandbox"
+                .to_owned(),
+        );
+    }
     let tally = decisions.tally();
     let named = |row: RowId| {
         let row = spec.row(row);

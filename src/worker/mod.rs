@@ -5,6 +5,7 @@
 
 mod latin1;
 mod response;
+mod sandbox;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -23,6 +24,7 @@ use crate::resolve::Inputs;
 use crate::server::{Cancel, Handler, Protocol, Request, Response};
 
 pub use response::respond;
+pub use sandbox::is_sandbox;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -67,19 +69,19 @@ impl Worker {
         cancel: &Cancel,
         recorder: Option<&mut RequestRecorder>,
     ) -> Result<Outcome, WorkError> {
-        let Decoded { root, arguments, inputs } = Decoded::new(Path::new(""), request);
+        let Decoded { root, is_sandbox, arguments, inputs } = Decoded::new(Path::new(""), request);
         debug!(arguments = arguments.len(), inputs = request.inputs.len(), root = ?root, "begin");
         let cancelled = || cancel.is_cancelled();
         let disk = Disk::new(Context {
             root: &root,
-            is_sandbox: !request.sandbox_dir.is_empty(),
+            is_sandbox,
             cache: &self.cache,
             cancelled: &cancelled,
         });
         match recorder {
             None => run(&arguments, inputs.as_ref(), &mut { disk }),
             Some(recorder) => {
-                recorder.begin(&root, &arguments);
+                recorder.begin(&root, is_sandbox, &arguments);
                 run(&arguments, inputs.as_ref(), &mut RecordingHost::new(disk, recorder))
             }
         }
@@ -137,6 +139,8 @@ fn received(request: &Request) -> Received {
 pub struct Decoded {
     /// The directory that its paths are relative to.
     pub root: PathBuf,
+    /// Whether that directory is a sandbox.
+    pub is_sandbox: bool,
     /// Its arguments, before files of arguments are read.
     pub arguments: Vec<OsString>,
     /// The inputs that it lists, if any.
@@ -148,7 +152,8 @@ impl Decoded {
     pub fn new(directory: &Path, request: &Request) -> Self {
         let root = root(directory, &request.sandbox_dir);
         let arguments = latin1::arguments(&root, request);
-        Self { root, arguments, inputs: listed_inputs(request) }
+        let is_sandbox = !request.sandbox_dir.is_empty();
+        Self { root, is_sandbox, arguments, inputs: listed_inputs(request) }
     }
 }
 
