@@ -44,11 +44,11 @@ impl Specs {
         host.step_done("read the spec");
         if !options.change.is_nothing() {
             let changed = options.change.apply(&spec);
-            spec = parse(mtree, changed, link_is_source)?;
+            spec = parse_changed(&spec, mtree, changed, link_is_source)?;
             host.step_done("change its rows");
         }
         if options.change.sort {
-            spec = parse(mtree, spec.sorted(), link_is_source)?;
+            spec = parse_changed(&spec, mtree, spec.sorted(), link_is_source)?;
             host.step_done("sort its rows");
         }
         let also = options.also.iter().map(|path| read(path, link_is_source, host));
@@ -117,8 +117,19 @@ fn read(path: &Path, link_is_source: bool, host: &mut impl Host) -> Result<Spec,
     parse(path, host.read(path, Purpose::Spec)?, link_is_source)
 }
 
-fn parse(path: &Path, text: impl Into<Bytes>, link_is_source: bool) -> Result<Spec, RequestError> {
+fn parse(path: &Path, text: Bytes, link_is_source: bool) -> Result<Spec, RequestError> {
     Spec::parse(text, link_is_source)
+        .map_err(|error| RequestError::Spec { path: path.to_owned(), error })
+}
+
+/// Parses the text that `spec` was changed to.
+fn parse_changed(
+    spec: &Spec,
+    path: &Path,
+    text: Vec<u8>,
+    link_is_source: bool,
+) -> Result<Spec, RequestError> {
+    spec.parse_changed(text, link_is_source)
         .map_err(|error| RequestError::Spec { path: path.to_owned(), error })
 }
 

@@ -28,7 +28,7 @@ use worker_tests::{
     plant::{describe, stage},
     program,
     random::{
-        spec::{SpecPlan, Written, packable_spec, spec},
+        spec::{SpecPlan, Written, packable_spec, packable_spec_with_names_first, spec},
         tree::{Planted, TreePlan, disturbance, sound_tree, tree},
     },
     unpack::{Unpacker, differences, pack, pack_and_unpack},
@@ -101,8 +101,8 @@ fn the_archives_unpack_to_the_same_bytes_and_no_link_leads_nowhere() {
 #[test]
 fn over_a_base_image_with_links_the_archives_unpack_to_the_same_bytes_with_any_unpacker() {
     let counts = Mutex::new([0; 2]);
-    let plans =
-        (sound_tree(), (packable_spec(), any::<Index>(), select(LINK_TARGETS), any::<bool>()));
+    let specs = packable_spec_with_names_first();
+    let plans = (sound_tree(), (specs, any::<Index>(), select(LINK_TARGETS), any::<bool>()));
     let mut runner = TestRunner::new(Config {
         cases: cases(150),
         failure_persistence: None,
