@@ -22,8 +22,6 @@ use crate::worker::{self, Worker};
 
 /// The exit code of a usage error, by custom.
 const USAGE_ERROR: u8 = 2;
-/// The exit code after SIGTERM, by custom: 128 plus the signal's number.
-const TERMINATED: u8 = 128 + 15;
 
 /// Runs the program. `arguments` do not include its name.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -99,22 +97,25 @@ fn run_once(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Serves requests until stdin ends, or SIGTERM arrives.
+/// Serves requests until stdin ends, a signal arrives, or the parent process ends.
 fn serve(startup: Startup, typed: Vec<OsString>) -> ExitCode {
     log::begin("info");
     let store = open_store(&startup, typed, |warning| tracing::warn!("{warning}"));
     let ended = server::serve(&startup.server, Worker::new(startup.cache_limit, store.clone()));
-    if let Some(store) = store
-        && !matches!(ended, Ok(Ended::Terminated))
-    {
-        store.close();
+    match ended {
+        Ok(Ended::Signal(_)) => remove_unfinished(),
+        Ok(Ended::Parent) => {
+            remove_unfinished();
+            tracing::info!("the parent process has ended, and so does the worker");
+        }
+        Ok(Ended::Input) | Err(_) => {
+            if let Some(store) = store {
+                store.close();
+            }
+        }
     }
     match ended {
-        Ok(Ended::Input) => ExitCode::SUCCESS,
-        Ok(Ended::Terminated) => {
-            remove_unfinished();
-            ExitCode::from(TERMINATED)
-        }
+        Ok(ended) => ExitCode::from(ended.status()),
         Err(error) => {
             print_error(&Sentence(&error).to_string());
             ExitCode::FAILURE

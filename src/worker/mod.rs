@@ -118,6 +118,10 @@ impl Handler for Worker {
         }
         response
     }
+
+    fn release(&self) {
+        self.cache.clear();
+    }
 }
 
 /// The span of a request in the log. The filter of `crate::log` asks for `verbose`.
