@@ -22,6 +22,7 @@ pub use error::RequestError;
 pub use host::{Content, Host, ObservedTree, OutputHandle, OutputKind, Purpose};
 pub use report::Report;
 pub use run::{Outcome, Specs, run};
+pub use warnings::{is_probably_a_source, leads_into_exec_root};
 
 /// What one request asks for.
 #[derive(Clone, Debug)]
