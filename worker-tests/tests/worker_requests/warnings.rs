@@ -76,7 +76,7 @@ fn each_message_says_what_a_row_is_and_what_to_do_and_explain_agrees() {
         let response = exec_root.worker(&[]).ask(&resolve(1, "spec.mtree", "out.mtree"));
         let says = told.says.replace("$ROOT", &root);
         assert_eq!((response.exit_code, &response.output[..]), (told.exit_code, &says[..]));
-        let done = exec_root.once(&["explain", "--mtree=spec.mtree"]);
+        let done = exec_root.once(&["explain", "--mtree=spec.mtree", "**"]);
         let explained = String::from_utf8_lossy(&done.stdout).into_owned() + &program::said(&done);
         assert!(explained.contains(told.explains), "{explained}");
     }
