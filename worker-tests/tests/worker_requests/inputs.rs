@@ -46,7 +46,7 @@ fn a_listed_directory_covers_what_is_below_it() {
         &["external/py/bin", "external/py/lib"],
         // A slash at the end says that it is one.
         &["external/py/"],
-        &["external/py/bin//", "external/py/lib/"],
+        &["external/py/bin/", "external/py/lib/"],
     ] {
         let asked = resolve(1, "spec.mtree", "out.mtree");
         assert_done(&worker.ask(&listing(asked, inputs)), 1);
