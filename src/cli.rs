@@ -19,12 +19,10 @@ use crate::fs::Cache;
 use crate::log;
 use crate::request::{Context, Disk, LayerState, remove_unfinished};
 use crate::server::{self, Ended, Response};
-use crate::worker::Worker;
+use crate::worker::{self, Worker};
 
 /// The exit code of a usage error, by custom.
 const USAGE_ERROR: u8 = 2;
-/// The exit code after SIGTERM, by custom: 128 plus the signal's number.
-const TERMINATED: u8 = 128 + 15;
 
 /// Runs the program. `arguments` do not include its name.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -80,6 +78,8 @@ fn run_once(
     match command {
         Command::Resolve(request) | Command::Layer(request) => {
             let store = open_store(&startup, typed, print_warning);
+            let is_sandbox = std::env::current_dir().is_ok_and(|path| worker::is_sandbox(&path));
+            let context = Context { is_sandbox, ..context };
             let response = commands::once::run(&request, arguments, context, store);
             // The process ends. Freeing thousands of cached directories would take time.
             std::mem::forget(cache);
@@ -105,24 +105,27 @@ fn run_once(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Serves requests until stdin ends, or SIGTERM arrives.
+/// Serves requests until stdin ends, a signal arrives, or the parent process ends.
 fn serve(startup: Startup, typed: Vec<OsString>) -> ExitCode {
     log::begin("info");
     let store = open_store(&startup, typed, |warning| tracing::warn!("{warning}"));
     let layers = LayerState::worker(threads(&startup), startup.frame_limit);
     let worker = Worker::new(startup.cache_limit, layers, store.clone());
     let ended = server::serve(&startup.server, worker);
-    if let Some(store) = store
-        && !matches!(ended, Ok(Ended::Terminated))
-    {
-        store.close();
+    match ended {
+        Ok(Ended::Signal(_)) => remove_unfinished(),
+        Ok(Ended::Parent) => {
+            remove_unfinished();
+            tracing::info!("the parent process has ended, and so does the worker");
+        }
+        Ok(Ended::Input) | Err(_) => {
+            if let Some(store) = store {
+                store.close();
+            }
+        }
     }
     match ended {
-        Ok(Ended::Input) => ExitCode::SUCCESS,
-        Ok(Ended::Terminated) => {
-            remove_unfinished();
-            ExitCode::from(TERMINATED)
-        }
+        Ok(ended) => ExitCode::from(ended.status()),
         Err(error) => {
             print_error(&Sentence(&error).to_string());
             ExitCode::FAILURE

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -49,6 +50,9 @@ pub(super) struct StartupArgs {
     /// Limit the length of a request. A longer one ends the worker.
     #[arg(long, value_name = "BYTES", default_value_t = server::ServerOptions::default().max_request)]
     max_request: u64,
+    /// Free the memory of caches after so long without a request.
+    #[arg(long, value_name = "SECONDS", default_value_t = server::ServerOptions::default().idle_release.as_secs())]
+    idle_release: u64,
     /// Write a capture of each request to this directory [env: MTREE_WORKER_RECORD].
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
@@ -79,6 +83,7 @@ impl From<StartupArgs> for Startup {
                 },
                 jobs: args.jobs.map_or(defaults.jobs, NonZeroUsize::get),
                 max_request: args.max_request,
+                idle_release: Duration::from_secs(args.idle_release),
             },
             cache_limit: args.cache_limit,
             frame_limit: args.frame_limit,

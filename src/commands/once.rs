@@ -23,7 +23,7 @@ pub(crate) fn run(
     };
     let received = Received { form: Form::CommandLine, request: Bytes::new(), request_id: 0 };
     let mut recorder = RequestRecorder::new(&store, received);
-    recorder.begin(context.root, arguments);
+    recorder.begin(context.root, context.is_sandbox, arguments);
     let result = request::run(request, None, &mut RecordingHost::new(disk, &mut recorder));
     let response = respond(&result);
     recorder.finish(response.exit_code, &response.output);

@@ -91,7 +91,9 @@ pub(crate) fn replay(args: &Replay) -> Result<Replayed, CommandError> {
             let root = loading::root(&capture, args.cwd.as_deref());
             let rerun = match args.live {
                 true => {
-                    let disk = Disk::new(Context::new(&root, &cache));
+                    let is_sandbox = capture.is_sandbox;
+                    let context = Context { is_sandbox, ..Context::new(&root, &cache) };
+                    let disk = Disk::new(context);
                     let mut host = LiveHost::new(disk, Some(host));
                     if let (Some(path), true) = (&args.out, capture.layer.is_some()) {
                         host.write_layer_to(create(path, &args.file)?);
@@ -158,9 +160,10 @@ fn run_recorded(capture: &Capture, host: &mut impl Host) -> Result<Outcome, Comm
 /// Runs a bare request on the file system.
 fn run_bare(args: &Replay, request: &Request) -> Rerun {
     let directory = args.cwd.as_deref().unwrap_or(Path::new(""));
-    let Decoded { root, arguments } = Decoded::new(directory, request);
+    let Decoded { root, is_sandbox, arguments } = Decoded::new(directory, request);
     let cache = Cache::new(Cache::DEFAULT_LIMIT);
-    let mut host = LiveHost::new(Disk::new(Context::new(&root, &cache)), None);
+    let context = Context { is_sandbox, ..Context::new(&root, &cache) };
+    let mut host = LiveHost::new(Disk::new(context), None);
     let result = worker::run(&arguments, Some(request), &mut host);
     Rerun::new(result, host.take_output())
 }

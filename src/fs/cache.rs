@@ -313,6 +313,21 @@ impl Cache {
         self.held.fetch_sub(removed.map_or(0, bytes), Ordering::Relaxed);
     }
 
+    /// Drops every directory, and the memory of the map.
+    pub fn clear(&self) {
+        let identities: Vec<Identity> = self.directories.iter().map(|entry| *entry.key()).collect();
+        identities.iter().for_each(|identity| self.evict(identity));
+        self.directories.shrink_to_fit();
+    }
+
+    fn evict(&self, identity: &Identity) {
+        if let Some((_, slot)) = self.directories.remove(identity) {
+            let mut state = lock(&slot.state);
+            state.evicted = true;
+            self.adjust_held(state.directory.take().as_deref(), None);
+        }
+    }
+
     /// Evicts the least recently used directories until at most three quarters of the limit are held.
     fn evict_to_limit(&self) {
         if self.held() <= self.limit {
@@ -328,11 +343,7 @@ impl Cache {
             if self.held() <= self.limit / 4 * 3 {
                 break;
             }
-            if let Some((_, slot)) = self.directories.remove(&identity) {
-                let mut state = lock(&slot.state);
-                state.evicted = true;
-                self.adjust_held(state.directory.take().as_deref(), None);
-            }
+            self.evict(&identity);
         }
     }
 }

@@ -2,8 +2,11 @@
 //!
 //! Knows text alone: rows in, rows out. Must not know what a source is.
 
+use std::ops::Range;
+
 use super::escape::{escape, unescape};
-use super::field::{self, Kind};
+use super::field::{self, Kind, Span};
+use super::form::Form;
 use super::parse;
 use super::pattern::Pattern;
 use super::selection::Selection;
@@ -186,7 +189,8 @@ impl Changer<'_> {
     /// The new name of a row, or `None` if it goes.
     fn moved(&self, row: &Row) -> Option<Vec<u8>> {
         let line = self.spec.line(row);
-        let name = field::fields(line).next().map_or(&[][..], |name| name.text);
+        let form = self.spec.form;
+        let name = field::name(line, form).text;
         if !self.change.moves() {
             return Some(name.to_vec());
         }
@@ -213,7 +217,12 @@ impl Changer<'_> {
         }
         if moved.is_empty() {
             // The archive's own directory, which goes nowhere: a prefix or package directory of `.`.
-            return Some(b".".to_vec());
+            let own = if form == Form::NameLast { &b"./"[..] } else { b"." };
+            return Some(own.to_vec());
+        }
+        if form == Form::NameLast && !moved.contains(&b'/') {
+            // By its slash libarchive knows the form.
+            moved.splice(..0, *b"./");
         }
         if name.ends_with(b"/") && moved.len() > head
             || row.kind == Kind::Directory && !moved.contains(&b'/')
@@ -225,20 +234,33 @@ impl Changer<'_> {
 
     fn row(&mut self, row: &Row, name: &[u8]) {
         let line = self.spec.line(row);
-        let old = field::fields(line).next().map_or(0..0, |name| name.start..name.end());
+        let form = self.spec.form;
+        let old = field::name(line, form);
         let from = self.out.len();
-        self.out.extend_from_slice(&line[..old.start]);
-        self.out.extend_from_slice(name);
-        let rest = &line[old.end..];
         let mode = self.change.mode_at(self.spec.path(row));
-        match mode.filter(|mode| self.is_said_anew(row, line, mode)) {
-            None => self.values(rest, mode),
-            Some(mode) => {
-                let end = field::fields(rest).last().map_or(0, |last| last.end());
-                self.values(&rest[..end], None);
-                self.out.extend_from_slice(b" mode=");
-                escape(mode, &mut self.out);
-                self.out.extend_from_slice(&rest[end..]);
+        let new_mode = mode.filter(|mode| self.is_said_anew(row, line, mode));
+        let keywords = field::keywords(line, form);
+        match form {
+            Form::NameFirst => {
+                let end = field::fields(line).last().map_or(old.end(), |last| last.end());
+                self.out.extend_from_slice(&line[..old.start]);
+                self.out.extend_from_slice(name);
+                self.values(line, old.end()..end, keywords, mode);
+                if let Some(mode) = new_mode {
+                    self.out.extend_from_slice(b" mode=");
+                    escape(mode, &mut self.out);
+                }
+                self.out.extend_from_slice(&line[end..]);
+            }
+            Form::NameLast => {
+                self.values(line, 0..old.start, keywords, mode);
+                if let Some(mode) = new_mode {
+                    self.out.extend_from_slice(b"mode=");
+                    escape(mode, &mut self.out);
+                    self.out.push(b' ');
+                }
+                self.out.extend_from_slice(name);
+                self.out.extend_from_slice(&line[old.end()..]);
             }
         }
         keep_apart(&mut self.out, from);
@@ -248,7 +270,7 @@ impl Changer<'_> {
     fn is_said_anew(&self, row: &Row, line: &[u8], mode: &[u8]) -> bool {
         let says_own = || {
             let mut keywords =
-                field::fields(line).skip(1).map(|field| field::keyword(field.text).0);
+                field::keywords(line, self.spec.form).map(|field| field::keyword(field.text).0);
             keywords.any(|keyword| keyword == b"mode")
         };
         let set = self.spec.defaults.value(b"mode", row.defaults);
@@ -273,7 +295,8 @@ impl Changer<'_> {
             match field::fields(line).next().map(|first| first.text) {
                 Some(b"/set") => {
                     let from = self.out.len();
-                    self.values(line, self.change.mode_of_set());
+                    let fields = field::fields(line);
+                    self.values(line, 0..line.len(), fields, self.change.mode_of_set());
                     keep_apart(&mut self.out, from);
                 }
                 _ => self.out.extend_from_slice(line),
@@ -281,21 +304,27 @@ impl Changer<'_> {
         }
     }
 
-    /// Writes a stretch of fields as it is, but for the values that are new.
-    fn values(&mut self, text: &[u8], mode: Option<&[u8]>) {
-        let mut written = 0;
-        for field in field::fields(text) {
+    /// Writes the range `stretch` of a line as it is, but for the values of its `fields` that are new.
+    fn values<'l>(
+        &mut self,
+        line: &'l [u8],
+        stretch: Range<usize>,
+        fields: impl Iterator<Item = Span<'l>>,
+        mode: Option<&[u8]>,
+    ) {
+        let mut written = stretch.start;
+        for field in fields {
             let (keyword, Some(_)) = field::keyword(field.text) else {
                 continue;
             };
             let value = if keyword == b"mode" { mode } else { self.change.value(keyword) };
             if let Some(value) = value {
-                self.out.extend_from_slice(&text[written..field.start + keyword.len() + 1]);
+                self.out.extend_from_slice(&line[written..field.start + keyword.len() + 1]);
                 escape(value, &mut self.out);
                 written = field.end();
             }
         }
-        self.out.extend_from_slice(&text[written..]);
+        self.out.extend_from_slice(&line[written..stretch.end]);
     }
 
     /// The directory rows that lead to the package directory, but for one that a row stands for.
@@ -313,11 +342,16 @@ impl Changer<'_> {
             if stands && parent == package_dir {
                 continue;
             }
-            escape(&parent, &mut self.out);
+            let mut name = Vec::new();
+            escape(&parent, &mut name);
             if !parent.contains(&b'/') {
-                self.out.push(b'/');
+                name.push(b'/');
             }
-            self.out.extend_from_slice(b" type=dir mode=0755 time=");
+            if self.spec.form == Form::NameFirst {
+                self.out.extend_from_slice(&name);
+                self.out.push(b' ');
+            }
+            self.out.extend_from_slice(b"type=dir mode=0755 time=");
             let time = self.change.mtime.as_deref().unwrap_or(MADE_TIME);
             escape(time, &mut self.out);
             for keyword in [&b"uid"[..], b"gid", b"uname", b"gname"] {
@@ -327,6 +361,10 @@ impl Changer<'_> {
                     self.out.push(b'=');
                     escape(value, &mut self.out);
                 }
+            }
+            if self.spec.form == Form::NameLast {
+                self.out.push(b' ');
+                self.out.extend_from_slice(&name);
             }
             self.out.push(b'\n');
             self.rows.push(None);

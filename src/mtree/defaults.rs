@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 use super::field::{self, Kind};
+use super::form::Form;
 
 /// The keywords in force, by version. Each `/set` and `/unset` line begins a version, and a row stores its version.
 /// In version 0 no keyword is in force.
@@ -36,6 +37,19 @@ struct Assignment {
 
 /// The value of a keyword. `None` for a keyword without one, such as `optional`.
 type SetValue = Option<Vec<u8>>;
+
+/// The line of a row, and where its name is.
+#[derive(Clone, Copy)]
+pub(super) struct RowLine<'l> {
+    pub text: &'l [u8],
+    pub form: Form,
+}
+
+impl<'l> RowLine<'l> {
+    pub(super) fn keywords(self) -> impl Iterator<Item = (&'l [u8], Option<&'l [u8]>)> {
+        field::keywords(self.text, self.form).map(|field| field::keyword(field.text))
+    }
+}
 
 /// Keywords with their values.
 type Keywords<'a> = BTreeMap<&'a [u8], Option<&'a [u8]>>;
@@ -156,11 +170,10 @@ impl Defaults {
     /// itself.
     pub(super) fn inherited<'a>(
         &'a self,
-        line: &[u8],
+        line: RowLine<'_>,
         version: u32,
     ) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
-        let own = field::fields(line).skip(1).map(|field| field::keyword(field.text).0);
-        let own: BTreeSet<&[u8]> = own.collect();
+        let own: BTreeSet<&[u8]> = line.keywords().map(|(keyword, _)| keyword).collect();
         self.given(version).filter(move |(keyword, _)| !own.contains(keyword))
     }
 
@@ -170,9 +183,9 @@ impl Defaults {
     }
 
     /// The keywords of a row with `line` in `version`, except type and source.
-    fn effective<'a>(&'a self, line: &'a [u8], version: u32) -> Keywords<'a> {
+    fn effective<'a>(&'a self, line: RowLine<'a>, version: u32) -> Keywords<'a> {
         let mut keywords: Keywords<'a> = self.given(version).collect();
-        keywords.extend(field::fields(line).skip(1).map(|field| field::keyword(field.text)));
+        keywords.extend(line.keywords());
         keywords.retain(|keyword, _| {
             *keyword != b"type" && *keyword != b"link" && !field::is_source(keyword)
         });
@@ -180,13 +193,13 @@ impl Defaults {
     }
 
     /// Hashes these keywords. Rows with the same keywords have the same hash.
-    pub(super) fn hash_keywords(&self, line: &[u8], version: u32, hasher: &mut impl Hasher) {
+    pub(super) fn hash_keywords(&self, line: RowLine<'_>, version: u32, hasher: &mut impl Hasher) {
         self.effective(line, version).hash(hasher);
     }
 
     /// The fields to add to a row with `line` that moves from version `from` to version `to`, so that its keywords
     /// stay the same.
-    pub(super) fn difference(&self, line: &[u8], from: u32, to: u32) -> Vec<Vec<u8>> {
+    pub(super) fn difference(&self, line: RowLine<'_>, from: u32, to: u32) -> Vec<Vec<u8>> {
         if from == to {
             return Vec::new();
         }
@@ -203,7 +216,10 @@ impl Defaults {
 }
 
 /// Whether two rows have the same keywords. Each row is a line with its defaults and their version.
-pub(super) fn same_keywords(one: (&[u8], &Defaults, u32), other: (&[u8], &Defaults, u32)) -> bool {
+pub(super) fn same_keywords(
+    one: (RowLine<'_>, &Defaults, u32),
+    other: (RowLine<'_>, &Defaults, u32),
+) -> bool {
     let same_defaults = std::ptr::eq(one.1, other.1) && one.2 == other.2;
     if same_defaults && other_keywords(one.0).eq(other_keywords(other.0)) {
         return true;
@@ -212,8 +228,8 @@ pub(super) fn same_keywords(one: (&[u8], &Defaults, u32), other: (&[u8], &Defaul
 }
 
 /// The fields of a line except its name, type and source.
-fn other_keywords(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    field::fields(line).skip(1).map(|field| field.text).filter(|item| {
+fn other_keywords(line: RowLine<'_>) -> impl Iterator<Item = &[u8]> {
+    field::keywords(line.text, line.form).map(|field| field.text).filter(|item| {
         let keyword = field::keyword(item).0;
         keyword != b"type" && keyword != b"link" && !field::is_source(keyword)
     })

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::escape::escape;
 use super::field::{self, Kind};
+use super::form::Form;
 use super::{Row, RowId, Spec};
 
 /// The edits of a spec. Every line without an edit is written verbatim.
@@ -74,12 +75,14 @@ impl<'s> Edits<'s> {
     }
 
     fn push_link_row(&mut self, row: &Row, line: &[u8], link: &[u8]) {
-        let mut fields = field::fields(line);
-        self.text.extend_from_slice(fields.next().map_or(&[][..], |name| name.text));
+        let form = self.spec.form;
+        let (from, name) = (self.text.len(), field::name(line, form).text);
+        self.text.extend_from_slice(name);
         let name_end = self.text.len();
+        let fields = field::keywords(line, form);
         let rest = fields.rest();
         let has_type =
-            field::fields(line).skip(1).any(|field| field::keyword(field.text).0 == b"type");
+            field::keywords(line, form).any(|field| field::keyword(field.text).0 == b"type");
         let mut has_written_type = has_type || row.kind == Kind::Link;
         let mut has_written_link = false;
         let mut has_seen_type = false;
@@ -114,9 +117,21 @@ impl<'s> Edits<'s> {
                 self.text.extend_from_slice(field.text);
             }
         }
+        self.put_name(from, name_end);
         // A backslash before the newline would join the next line. In the spec a blank separated them.
         if self.text.ends_with(b"\\") {
             self.text.push(b' ');
+        }
+    }
+
+    /// Puts the name of the row that was written from `from` on, and ends at `name_end`, where the form has it.
+    fn put_name(&mut self, from: usize, name_end: usize) {
+        if self.spec.form == Form::NameLast && name_end < self.text.len() {
+            // From `NAME FIELDS` to `FIELDSNAME `, and to `FIELDS NAME`.
+            let behind_name = name_end - from + 1;
+            self.text[from..].rotate_left(behind_name);
+            let name = self.text.len() - behind_name;
+            self.text[name..].rotate_right(1);
         }
     }
 
@@ -141,8 +156,8 @@ impl<'s> Edits<'s> {
     fn push_directory_link(&mut self, first: RowId, keywords: RowId, path: &[u8], link: &[u8]) {
         let (first, model) = (self.spec.row(first), self.spec.row(keywords));
         let line = self.spec.line(model);
-        let mut fields = field::fields(line);
-        let name = fields.next().map_or(&[][..], |name| name.text);
+        let form = self.spec.form;
+        let (from, name) = (self.text.len(), field::name(line, form).text);
         self.text.extend_from_slice(match name {
             _ if name.starts_with(b"./") => b"./",
             // `/set` and `/unset` are not rows.
@@ -151,8 +166,9 @@ impl<'s> Edits<'s> {
             _ => b"",
         });
         escape(path, &mut self.text);
+        let name_end = self.text.len();
         let mut has_written_type = false;
-        for field in fields {
+        for field in field::keywords(line, form) {
             let keyword = field::keyword(field.text).0;
             if keyword == b"type" {
                 if !std::mem::replace(&mut has_written_type, true) {
@@ -166,7 +182,9 @@ impl<'s> Edits<'s> {
                 self.text.extend_from_slice(field.text);
             }
         }
-        for field in self.spec.defaults.difference(line, model.defaults, first.defaults) {
+        for field in
+            self.spec.defaults.difference(self.spec.row_line(model), model.defaults, first.defaults)
+        {
             self.text.push(b' ');
             self.text.extend_from_slice(&field);
         }
@@ -175,6 +193,7 @@ impl<'s> Edits<'s> {
         }
         self.text.extend_from_slice(b" link=");
         escape(link, &mut self.text);
+        self.put_name(from, name_end);
         self.text.extend_from_slice(ending(self.spec.line(first)));
     }
 

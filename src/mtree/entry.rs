@@ -32,10 +32,9 @@ impl Spec {
     /// The keywords of `row`, each with its value as it is spelled; a keyword without one has an empty value. First
     /// those that `/set` gives and the row does not have itself.
     pub fn keywords<'s>(&'s self, row: &Row) -> impl Iterator<Item = (&'s [u8], &'s [u8])> {
-        let line = self.line(row);
+        let line = self.row_line(row);
         let set = (!self.defaults.is_empty()).then(|| self.defaults.inherited(line, row.defaults));
-        let own = field::fields(line).skip(1).map(|field| field::keyword(field.text));
-        let all = set.into_iter().flatten().chain(own);
+        let all = set.into_iter().flatten().chain(line.keywords());
         all.map(|(keyword, value)| (keyword, value.unwrap_or_default()))
     }
 
@@ -48,7 +47,7 @@ impl Spec {
         if row.kind == Kind::Link || row.kind == Kind::Directory {
             return None;
         }
-        let own = field::fields(self.line(row)).skip(1).map(|field| field::keyword(field.text));
+        let own = self.row_line(row).keywords();
         let of_set = || self.defaults.sources(row.defaults).last().map(|(_, value)| &value[..]);
         let own = own.filter(|(keyword, _)| field::is_source(keyword)).find_map(|(_, value)| value);
         let mut bytes = Vec::new();
@@ -57,7 +56,7 @@ impl Spec {
     }
 
     fn name(&self, row: &Row) -> &[u8] {
-        field::fields(self.line(row)).next().map_or(&[], |name| name.text)
+        field::name(self.line(row), self.form).text
     }
 }
 

@@ -4,6 +4,8 @@
 
 use memchr::{memchr, memchr3};
 
+use super::form::Form;
+
 /// A part of a line, with its offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span<'l> {
@@ -51,6 +53,49 @@ pub(super) fn fields(line: &[u8]) -> Fields<'_> {
 pub(super) fn fields_of_one_line(line: &[u8]) -> Fields<'_> {
     let rest = line.strip_suffix(b"\n").unwrap_or(line);
     Fields { rest, end: rest.len(), joined: false }
+}
+
+/// The name of a row. Empty for a line without fields.
+pub(super) fn name(line: &[u8], form: Form) -> Span<'_> {
+    let mut fields = fields(line);
+    let name = match form {
+        Form::NameFirst => fields.next(),
+        Form::NameLast => fields.last(),
+    };
+    name.unwrap_or(Span { text: b"", start: 0 })
+}
+
+/// The fields of a row but for its name.
+pub(super) fn keywords(line: &[u8], form: Form) -> Keywords<'_> {
+    let mut fields = fields(line);
+    let first = fields.next();
+    Keywords { fields, held: first.filter(|_| form == Form::NameLast) }
+}
+
+/// The fields of a row but for its name.
+pub(super) struct Keywords<'l> {
+    fields: Fields<'l>,
+    /// A field that may be the last one, and so the name.
+    held: Option<Span<'l>>,
+}
+
+impl<'l> Keywords<'l> {
+    /// As [`Fields::rest`], where the name is first; else `None`.
+    pub(super) fn rest(&self) -> Option<Span<'l>> {
+        self.fields.rest().filter(|_| self.held.is_none())
+    }
+}
+
+impl<'l> Iterator for Keywords<'l> {
+    type Item = Span<'l>;
+
+    fn next(&mut self) -> Option<Span<'l>> {
+        let next = self.fields.next()?;
+        match &mut self.held {
+            Some(held) => Some(std::mem::replace(held, next)),
+            None => Some(next),
+        }
+    }
 }
 
 impl<'l> Fields<'l> {
@@ -189,6 +234,17 @@ mod tests {
         let mut of_one_line = fields(b" name  uid=0\n");
         of_one_line.next();
         assert_eq!(of_one_line.rest(), Some(Span { text: b"  uid=0", start: 5 }));
+    }
+
+    #[test]
+    fn the_name_is_the_first_field_or_the_last_and_the_others_are_keywords() {
+        let line = b" a  uid=0\tb\n";
+        let texts = |form| -> Vec<_> { keywords(line, form).map(|field| field.text).collect() };
+        assert_eq!(texts(Form::NameFirst), [&b"uid=0"[..], b"b"]);
+        assert_eq!(texts(Form::NameLast), [&b"a"[..], b"uid=0"]);
+        assert_eq!(name(line, Form::NameFirst), Span { text: b"a", start: 1 });
+        assert_eq!(name(line, Form::NameLast), Span { text: b"b", start: 10 });
+        assert_eq!(keywords(b"a\n", Form::NameLast).count(), 0);
     }
 
     #[test]

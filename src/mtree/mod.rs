@@ -9,6 +9,7 @@ mod entry;
 mod error;
 mod escape;
 mod field;
+mod form;
 mod parse;
 mod pattern;
 mod row_fields;
@@ -27,12 +28,15 @@ pub use selection::Selection;
 use std::hash::Hasher;
 
 use bytes::Bytes;
-use defaults::Defaults;
+use defaults::{Defaults, RowLine};
+use form::Form;
 
 /// A parsed spec: its text verbatim, and the offsets of its rows.
 #[derive(Default)]
 pub struct Spec {
     text: Bytes,
+    /// Where its rows have their names.
+    form: Form,
     /// Paths that differ from the text: unescaped, or prefixed by the entered directories.
     unescaped: Vec<u8>,
     rows: Vec<Row>,
@@ -151,27 +155,27 @@ impl Spec {
     /// Whether two rows have the same keywords, including those of `/set`, except type and source.
     pub fn same_keywords(&self, row: &Row, other: &Spec, other_row: &Row) -> bool {
         defaults::same_keywords(
-            (self.line(row), &self.defaults, row.defaults),
-            (other.line(other_row), &other.defaults, other_row.defaults),
+            (self.row_line(row), &self.defaults, row.defaults),
+            (other.row_line(other_row), &other.defaults, other_row.defaults),
         )
     }
 
     /// Hashes the keywords that `same_keywords` compares.
     pub fn hash_keywords(&self, row: &Row, hasher: &mut impl Hasher) {
-        self.defaults.hash_keywords(self.line(row), row.defaults, hasher);
+        self.defaults.hash_keywords(self.row_line(row), row.defaults, hasher);
     }
 
     /// The value of `size=` of `row`, in bytes.
     pub fn size(&self, row: &Row) -> Option<u64> {
         let mut fields =
-            field::fields(self.line(row)).skip(1).map(|field| field::keyword(field.text));
+            field::keywords(self.line(row), self.form).map(|field| field::keyword(field.text));
         let (_, size) = fields.find(|(keyword, _)| *keyword == b"size")?;
         std::str::from_utf8(size?).ok()?.parse().ok()
     }
 
     /// What `link=` of `row` says, here or in `/set`, unescaped.
     pub fn link(&self, row: &Row) -> Option<Vec<u8>> {
-        let fields = field::fields(self.line(row)).skip(1);
+        let fields = field::keywords(self.line(row), self.form);
         let mut fields = fields.map(|field| field::keyword(field.text));
         let own = fields.by_ref().filter(|(keyword, _)| *keyword == b"link").last();
         let text = match own {
@@ -186,6 +190,10 @@ impl Spec {
     /// The line that `row` begins in, counted from 1.
     pub fn line_number(&self, row: &Row) -> usize {
         1 + memchr::memchr_iter(b'\n', &self.text[..row.start as usize]).count()
+    }
+
+    fn row_line(&self, row: &Row) -> RowLine<'_> {
+        RowLine { text: self.line(row), form: self.form }
     }
 
     fn line(&self, row: &Row) -> &[u8] {

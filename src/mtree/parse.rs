@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::error::{DEEPEST, SpecError, What};
 use super::field::{self, Fields, Kind, Span};
+use super::form::Form;
 use super::row_fields::{self, Between, RowFields, keyword_and_value, kind_of, unescaped};
 use super::simple_paths::{Simple, SimplePaths};
 use super::{DotDot, Row, Spec, Text};
@@ -27,6 +28,24 @@ impl Spec {
     /// [`SpecError`] for the first row that cannot be parsed.
     pub fn parse(text: impl Into<Bytes>, link_is_source: bool) -> Result<Self, SpecError> {
         let text = text.into();
+        let form = Form::of(&text);
+        Self::parse_in(form, text, link_is_source)
+    }
+
+    /// Parses a text that was made from this spec, and has its form.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] for the first row that cannot be parsed.
+    pub fn parse_changed(
+        &self,
+        text: impl Into<Bytes>,
+        link_is_source: bool,
+    ) -> Result<Self, SpecError> {
+        Self::parse_in(self.form, text.into(), link_is_source)
+    }
+
+    fn parse_in(form: Form, text: Bytes, link_is_source: bool) -> Result<Self, SpecError> {
         if text.len() >= LIMIT {
             return Err(SpecError { line: 1, what: What::TooLarge });
         }
@@ -34,10 +53,11 @@ impl Spec {
             let line = 1 + memchr_iter(b'\n', &text[..start]).count();
             SpecError { line, what }
         };
-        let mut spec = match parse_pieces(&text, link_is_source).map_err(at_line)? {
+        let mut spec = match parse_pieces(&text, form, link_is_source).map_err(at_line)? {
             Some(spec) => spec,
             None => {
-                Parser::new(&text, link_is_source).read(&text, 0..text.len()).map_err(at_line)?.spec
+                let parser = Parser::new(&text, form, link_is_source);
+                parser.read(&text, 0..text.len()).map_err(at_line)?.spec
             }
         };
         spec.text = text;
@@ -47,7 +67,11 @@ impl Spec {
 
 /// Parses the pieces of a large spec in parallel. `None` for a small spec, or one with lines on which later lines
 /// depend: directories without slashes, `..`, `/set`.
-fn parse_pieces(text: &[u8], link_is_source: bool) -> Result<Option<Spec>, (usize, What)> {
+fn parse_pieces(
+    text: &[u8],
+    form: Form,
+    link_is_source: bool,
+) -> Result<Option<Spec>, (usize, What)> {
     let pieces = (text.len() / MIN_PIECE).min(rayon::current_num_threads());
     if pieces < 2 {
         return Ok(None);
@@ -58,7 +82,7 @@ fn parse_pieces(text: &[u8], link_is_source: bool) -> Result<Option<Spec>, (usiz
     let ranges: Vec<_> = starts.windows(2).map(|ends| ends[0]..ends[1]).collect();
     let read = ranges
         .into_par_iter()
-        .map(|range| Parser::new(&text[range.clone()], link_is_source).read(text, range));
+        .map(|range| Parser::new(&text[range.clone()], form, link_is_source).read(text, range));
     let mut read = read.collect::<Vec<_>>().into_iter();
     let mut whole = match read.next() {
         Some(first) => first?,
@@ -129,11 +153,11 @@ struct Parser<'t> {
 
 impl<'t> Parser<'t> {
     /// A parser with capacity for the rows of `text`.
-    fn new(text: &[u8], link_is_source: bool) -> Self {
+    fn new(text: &[u8], form: Form, link_is_source: bool) -> Self {
         let sample = text.len().min(1 << 16);
         let lines = memchr_iter(b'\n', &text[..sample]).count();
         let expected = text.len().checked_div(sample).unwrap_or_default() * lines;
-        let spec = Spec { rows: Vec::with_capacity(expected + 1), ..Spec::default() };
+        let spec = Spec { form, rows: Vec::with_capacity(expected + 1), ..Spec::default() };
         Self {
             spec,
             link_is_source,
@@ -187,18 +211,25 @@ impl<'t> Parser<'t> {
             true => field::fields(line),
             false => field::fields_of_one_line(line),
         };
-        let Some(name) = fields.next() else {
+        let Some(first) = fields.next() else {
             return Ok(());
         };
-        let (start, end) = (start as u32, (start + line.len()) as u32);
-        match name.text {
-            [b'#', ..] => Ok(()),
-            b"/set" => self.set(fields),
+        match first.text {
+            [b'#', ..] => return Ok(()),
+            b"/set" => return self.set(fields),
             b"/unset" => {
                 self.spec.defaults.begin();
                 fields.for_each(|field| self.spec.defaults.unset(field.text));
-                Ok(())
+                return Ok(());
             }
+            _ => {}
+        }
+        let name = match self.spec.form {
+            Form::NameFirst => first,
+            Form::NameLast => field::name(line, Form::NameLast),
+        };
+        let (start, end) = (start as u32, (start + line.len()) as u32);
+        match name.text {
             b".." => {
                 let directory = self.entered.pop().map(|(row, length)| {
                     self.directory.truncate(length);
@@ -231,12 +262,15 @@ impl<'t> Parser<'t> {
         fields: Fields<'t>,
         start: u32,
     ) -> Result<(), What> {
-        let fields = self.row_fields(fields).map_err(|what| match what {
-            What::MissingEquals(last) if name.text.contains(&b'=') && last.contains(&b'/') => {
-                What::NameLast(last)
-            }
-            what => what,
-        })?;
+        let fields = match self.spec.form {
+            Form::NameFirst => self.row_fields(fields).map_err(|what| match what {
+                What::MissingEquals(last) if name.text.contains(&b'=') && last.contains(&b'/') => {
+                    What::NameLast(last)
+                }
+                what => what,
+            })?,
+            Form::NameLast => row_fields::read(field::keywords(line, Form::NameLast))?,
+        };
         let defaults = self.spec.defaults.now();
         let kind = fields.kind.or(self.spec.defaults.kind(defaults)).unwrap_or(Kind::Other);
         let set_sources = self.spec.defaults.sources(defaults);
@@ -403,6 +437,34 @@ mod tests {
         let found = paths(text);
         let want: [&[u8]; 7] = [b"", b"usr", b"usr/bin", b"usr/bin/x", b"full/y", b"usr/z", b"top"];
         assert_eq!(found, want);
+    }
+
+    #[test]
+    fn names_are_last_if_the_first_three_rows_have_them_there() {
+        let last = "type=file content=x ./a/b\n";
+        for (text, is_last) in [
+            (last.to_owned(), true),
+            (last.repeat(4), true),
+            (format!("#mtree\n\n/set uid=0 \\\n gid=0\n/unset uid\n  {last}"), true),
+            (format!("..\n{last}"), true),
+            (format!("{last}{last}..\n./a/c type=file content=x\n"), true),
+            (format!("{last}./a/c type=file content=x\n"), false),
+            (format!("{last}{last}type=file content=x c\n"), false),
+            (format!("{last}{last}{last}type=file content=x c\n"), true),
+            (last.trim_end().to_owned(), false),
+            (last.repeat(4).trim_end().to_owned(), true),
+            ("type=file content=x ./a/b \n".to_owned(), false),
+            ("type=file content=x /a/b\n".to_owned(), false),
+            ("type=file content=x .\n".to_owned(), false),
+            ("type=file what=x ./a/b\n".to_owned(), false),
+            ("type=file content= ./a/b\n".to_owned(), false),
+            ("optional type=file ./a/b\n".to_owned(), false),
+            ("type=file \\\n content=x ./a/b\n".to_owned(), false),
+            (format!("/set what=1\n{last}"), false),
+        ] {
+            assert_eq!(Form::of(text.as_bytes()) == Form::NameLast, is_last, "{text}");
+        }
+        assert_eq!(paths(last.as_bytes()), [b"a/b"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use super::change::{Changed, as_row, keep_apart};
 use super::escape::escape;
 use super::field::{self, Kind};
+use super::form::Form;
 use super::parse::{self, LIMIT};
 use super::{Row, RowId, Spec};
 
@@ -38,39 +39,50 @@ impl Spec {
     /// Writes a row with a full path. If `says_all`, it repeats the keywords that `/set` gives it.
     fn push_standing_alone(&self, row: &Row, says_all: bool, out: &mut Vec<u8>) {
         let line = self.line(row);
-        let (name, end) = {
-            let mut fields = field::fields(line);
-            let Some(name) = fields.next() else {
-                return;
-            };
-            (name, fields.last().map_or(name.end(), |last| last.end()))
-        };
+        let name = field::name(line, self.form);
+        let end = field::fields(line).last().map_or(name.end(), |last| last.end());
         let from = out.len();
         out.extend_from_slice(&line[..name.start]);
+        if says_all && self.form == Form::NameLast {
+            let mut inherited = Vec::new();
+            self.push_inherited(row, &mut inherited);
+            if !inherited.is_empty() {
+                inherited.rotate_left(1);
+                out.extend_from_slice(&inherited);
+            }
+        }
         if name.text.contains(&b'/') || name.text == b"." {
             out.extend_from_slice(name.text);
         } else {
             let mut full = Vec::new();
             escape(self.path(row), &mut full);
-            if row.kind == Kind::Directory && !full.contains(&b'/') {
+            if self.form == Form::NameLast && !full.contains(&b'/') {
+                // By its slash libarchive knows the form.
+                full.splice(..0, *b"./");
+            } else if row.kind == Kind::Directory && !full.contains(&b'/') {
                 full.push(b'/');
             }
             out.extend_from_slice(&as_row(full));
         }
         out.extend_from_slice(&line[name.end()..end]);
-        if says_all {
-            for (keyword, value) in self.defaults.inherited(line, row.defaults) {
-                out.push(b' ');
-                out.extend_from_slice(keyword);
-                if let Some(value) = value {
-                    out.push(b'=');
-                    out.extend_from_slice(value);
-                }
-            }
+        if says_all && self.form == Form::NameFirst {
+            self.push_inherited(row, out);
         }
         out.extend_from_slice(&line[end..]);
         end_line(out);
         keep_apart(out, from);
+    }
+
+    /// Writes the keywords that `/set` gives a row, each after a blank.
+    fn push_inherited(&self, row: &Row, out: &mut Vec<u8>) {
+        for (keyword, value) in self.defaults.inherited(self.row_line(row), row.defaults) {
+            out.push(b' ');
+            out.extend_from_slice(keyword);
+            if let Some(value) = value {
+                out.push(b'=');
+                out.extend_from_slice(value);
+            }
+        }
     }
 }
 

@@ -157,6 +157,10 @@ impl<'c> Host for Disk<'c> {
         }
     }
 
+    fn is_sandbox(&self) -> bool {
+        self.context.is_sandbox
+    }
+
     fn tree(&mut self) -> Result<View<'c>, RequestError> {
         let Context { root, is_sandbox, cache, cancelled, .. } = self.context;
         View::new(root, is_sandbox, cache, cancelled)

@@ -183,6 +183,9 @@ pub trait Host {
     /// Reads a file.
     fn read(&mut self, path: &Path, purpose: Purpose) -> Result<Bytes, RequestError>;
 
+    /// Whether sources are relative to a sandbox: a directory that was made for this request alone.
+    fn is_sandbox(&self) -> bool;
+
     /// The tree of the request's sources.
     fn tree(&mut self) -> Result<Self::Tree<'_>, RequestError>;
 

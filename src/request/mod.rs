@@ -30,6 +30,7 @@ pub use layer::{GroupChoice, GroupsError, HardLinks, LayerOptions, LayerState, O
 pub use listed::Listing;
 pub use report::Report;
 pub use run::{Outcome, Specs, run, run_on_specs};
+pub use warnings::{is_probably_a_source, leads_into_exec_root};
 
 /// What one request asks for.
 #[derive(Clone, Debug)]

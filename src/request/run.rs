@@ -92,7 +92,7 @@ impl Specs {
         let mut origins = Origins::default();
         host.step_done("read the spec");
         let mut replace = |spec: &mut Spec, Changed { text, rows }| {
-            let changed = parse(mtree, text, link_is_source)?;
+            let changed = parse_changed(spec, mtree, text, link_is_source)?;
             origins.add(std::mem::replace(spec, changed), rows);
             Ok::<_, RequestError>(())
         };
@@ -234,7 +234,7 @@ pub fn run_on_specs(
     let Resolved { spec, decisions, observations, .. } = &resolved;
     let tally = decisions.tally();
     let mut outcome = Outcome {
-        warnings: warnings::of(spec, decisions, &tally, observations),
+        warnings: warnings::of(spec, decisions, &tally, observations, host.is_sandbox()),
         report: Report::new(spec, decisions, &tally, observations),
     };
     if let Some(handle) = outputs.get(OutputKind::Spec) {
@@ -261,8 +261,19 @@ fn read(path: &Path, link_is_source: bool, host: &mut impl Host) -> Result<Spec,
     parse(path, host.read(path, Purpose::Spec)?, link_is_source)
 }
 
-fn parse(path: &Path, text: impl Into<Bytes>, link_is_source: bool) -> Result<Spec, RequestError> {
+fn parse(path: &Path, text: Bytes, link_is_source: bool) -> Result<Spec, RequestError> {
     Spec::parse(text, link_is_source)
+        .map_err(|error| RequestError::Spec { path: path.to_owned(), error })
+}
+
+/// Parses the text that `spec` was changed to.
+fn parse_changed(
+    spec: &Spec,
+    path: &Path,
+    text: Vec<u8>,
+    link_is_source: bool,
+) -> Result<Spec, RequestError> {
+    spec.parse_changed(text, link_is_source)
         .map_err(|error| RequestError::Spec { path: path.to_owned(), error })
 }
 

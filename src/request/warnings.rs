@@ -7,14 +7,25 @@ use crate::fs::Observations;
 use crate::mtree::{Kind, RowId, Spec};
 use crate::resolve::{Decisions, Link, Reason, Tally, Unchanged};
 
-/// The warnings about the rows of `spec`, one sentence each.
+/// The warnings about the rows of `spec`, one sentence each. `is_sandbox`: its sources are in a sandbox, where
+/// Bazel stages each by a symlink.
 pub(super) fn of(
     spec: &Spec,
     decisions: &Decisions,
     tally: &Tally,
     observations: &Observations,
+    is_sandbox: bool,
 ) -> Vec<String> {
     let mut warnings = Vec::new();
+    if is_sandbox && decisions.no_symlink() {
+        warnings.push(
+            "no source in the sandbox is a symlink, as in a hermetic sandbox, which has hard links or \
+             copies of the inputs: symlinks of the tree cannot be found and stay copies; set \
+             --strategy=MtreeMutate=worker,local without worker sandboxing, or drop \
+             --experimental_use_hermetic_linux_sandbox"
+                .to_owned(),
+        );
+    }
     let named = |row: RowId| {
         let row = spec.row(row);
         format!("{} ({})", Escaped(spec.path(row)), Escaped(spec.source(row)))
@@ -78,9 +89,7 @@ pub(super) fn of(
         row.kind() == Kind::Link && !row.takes_part()
     });
     let mut finished = finished.filter_map(|row| Some((row, spec.link(spec.row(row))?)));
-    let is_source = |(_, text): &(_, Vec<u8>)| {
-        text.starts_with(b"bazel-out/") || text.starts_with(b"external/")
-    };
+    let is_source = |(_, text): &(_, Vec<u8>)| is_probably_a_source(text);
     if let Some((first, text)) = finished.find(is_source) {
         warnings.push(format!(
             "finished links begin with bazel-out/ or external/: {}, the first: {} -> {}; if link= holds \
@@ -125,8 +134,14 @@ pub(super) fn of(
     warnings
 }
 
+/// Whether the text of a link is probably the path of the symlink itself, as rules write it for
+/// `--link-is-source`.
+pub fn is_probably_a_source(text: &[u8]) -> bool {
+    text.starts_with(b"bazel-out/") || text.starts_with(b"external/")
+}
+
 /// Whether an absolute text leads to where Bazel builds or keeps repositories.
-fn leads_into_exec_root(text: &[u8]) -> bool {
+pub fn leads_into_exec_root(text: &[u8]) -> bool {
     let mut parts = text.split(|&byte| byte == b'/');
     text.starts_with(b"/")
         && parts.any(|part| matches!(part, b"execroot" | b"bazel-out" | b"external"))

@@ -15,6 +15,7 @@ use super::follow::{self, Landing, MOST_LINKS};
 use super::inputs::Inputs;
 use super::sources::{SourceDirectory, Sources};
 use super::tree::{Directory, Entered, Entry, Stopped, Tree, Wanted};
+use crate::mtree::Kind;
 use crate::path;
 
 /// The home of a row. Its name there is always the last part of its source.
@@ -150,6 +151,25 @@ impl<'s> Homes<'s> {
             homes.homes[row.0 as usize].stands = AtHome::SymlinkLoop;
         }
         Ok(homes)
+    }
+
+    /// Whether relative sources of files were found, and no symlink stands at one of them or on the way to one.
+    pub(super) fn have_no_symlink(&self, archive: &Archive<'s>) -> bool {
+        if self.roots.len() > 1 {
+            return false;
+        }
+        let mut found = false;
+        for row in archive.all() {
+            let home = self.of(row);
+            let is_of_a_file = || archive.get(row).1.kind() == Kind::File;
+            if home.is_known() && is_of_a_file() && !archive.source(row).starts_with(b"/") {
+                if home.stands == AtHome::Symlink || home.linked > 0 {
+                    return false;
+                }
+                found = true;
+            }
+        }
+        found
     }
 
     /// The home of a row.

@@ -175,6 +175,7 @@ impl<'a, 's> Studied<'a, 's> {
         let below = &mut below_links;
         self.linked.decide(facts, options, tree, below, above_rows, &mut decisions)?;
         decisions.set_below_links(self.rows_below_links(&below_links, &decisions));
+        decisions.set_no_symlink(self.homes.have_no_symlink(self.archive));
         Ok(decisions)
     }
 

@@ -12,6 +12,7 @@ pub struct Decisions {
     links: Vec<Link>,
     directory_links: Vec<DirectoryLink>,
     below_links: Option<RowsBelowLinks>,
+    no_symlink: bool,
 }
 
 /// The rows of the spec that stand below a link row (design rule 10).
@@ -136,6 +137,7 @@ impl Decisions {
             links: Vec::new(),
             directory_links: Vec::new(),
             below_links: None,
+            no_symlink: false,
         }
     }
 
@@ -146,6 +148,16 @@ impl Decisions {
     /// The rows that stand below a link row, if any do.
     pub fn below_links(&self) -> Option<&RowsBelowLinks> {
         self.below_links.as_ref()
+    }
+
+    pub(super) fn set_no_symlink(&mut self, no_symlink: bool) {
+        self.no_symlink = no_symlink;
+    }
+
+    /// Whether relative sources of files were found, of this spec or of others, and no symlink of an author or
+    /// of Bazel stands at one of them or on the way to one.
+    pub fn no_symlink(&self) -> bool {
+        self.no_symlink
     }
 
     pub(super) fn set_unchanged(&mut self, row: RowId, why: Unchanged) {

@@ -4,7 +4,7 @@
 //! (`worker_protocol.proto`). Must not know what a request means: the [`Handler`] does.
 //!
 //! ```no_run
-//! use mtree_worker::server::{Response, Cancel, Ended, Handler, ServerOptions, Request, ServerError, serve};
+//! use mtree_worker::server::{Response, Cancel, Handler, ServerOptions, Request, serve};
 //!
 //! struct Greeter;
 //!
@@ -18,20 +18,19 @@
 //! }
 //!
 //! match serve(&ServerOptions::default(), Greeter) {
-//!     Ok(Ended::Input) => {}
-//!     Ok(Ended::Terminated) => std::process::exit(143),
+//!     Ok(ended) => std::process::exit(ended.status().into()),
 //!     Err(error) => {
 //!         eprintln!("{error}");
 //!         std::process::exit(1);
 //!     }
 //! }
-//! # Ok::<(), ServerError>(())
 //! ```
 
 mod error;
 mod frames;
 mod inputs;
 mod json;
+mod parent;
 mod protocol;
 mod queue;
 mod request;
@@ -41,6 +40,7 @@ mod session;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -70,15 +70,18 @@ pub struct ServerOptions {
     /// The longest request, in bytes. Reading also pauses while waiting requests and unwritten responses take
     /// more bytes than this.
     pub max_request: u64,
+    /// After how long without a request [`Handler::release`] is called.
+    pub idle_release: Duration,
 }
 
 impl Default for ServerOptions {
-    /// Protobuf, one job per core, and 1 GiB.
+    /// Protobuf, one job per core, 1 GiB, and one hour.
     fn default() -> Self {
         ServerOptions {
             protocol: Protocol::default(),
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
             max_request: 1 << 30,
+            idle_release: Duration::from_secs(60 * 60),
         }
     }
 }
@@ -116,6 +119,10 @@ pub trait Handler: Send + Sync + 'static {
     /// server replaces by `was_cancelled`. After it has returned, it must not access the request's files. If it
     /// panics, the response has exit code 1 and the panic's message.
     fn handle(&self, request: &Request, cancel: &Cancel) -> Response;
+
+    /// Frees memory that only makes later requests faster. Called while no request runs, once after each time
+    /// without requests that is longer than [`ServerOptions::idle_release`].
+    fn release(&self) {}
 }
 
 /// Why the server ended without an error.
@@ -123,9 +130,22 @@ pub trait Handler: Send + Sync + 'static {
 pub enum Ended {
     /// The input ended, and the responses to all requests are written.
     Input,
-    /// The process received SIGTERM. Handlers may still run on their own threads. The caller of [`serve`] removes
-    /// their temporary files and exits, by convention with status 143.
-    Terminated,
+    /// The process received a signal that ends it, with this number: SIGTERM or SIGINT. Handlers may still run on
+    /// their own threads. The caller of [`serve`] removes their temporary files and exits.
+    Signal(u8),
+    /// The parent process has ended, though stdin is open. As after a signal, handlers may still run.
+    Parent,
+}
+
+impl Ended {
+    /// The exit status: 0 at the end of input, and by convention 128 plus the number of a signal.
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Input => 0,
+            Self::Signal(number) => 128 + number,
+            Self::Parent => 1,
+        }
+    }
 }
 
 /// Handles the requests on stdin with `handler`, until the input ends.
@@ -143,14 +163,19 @@ pub fn serve(options: &ServerOptions, handler: impl Handler) -> Result<Ended, Se
     enlarge_stdin_pipe();
     let ended = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Start)?;
-        let terminated = async {
-            terminate.recv().await;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Start)?;
+        let stopped = async {
+            tokio::select! {
+                _ = terminate.recv() => Ended::Signal(15),
+                _ = interrupt.recv() => Ended::Signal(2),
+                () = parent::ended() => Ended::Parent,
+            }
         };
         let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
         let mut session = session::Session::new(options, Arc::new(handler), input, output);
-        session.run(terminated).await
+        session.run(stopped).await
     });
-    // Does not wait for a handler that still runs after SIGTERM, nor for a read of stdin.
+    // Does not wait for a handler that still runs after a signal, nor for a read of stdin.
     runtime.shutdown_background();
     ended
 }
@@ -171,6 +196,7 @@ fn enlarge_stdin_pipe() {}
 fn runtime(options: &ServerOptions) -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_io()
+        .enable_time()
         .max_blocking_threads(options.jobs.max(1).saturating_add(2))
         .thread_name("request")
         .build()

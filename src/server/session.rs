@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep_until};
 use tracing::{debug, debug_span};
 
 use super::error::ServerError;
@@ -33,6 +34,8 @@ pub(super) struct Session<R, W> {
     sender: UnboundedSender<Done>,
     done: UnboundedReceiver<Done>,
     input: InputState,
+    /// Since when no request waits or runs. `None` while one does, and once the handler has released its memory.
+    idle_since: Option<Instant>,
 }
 
 /// The state of the input.
@@ -59,18 +62,19 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
             sender,
             done,
             input: InputState::Open,
+            idle_since: None,
         }
     }
 
-    /// Runs until the input has ended and the responses to all requests are written, or until `terminated` is
+    /// Runs until the input has ended and the responses to all requests are written, or until `stopped` is
     /// ready. In the second case requests may still run.
     pub(super) async fn run(
         &mut self,
-        terminated: impl Future<Output = ()>,
+        stopped: impl Future<Output = Ended>,
     ) -> Result<Ended, ServerError> {
         tokio::select! {
             biased;
-            () = terminated => Ok(Ended::Terminated),
+            ended = stopped => Ok(ended),
             served = self.serve() => served.map(|()| Ended::Input),
         }
     }
@@ -98,10 +102,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
             // are free the queue is empty, so this never delays a request that could begin.
             let may_read =
                 is_open && self.queue.held() + self.responses.held() <= self.options.max_request;
+            let release = self.idle_since.and_then(|at| at.checked_add(self.options.idle_release));
             tokio::select! {
                 biased;
                 Some((id, response)) = self.done.recv() => self.end(id, response)?,
                 written = self.responses.write(), if !self.responses.all_written() => written?,
+                () = at(release), if release.is_some() => self.release(),
                 next = self.frames.next(), if may_read => self.receive(next)?,
             }
         }
@@ -122,6 +128,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
             Ok(Incoming::Request(request)) => {
                 let inputs = request.inputs.len();
                 debug!(request_id = request.request_id, at, length, inputs, "request");
+                self.idle_since = None;
                 self.queue.add(request, length);
             }
             Ok(Incoming::Cancel { request_id }) => {
@@ -155,8 +162,16 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
 
     fn end(&mut self, id: i32, response: Response) -> io::Result<()> {
         let was_cancelled = self.queue.end(id);
+        self.idle_since = self.queue.is_empty().then(Instant::now);
         debug!(request_id = id, response.exit_code, was_cancelled, "response");
         self.responses.add(id, (!was_cancelled).then_some(response))
+    }
+
+    /// Has the handler free its memory. Nothing runs, and a request that arrives meanwhile waits.
+    fn release(&mut self) {
+        self.idle_since = None;
+        self.handler.release();
+        debug!("idle: memory is released");
     }
 
     /// Cancels all requests and waits until the running ones have ended. Their responses are dropped.
@@ -167,6 +182,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<R, W> {
                 self.queue.end(id);
             }
         }
+    }
+}
+
+/// Waits until `time`; for ever if there is none.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod latin1;
 mod response;
+mod sandbox;
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -25,6 +26,7 @@ use crate::resolve::Inputs;
 use crate::server::{Cancel, Handler, ListedInput, Protocol, Request, Response};
 
 pub use response::respond;
+pub use sandbox::is_sandbox;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -71,12 +73,12 @@ impl Worker {
         cancel: &Cancel,
         recorder: Option<&mut RequestRecorder>,
     ) -> Result<Outcome, WorkError> {
-        let Decoded { root, arguments } = Decoded::new(Path::new(""), request);
+        let Decoded { root, is_sandbox, arguments } = Decoded::new(Path::new(""), request);
         debug!(arguments = arguments.len(), inputs = request.inputs.len(), root = ?root, "begin");
         let cancelled = || cancel.is_cancelled();
         let disk = Disk::new(Context {
             root: &root,
-            is_sandbox: !request.sandbox_dir.is_empty(),
+            is_sandbox,
             cache: &self.cache,
             cancelled: &cancelled,
             layers: Some(&self.layers),
@@ -85,7 +87,7 @@ impl Worker {
         match recorder {
             None => run(&arguments, Some(request), &mut { disk }),
             Some(recorder) => {
-                recorder.begin(&root, &arguments);
+                recorder.begin(&root, is_sandbox, &arguments);
                 run(&arguments, Some(request), &mut RecordingHost::new(disk, recorder))
             }
         }
@@ -132,6 +134,10 @@ impl Handler for Worker {
         }
         response
     }
+
+    fn release(&self) {
+        self.cache.clear();
+    }
 }
 
 /// The span of a request in the log. The filter of `crate::log` asks for `verbose`.
@@ -153,6 +159,8 @@ fn received(request: &Request) -> Received {
 pub struct Decoded {
     /// The directory that its paths are relative to.
     pub root: PathBuf,
+    /// Whether that directory is a sandbox.
+    pub is_sandbox: bool,
     /// Its arguments, before files of arguments are read.
     pub arguments: Vec<OsString>,
 }
@@ -162,7 +170,8 @@ impl Decoded {
     pub fn new(directory: &Path, request: &Request) -> Self {
         let root = root(directory, &request.sandbox_dir);
         let arguments = latin1::arguments(&root, request);
-        Self { root, arguments }
+        let is_sandbox = !request.sandbox_dir.is_empty();
+        Self { root, is_sandbox, arguments }
     }
 }
 

@@ -179,6 +179,11 @@ impl Worker {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("the worker runs");
     }
 
+    /// Sends the worker SIGINT, as a terminal does.
+    pub fn interrupt(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).expect("the worker runs");
+    }
+
     /// Whether the worker has not ended yet.
     pub fn runs(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

@@ -4,6 +4,7 @@
 mod below_links;
 mod change;
 mod collapse;
+mod form;
 mod glob;
 mod options;
 mod sort;
@@ -51,12 +52,13 @@ pub fn resolve(
     root: &Path,
 ) -> Result<Resolved, Wrong> {
     let root = &root.canonicalize().expect("the root is there");
+    let name_last = form::names_are_last(spec);
     let lines = spec::parse(spec)?;
-    let changed = change::change(lines, options)?;
+    let changed = change::change(lines, options, name_last)?;
     if options.no_resolve {
         return Ok(Resolved { spec: changed, fired: Fired::new() });
     }
-    let lines = spec::parse(&changed)?;
+    let lines = spec::parse_as(&changed, name_last)?;
     let mut rows = Vec::new();
     for (index, line) in lines.iter().enumerate() {
         if let Line::Row(row) = line {

@@ -21,7 +21,7 @@ const REQUEST: u32 = 4;
 const FILES: u32 = 10;
 const FACTS: u32 = 12;
 const OUTPUT: u32 = 13;
-const LAYER: u32 = 16;
+const LAYER: u32 = 17;
 /// LayerFacts.changed_entries.
 const CHANGED_ENTRIES: [u32; 1] = [5];
 /// RecordedFile.text.

@@ -104,6 +104,10 @@ impl<'c> Host for RecordingHost<'_, 'c> {
         Ok(text)
     }
 
+    fn is_sandbox(&self) -> bool {
+        self.disk.is_sandbox()
+    }
+
     fn tree(&mut self) -> Result<Self::Tree<'_>, RequestError> {
         let tree = self.disk.tree();
         let tree = self.record_error(Operation::Tree, tree)?;

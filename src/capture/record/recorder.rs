@@ -75,9 +75,11 @@ impl RequestRecorder {
         Self { store: Arc::clone(store), record, last: Instant::now() }
     }
 
-    /// Records the arguments of the request, and the directory that its paths are relative to.
-    pub fn begin(&mut self, root: &Path, arguments: &[OsString]) {
+    /// Records the arguments of the request, the directory that its paths are relative to, and whether that
+    /// is a sandbox.
+    pub fn begin(&mut self, root: &Path, is_sandbox: bool, arguments: &[OsString]) {
         self.record.capture.root = root.as_os_str().as_bytes().to_vec();
+        self.record.capture.is_sandbox = is_sandbox;
         self.record.capture.arguments =
             arguments.iter().map(|argument| argument.clone().into_vec()).collect();
     }

@@ -30,6 +30,7 @@ const LARGEST_LAYER: u64 = 1 << 42;
 
 /// A capture in place of the disk.
 pub struct ReplayHost {
+    is_sandbox: bool,
     files: HashMap<Vec<u8>, Bytes>,
     /// By operation: its error.
     errors: HashMap<Vec<u8>, String>,
@@ -60,6 +61,7 @@ impl ReplayHost {
         let files = capture.files.iter().rev();
         let refusals = capture.refusals.iter();
         Ok(Self {
+            is_sandbox: capture.is_sandbox,
             files: files.map(|file| (file.path.clone(), file.text.clone())).collect(),
             errors: refusals
                 .map(|refusal| (refusal.what.clone(), escaped(&refusal.error)))
@@ -197,6 +199,10 @@ impl Host for ReplayHost {
         self.recorded_error(Operation::Read(path))?;
         let text = self.file(path).cloned();
         text.ok_or_else(|| RequestError::NotRecorded(path.to_owned()))
+    }
+
+    fn is_sandbox(&self) -> bool {
+        self.is_sandbox
     }
 
     fn tree(&mut self) -> Result<Self::Tree<'_>, RequestError> {

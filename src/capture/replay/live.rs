@@ -85,6 +85,10 @@ impl<'c> Host for LiveHost<'c> {
         }
     }
 
+    fn is_sandbox(&self) -> bool {
+        self.disk.is_sandbox()
+    }
+
     fn tree(&mut self) -> Result<Self::Tree<'_>, RequestError> {
         Ok(RecordingTree::new(self.disk.tree()?, &mut self.log))
     }

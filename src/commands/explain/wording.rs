@@ -7,7 +7,7 @@ use crate::display::Escaped;
 use crate::error::Sentence;
 use crate::mtree::{Kind, RowId, Spec};
 use crate::path;
-use crate::request::{ObservedTree, RequestError};
+use crate::request::{self, ObservedTree, RequestError};
 use crate::resolve::{
     Decisions, DirectoryTrace, Hop, Link, MOST_LINKS, MissingTarget, Options, Reason, RowOutcome,
     RowTrace, Unchanged,
@@ -47,7 +47,7 @@ impl<T: ObservedTree> Wording<'_, T> {
                 if declared {
                     rule(4, "the build declared it a symlink: it is never inlined".to_owned());
                 }
-                let (number, because) = became_link(*reason);
+                let (number, because) = became_link(*reason, text);
                 rule(number, because);
                 if matches!(reason, Reason::Hop(_) | Reason::Directory(_) | Reason::Indirect) {
                     rule(5, text_rule(text, trace.author.as_deref()));
@@ -78,7 +78,17 @@ impl<T: ObservedTree> Wording<'_, T> {
     fn unchanged(&self, why: Unchanged, trace: &RowTrace) -> (Option<u8>, &'static str) {
         match why {
             Unchanged::NoPart => (None, "it takes no part: it is not a file or link with a source"),
-            Unchanged::FinishedLink => (Some(4), "it is already a link, and is not changed"),
+            Unchanged::FinishedLink => {
+                let text = self.spec.link(self.spec.row(trace.row));
+                match text.is_some_and(|text| request::is_probably_a_source(&text)) {
+                    true => (
+                        Some(4),
+                        "it is already a link, and is not changed; if link= holds the path of the \
+                         symlink itself, say --link-is-source",
+                    ),
+                    false => (Some(4), "it is already a link, and is not changed"),
+                }
+            }
             Unchanged::NotASymlink => (Some(1), "its home is not a symlink"),
             Unchanged::DanglingOutside => (
                 Some(3),
@@ -186,7 +196,7 @@ impl<T: ObservedTree> Wording<'_, T> {
 }
 
 /// The rule that made a row a link, and its sentence.
-fn became_link(reason: Reason) -> (u8, String) {
+fn became_link(reason: Reason, text: &[u8]) -> (u8, String) {
     match reason {
         Reason::Indirect => (
             1,
@@ -215,8 +225,14 @@ fn became_link(reason: Reason) -> (u8, String) {
             "nothing on its trail is in the archive, and --missing-target=keep keeps a relative target"
                 .to_owned(),
         ),
-        Reason::Declared { .. } => {
-            (4, "nothing on its trail is in the archive: it keeps its declared target".to_owned())
+        Reason::Declared { leads_outside } => {
+            let where_to = match (leads_outside, request::leads_into_exec_root(text)) {
+                (_, true) => ", which leads into the exec root",
+                (true, false) => ", which leads out of the archive",
+                (false, false) => "",
+            };
+            let kept = "nothing on its trail is in the archive: it keeps its declared target";
+            (4, format!("{kept}{where_to}"))
         }
     }
 }

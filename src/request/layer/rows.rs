@@ -41,7 +41,8 @@ impl<'r> LayerRows<'r> {
                 text.into()
             }
         };
-        let resolved = Spec::parse(text, false)
+        let resolved = spec
+            .parse_changed(text, false)
             .map_err(|error| RequestError::Spec { path: file.to_owned(), error })?;
         // Of the rows that one link replaces, the first stands for it.
         let links = decisions.directory_links().iter();

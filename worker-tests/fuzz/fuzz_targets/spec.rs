@@ -41,7 +41,7 @@ fn turn_rows(spec: &Spec, link_is_source: bool, chooser: &mut Chooser) {
         edits.link(row, LINK);
     }
     let text = written(edits);
-    let new = again(&text, link_is_source);
+    let new = again(spec, &text, link_is_source);
     assert_eq!(new.rows().len(), spec.rows().len());
     for ((row, new_row), turned) in spec.rows().iter().zip(new.rows()).zip(turned) {
         assert_eq!(new.path(new_row), spec.path(row));
@@ -73,7 +73,7 @@ fn turn_a_directory(spec: &Spec, link_is_source: bool, chooser: &mut Chooser) {
     let mut edits = Edits::new(spec);
     edits.directory_link(&rows, keywords, directory, LINK);
     let text = written(edits);
-    let new = again(&text, link_is_source);
+    let new = again(spec, &text, link_is_source);
     let at = spec.rows()[..rows[0].0 as usize].iter().filter(|row| !goes(row)).count();
     let link = &new.rows()[at];
     assert_eq!((new.path(link), link.kind()), (directory, Kind::Link));
@@ -115,7 +115,7 @@ fn change_rows(spec: &Spec, link_is_source: bool, chooser: &mut Chooser) {
         Some(moved)
     };
     let text = change.apply(spec).text;
-    let new = again(&text, link_is_source);
+    let new = again(spec, &text, link_is_source);
     let stay = spec.rows().iter().filter_map(|row| Some((row, moved(row)?)));
     let stay: Vec<_> = stay.collect();
     // What is made stands before what moves.
@@ -140,7 +140,7 @@ fn written(edits: Edits<'_>) -> Vec<u8> {
     out
 }
 
-fn again(text: &[u8], link_is_source: bool) -> Spec {
-    Spec::parse(text.to_vec(), link_is_source)
+fn again(spec: &Spec, text: &[u8], link_is_source: bool) -> Spec {
+    spec.parse_changed(text.to_vec(), link_is_source)
         .unwrap_or_else(|wrong| panic!("{wrong:?} in {:?}", text.escape_ascii().to_string()))
 }

@@ -22,14 +22,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mtree_worker::server::{
-    Cancel, Ended, Handler, Protocol, Request, Response, ServerOptions, serve,
-};
+use mtree_worker::server::{Cancel, Handler, Protocol, Request, Response, ServerOptions, serve};
 
 fn main() -> ExitCode {
     match serve(&options(), Echo::default()) {
-        Ok(Ended::Input) => ExitCode::SUCCESS,
-        Ok(Ended::Terminated) => ExitCode::from(143),
+        Ok(ended) => ExitCode::from(ended.status()),
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
@@ -44,6 +41,9 @@ fn options() -> ServerOptions {
             Some(("--protocol", "json")) => options.protocol = Protocol::Json,
             Some(("--jobs", jobs)) => options.jobs = number(jobs),
             Some(("--max-request", bytes)) => options.max_request = number(bytes),
+            Some(("--idle-release", seconds)) => {
+                options.idle_release = Duration::from_secs(number(seconds));
+            }
             _ => panic!("unknown flag {argument}"),
         }
     }

@@ -49,7 +49,7 @@ pub struct Choice {
 }
 
 /// The bytes of the changed spec.
-pub fn change(lines: Vec<Line>, options: &Options) -> Result<Vec<u8>, BadLine> {
+pub fn change(lines: Vec<Line>, options: &Options, name_last: bool) -> Result<Vec<u8>, BadLine> {
     let changes = &options.changes;
     let stays = changes.choice.stays(&lines, options.link_is_source);
     let moved: Vec<Option<Vec<u8>>> = lines
@@ -57,7 +57,7 @@ pub fn change(lines: Vec<Line>, options: &Options) -> Result<Vec<u8>, BadLine> {
         .zip(&stays)
         .map(|(line, stays)| if *stays { changes.name(line) } else { None })
         .collect();
-    let mut parents = Some(changes.made_parents(&moved));
+    let mut parents = Some(changes.made_parents(&moved, name_last));
     let mut out = Vec::new();
     for (line, name) in lines.iter().zip(moved) {
         match (line, name) {
@@ -75,7 +75,7 @@ pub fn change(lines: Vec<Line>, options: &Options) -> Result<Vec<u8>, BadLine> {
         }
     }
     if changes.sort {
-        return Ok(sorted(&spec::parse(&out)?));
+        return Ok(sorted(&spec::parse_as(&out, name_last)?));
     }
     Ok(out)
 }
@@ -186,7 +186,10 @@ impl Changes {
         moved.extend_from_slice(stripped);
         if moved.is_empty() {
             // The archive's own directory.
-            return Some(b".".to_vec());
+            return Some(if row.fields.name_last { b"./".to_vec() } else { b".".to_vec() });
+        }
+        if row.fields.name_last && !moved.contains(&b'/') {
+            moved = [b"./", moved.as_slice()].concat();
         }
         if row.is_directory() && !moved.contains(&b'/') {
             moved.push(b'/');
@@ -216,6 +219,10 @@ impl Changes {
         {
             return line;
         }
+        if row.fields.name_last {
+            let name = Fields::split_name_last(&line).spans[0].start;
+            return [&line[..name], format!("mode={wanted} ").as_bytes(), &line[name..]].concat();
+        }
         with_fields(&Fields::split(&line), &format!(" mode={wanted}").into_bytes())
     }
 
@@ -226,7 +233,7 @@ impl Changes {
     }
 
     /// A directory row for each part of the package directory that has no row.
-    fn made_parents(&self, moved: &[Option<Vec<u8>>]) -> Vec<u8> {
+    fn made_parents(&self, moved: &[Option<Vec<u8>>], name_last: bool) -> Vec<u8> {
         let directory = spec::parts(self.package_dir.as_deref().unwrap_or_default());
         let there: BTreeSet<Parts> = moved
             .iter()
@@ -240,10 +247,11 @@ impl Changes {
             if there.contains(parent) {
                 continue;
             }
-            let mut row = spec::escape(&parent.join(&b'/'));
+            let mut name = spec::escape(&parent.join(&b'/'));
             if length == 1 {
-                row.push(b'/');
+                name.push(b'/');
             }
+            let mut row = Vec::new();
             let time = self.mtime.as_deref().unwrap_or(TIME_OF_MADE_PARENTS);
             row.extend(format!(" type=dir mode=0755 time={time}").bytes());
             for (keyword, value) in [
@@ -256,8 +264,10 @@ impl Changes {
                     row.extend(format!(" {keyword}={value}").bytes());
                 }
             }
-            row.push(b'\n');
-            rows.extend(row);
+            match name_last {
+                true => rows.extend([&row[1..], b" ", &name, b"\n"].concat()),
+                false => rows.extend([&name, &row[..], b"\n"].concat()),
+            }
         }
         rows
     }
@@ -266,16 +276,16 @@ impl Changes {
     fn values(&self, fields: &Fields, name: Option<&[u8]>, mode: Option<&str>) -> Vec<u8> {
         let mut out = Vec::new();
         let mut written = 0;
-        for (index, span) in fields.spans.iter().enumerate() {
+        for (is_first, span) in fields.in_order() {
             out.extend_from_slice(&fields.text[written..span.start]);
             let field = &fields.text[span.clone()];
             let value = match spec::cut_at_equals(field).0 {
                 b"mode" => mode,
                 keyword => self.value(keyword),
             };
-            match (index, name, value) {
-                (0, Some(name), _) => out.extend_from_slice(name),
-                (1.., _, Some(value)) if field.contains(&b'=') => {
+            match (is_first, name, value) {
+                (true, Some(name), _) => out.extend_from_slice(name),
+                (false, _, Some(value)) if field.contains(&b'=') => {
                     out.extend_from_slice(spec::cut_at_equals(field).0);
                     out.push(b'=');
                     out.extend(value.bytes());

@@ -284,7 +284,8 @@ fn directory_link(directory: &Parts, like: &Row, place: &Row, text: &[u8]) -> Ve
         b"/" if matches!(&directory.join(&b'/')[..], b"set" | b"unset") => b"./",
         head => head,
     };
-    let mut fields = vec![[head, &spec::escape(&directory.join(&b'/'))].concat()];
+    let name = [head, &spec::escape(&directory.join(&b'/'))].concat();
+    let mut fields = Vec::new();
     let mut has_type = false;
     for field in like.fields.after_name() {
         match spec::cut_at_equals(field).0 {
@@ -311,7 +312,7 @@ fn directory_link(directory: &Parts, like: &Row, place: &Row, text: &[u8]) -> Ve
         fields.push(b"type=link".to_vec());
     }
     fields.push([b"link=", spec::escape(text).as_slice()].concat());
-    let mut line = fields.join(&b' ');
+    let mut line = like.fields.line(&name, fields);
     line.extend_from_slice(place.fields.ending());
     line
 }

@@ -46,6 +46,9 @@ fn standing_alone(row: &Row, says_all: bool) -> Vec<u8> {
     let mut name = written.to_vec();
     if row.slash_less {
         name = full_name(row, written);
+        if row.fields.name_last && !name.contains(&b'/') {
+            name = [b"./", name.as_slice()].concat();
+        }
         if row.is_directory() && !name.contains(&b'/') {
             name.push(b'/');
         }
@@ -53,7 +56,6 @@ fn standing_alone(row: &Row, says_all: bool) -> Vec<u8> {
     }
     let span = row.fields.spans[0].clone();
     let text = &row.fields.text;
-    let line = [&text[..span.start], &name, &text[span.end..]].concat();
     let mut said = Vec::new();
     for (keyword, value) in &row.defaults {
         let is_said = row.fields.after_name().any(|field| spec::cut_at_equals(field).0 == keyword);
@@ -66,6 +68,12 @@ fn standing_alone(row: &Row, says_all: bool) -> Vec<u8> {
             }
         }
     }
+    if row.fields.name_last {
+        // Each stands before a blank, not behind one.
+        let said = if said.is_empty() { said } else { [&said[1..], b" "].concat() };
+        return kept_apart(ended([&text[..span.start], &said, &name, &text[span.end..]].concat()));
+    }
+    let line = [&text[..span.start], &name, &text[span.end..]].concat();
     kept_apart(ended(with_fields(&Fields::split(&line), &said)))
 }
 

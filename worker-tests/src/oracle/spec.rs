@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
+use super::form;
+
 /// The parts of a path, without `.` and empty ones.
 pub type Parts = Vec<Vec<u8>>;
 
@@ -36,7 +38,10 @@ pub enum Line {
 #[derive(Clone)]
 pub struct Fields {
     pub text: Vec<u8>,
+    /// The name, then the others in their order.
     pub spans: Vec<Range<usize>>,
+    /// The name stands behind the others.
+    pub name_last: bool,
 }
 
 /// One entry of a spec.
@@ -58,8 +63,13 @@ pub struct Row {
 const TYPES: [&[u8]; 7] = [b"file", b"dir", b"link", b"block", b"char", b"fifo", b"socket"];
 const WITHOUT_VALUE: [&[u8]; 3] = [b"optional", b"nochange", b"ignore"];
 
-/// Every line of `spec`.
+/// Every line of `spec`, in the form that it has.
 pub fn parse(spec: &[u8]) -> Result<Vec<Line>, BadLine> {
+    parse_as(spec, form::names_are_last(spec))
+}
+
+/// Every line of `spec`, whose names are the last fields or the first ones.
+pub fn parse_as(spec: &[u8], name_last: bool) -> Result<Vec<Line>, BadLine> {
     let mut lines = Vec::new();
     let mut defaults = Keywords::new();
     let mut set_sources: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
@@ -67,14 +77,18 @@ pub fn parse(spec: &[u8]) -> Result<Vec<Line>, BadLine> {
     let mut entered: Vec<(Vec<u8>, usize)> = Vec::new();
     for (number, text) in logical_lines(spec) {
         let bad = |why| BadLine { number, why };
-        let fields = Fields::split(text);
-        let Some(name) = fields.get(0).map(<[u8]>::to_vec) else {
+        let mut fields = Fields::split(text);
+        let Some(mut name) = fields.get(0).map(<[u8]>::to_vec) else {
             lines.push(Line::Remark(fields.text));
             continue;
         };
+        if name_last && name[0] != b'#' && name != b"/set" && name != b"/unset" {
+            fields = Fields::split_name_last(text);
+            name = fields.get(0).unwrap_or_default().to_vec();
+        }
         match name.as_slice() {
-            [b'#', ..] => lines.push(Line::Remark(fields.text)),
-            b"/set" => {
+            [b'#', ..] if !fields.name_last => lines.push(Line::Remark(fields.text)),
+            b"/set" if !fields.name_last => {
                 for field in fields.after_name() {
                     let (keyword, value) = keyword(field).map_err(bad)?;
                     check_type(keyword, value).map_err(bad)?;
@@ -86,7 +100,7 @@ pub fn parse(spec: &[u8]) -> Result<Vec<Line>, BadLine> {
                 }
                 lines.push(Line::Default(fields));
             }
-            b"/unset" => {
+            b"/unset" if !fields.name_last => {
                 for field in fields.after_name() {
                     match field {
                         b"all" => defaults.clear(),
@@ -216,7 +230,28 @@ impl Fields {
             }
             at += length;
         }
-        Fields { text: text.to_vec(), spans }
+        Fields { text: text.to_vec(), spans, name_last: false }
+    }
+
+    /// The same for a line with its name last.
+    pub fn split_name_last(text: &[u8]) -> Fields {
+        let mut fields = Fields { name_last: true, ..Fields::split(text) };
+        fields.spans.rotate_right(1);
+        fields
+    }
+
+    /// The fields as they stand in the text: whether each is the name, and where it is.
+    pub fn in_order(&self) -> Vec<(bool, Range<usize>)> {
+        let numbered = self.spans.iter().cloned().enumerate();
+        let mut all: Vec<_> = numbered.map(|(index, span)| (index == 0, span)).collect();
+        all.sort_by_key(|(_, span)| span.start);
+        all
+    }
+
+    /// A line of these fields, with the name where these have it.
+    pub fn line(&self, name: &[u8], mut fields: Vec<Vec<u8>>) -> Vec<u8> {
+        fields.insert(if self.name_last { fields.len() } else { 0 }, name.to_vec());
+        fields.join(&b' ')
     }
 
     pub fn get(&self, index: usize) -> Option<&[u8]> {

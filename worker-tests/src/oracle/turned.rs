@@ -8,12 +8,12 @@ pub fn turned(row: &Row, text: &[u8]) -> Vec<u8> {
     let has_type = row.value(b"type").is_some();
     let type_is_link = row.kind().as_deref() == Some(b"link");
     let (mut type_is_written, mut link_is_written) = (false, false);
-    let mut fields = vec![row.fields.get(0).unwrap_or_default()];
+    let mut fields: Vec<Vec<u8>> = Vec::new();
     for field in row.fields.after_name() {
         match spec::cut_at_equals(field).0 {
             b"type" => {
                 if !type_is_written {
-                    fields.push(b"type=link");
+                    fields.push(b"type=link".to_vec());
                 }
                 type_is_written = true;
             }
@@ -21,17 +21,17 @@ pub fn turned(row: &Row, text: &[u8]) -> Vec<u8> {
                 if !link_is_written {
                     // A type from `/set` has to be said here where it is another.
                     if !has_type && !type_is_link {
-                        fields.push(b"type=link");
+                        fields.push(b"type=link".to_vec());
                     }
-                    fields.push(&link);
+                    fields.push(link.clone());
                 }
                 link_is_written = true;
             }
             keyword if describes_bytes(keyword) => {}
-            _ => fields.push(field),
+            _ => fields.push(field.to_vec()),
         }
     }
-    let mut line = fields.join(&b' ');
+    let mut line = row.fields.line(row.fields.get(0).unwrap_or_default(), fields);
     if line.ends_with(b"\\") {
         // Right before the newline it would join the next line.
         line.push(b' ');

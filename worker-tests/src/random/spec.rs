@@ -96,6 +96,8 @@ struct Style {
 enum Form {
     FullPaths,
     SlashLess,
+    /// As NetBSD's `mtree -D` writes it.
+    NameLast,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -162,6 +164,10 @@ pub fn spec() -> impl Strategy<Value = SpecPlan> {
                 // No rule says how a name without slashes is spelled as a full path.
                 style.escapes = Escapes::Octal;
             }
+            if style.form == Form::NameLast && style.head.is_empty() {
+                // A name without a slash is none there.
+                style.head = "./";
+            }
             SpecPlan { layouts, lacking, extras, style, oddities, options }
         })
 }
@@ -184,6 +190,10 @@ pub fn packable_spec() -> impl Strategy<Value = SpecPlan> {
         // libarchive passes over a last line that does not end.
         plan.style.ends_with_newline = true;
         plan.style.head = plan.style.head.trim_start_matches('/');
+        if plan.style.form == Form::NameLast {
+            // libarchive takes only a path with a slash for a name there.
+            plan.style.head = "./";
+        }
         // Nor does it take an optional link that is not on the disk, or a digest that is not true.
         plan.oddities.retain(|(_, oddity)| {
             !matches!(oddity, Oddity::OtherHead | Oddity::Digests | Oddity::Flag)
@@ -191,6 +201,16 @@ pub fn packable_spec() -> impl Strategy<Value = SpecPlan> {
         plan.options.missing_target = MissingTarget::Inline;
         plan.options.link_is_source = false;
         plan.options.changes = Changes::default();
+        plan
+    })
+}
+
+/// The same, with the names first.
+pub fn packable_spec_with_names_first() -> impl Strategy<Value = SpecPlan> {
+    packable_spec().prop_map(|mut plan| {
+        if plan.style.form == Form::NameLast {
+            plan.style.form = Form::FullPaths;
+        }
         plan
     })
 }
@@ -266,7 +286,11 @@ fn extra() -> impl Strategy<Value = Extra> {
 
 fn style() -> impl Strategy<Value = Style> {
     (
-        prop_oneof![3 => Just(Form::FullPaths), 1 => Just(Form::SlashLess)],
+        prop_oneof![
+            6 => Just(Form::FullPaths),
+            2 => Just(Form::SlashLess),
+            1 => Just(Form::NameLast),
+        ],
         select(vec!["", "", "./", "./", "/"]),
         select(vec![Escapes::Octal, Escapes::Letters, Escapes::Raw]),
         prop_oneof![2 => Just(Order::Layouts), 1 => Just(Order::Sorted), 1 => Just(Order::Backwards)],
@@ -477,13 +501,26 @@ impl SpecPlan {
             }
         }
         // What is staged as a link cannot be a directory that holds staged links too.
-        let sources: Vec<Vec<u8>> = rows.iter().filter_map(Row::source).cloned().collect();
+        let sources = self.sources(&rows);
         rows.retain(|row| {
             let hides = |source: &Vec<u8>| sources.iter().any(|other| is_below(other, source));
-            !row.source().is_some_and(hides)
+            !self.source(row).is_some_and(|source| hides(&source))
         });
         rows.retain(|row| !row.path.is_empty());
         rows
+    }
+
+    /// The sources of rows, as the rules read them.
+    fn sources(&self, rows: &[Row]) -> Vec<Vec<u8>> {
+        rows.iter().filter_map(|row| self.source(row)).collect()
+    }
+
+    /// The source of a row. With `--link-is-source`, the text of a finished link is one too.
+    fn source(&self, row: &Row) -> Option<Vec<u8>> {
+        match row.what {
+            What::Finished(text) if self.options.link_is_source => Some(text.as_bytes().to_vec()),
+            _ => row.source().cloned(),
+        }
     }
 
     fn write_rows(&self, mut rows: Vec<Row>) -> Written {
@@ -492,7 +529,7 @@ impl SpecPlan {
             Order::Sorted => rows.sort_by(|a, b| a.path.cmp(&b.path)),
             Order::Backwards => rows.reverse(),
         }
-        let sources = rows.iter().filter_map(Row::source).cloned().collect();
+        let sources = self.sources(&rows);
         let (also, own): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.also);
         let mut spec = match self.style.defaults {
             Defaults::None => b"#mtree\n".to_vec(),
@@ -500,7 +537,9 @@ impl SpecPlan {
             Defaults::Owner => b"/set uid=0 gid=0\n".to_vec(),
         };
         match self.style.form {
-            Form::FullPaths => own.iter().for_each(|row| self.write_row(row, false, &mut spec)),
+            Form::FullPaths | Form::NameLast => {
+                own.iter().for_each(|row| self.write_row(row, false, &mut spec))
+            }
             Form::SlashLess => self.write_directory(&own, b"", &mut spec),
         }
         let mut also_spec = Vec::new();
@@ -547,6 +586,10 @@ impl SpecPlan {
 
     fn write_row(&self, row: &Row, slash_less: bool, spec: &mut Vec<u8>) {
         let has = |oddity| row.oddities.contains(&oddity);
+        let is_name_last = self.style.form == Form::NameLast;
+        // The first three rows decide the form, and none of them may go on in another line.
+        let is_behind_others =
+            spec.split(|byte| *byte == b'\n').filter(|line| line.contains(&b'=')).count() > 5;
         let escape = |text: &[u8]| self.style.escapes.write(text);
         if has(Oddity::RemarkBefore) {
             spec.extend(b"  # a remark \\\n\n");
@@ -619,9 +662,12 @@ impl SpecPlan {
             _ => {}
         }
         fields.retain(|field| !field.is_empty());
+        if is_name_last {
+            fields.rotate_left(1);
+        }
         let between: &[u8] = match (has(Oddity::Blanks), has(Oddity::Continued)) {
             (true, _) => b" \t ",
-            (_, true) if length > 2 => b" \\\n    ",
+            (_, true) if length > 2 && (!is_name_last || is_behind_others) => b" \\\n    ",
             _ => b" ",
         };
         if has(Oddity::Blanks) {

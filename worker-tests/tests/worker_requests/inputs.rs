@@ -40,7 +40,14 @@ fn the_row_of_a_source_that_is_not_listed_is_left_alone_with_a_warning() {
 fn a_listed_directory_covers_what_is_below_it() {
     let exec_root = python();
     let mut worker = exec_root.worker(&[]);
-    for inputs in [&["external/py"][..], &["external"], &["external/py/bin", "external/py/lib"]] {
+    for inputs in [
+        &["external/py"][..],
+        &["external"],
+        &["external/py/bin", "external/py/lib"],
+        // A slash at the end says that it is one.
+        &["external/py/"],
+        &["external/py/bin/", "external/py/lib/"],
+    ] {
         let asked = resolve(1, "spec.mtree", "out.mtree");
         assert_done(&worker.ask(&listing(asked, inputs)), 1);
         assert_eq!(exec_root.read("out.mtree"), resolved(), "{inputs:?}");

@@ -4,12 +4,14 @@
 mod arguments;
 mod bad;
 mod cancel;
+mod idle;
 mod inputs;
 mod latin1;
 mod log;
 mod outputs;
 mod sandbox;
 mod together;
+mod warnings;
 
 use worker_tests::client::WorkResponse;
 use worker_tests::exec_root::{ExecRoot, file_row, link_row, spec};

@@ -74,6 +74,14 @@ fn sigterm_in_the_middle_leaves_no_half_written_output_and_no_temporary_file() {
 }
 
 #[test]
+fn sigint_in_the_middle_leaves_no_half_written_output_and_no_temporary_file() {
+    Interrupted::by(Worker::interrupt, |interrupted, end| {
+        assert_eq!(end.code(), 130, "{}", end.log);
+        assert_eq!(interrupted.exec_root.temporary_files(), Vec::<PathBuf>::new());
+    });
+}
+
+#[test]
 fn at_the_end_of_stdin_every_output_is_finished() {
     let exec_root = ExecRoot::new("");
     let forest = forest::plant(exec_root.path(), 200, 3).unwrap();

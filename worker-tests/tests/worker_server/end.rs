@@ -1,5 +1,8 @@
 //! How a worker ends.
 
+use std::io::{BufRead, BufReader, Write};
+use std::time::{Duration, Instant};
+
 use worker_tests::client::{Protocol, Worker, request};
 
 use crate::{A_WHILE, Gate, assert_clean, assert_echo, command, echo_worker};
@@ -44,6 +47,65 @@ fn sigterm_ends_the_worker_without_waiting_for_what_runs() {
     worker.terminate();
     let end = worker.wait();
     assert_eq!((end.code(), &end.log[..], &end.answers[..]), (143, "", &[][..]));
+}
+
+#[test]
+fn sigint_ends_the_worker_without_waiting_for_what_runs() {
+    let mut worker = echo_worker(&["--jobs=2"]);
+    let never = Gate::new();
+    worker.send(&never.request(1));
+    never.wait_for_begin(1);
+    worker.interrupt();
+    let end = worker.wait();
+    assert_eq!((end.code(), &end.log[..], &end.answers[..]), (130, "", &[][..]));
+}
+
+#[test]
+fn a_worker_ends_after_its_parent_though_stdin_is_open_and_a_request_runs() {
+    // A shell starts the worker, with its own stdin, which this test holds open.
+    let (worker_stdin, mut stdin) = std::io::pipe().expect("there is a pipe");
+    let mut shell = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "exec 3<&0; \"$0\" <&3 >/dev/null & echo $!; wait",
+            env!("CARGO_BIN_EXE_echo_worker"),
+        ])
+        .stdin(worker_stdin)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("sh starts");
+    let mut id = String::new();
+    let output = shell.stdout.take().expect("stdout is a pipe");
+    BufReader::new(output).read_line(&mut id).expect("the shell says the id");
+    let id = id.trim().to_owned();
+    let never = Gate::new();
+    stdin.write_all(&never.request(1).sent(Protocol::Proto)).expect("the worker reads");
+    never.wait_for_begin(1);
+    // It asks for its parent every second, and ends not before that is another one.
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(runs(&id), "it ended before its parent");
+    shell.kill().expect("the shell runs");
+    shell.wait().expect("the shell has ended");
+    let started = Instant::now();
+    while runs(&id) {
+        assert!(started.elapsed() < Duration::from_secs(60), "the worker runs on");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(stdin);
+}
+
+/// Whether a process runs. One that ended may stay known until another process has asked for its status.
+fn runs(id: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    status.contains("State:") && !status.contains("State:\tZ")
+}
+
+#[test]
+fn a_worker_outlives_the_thread_that_started_it() {
+    let mut worker = std::thread::spawn(|| echo_worker(&[])).join().expect("it starts");
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_echo(&worker.ask(&request(1, &["echo", "here"])), 1, "here");
+    assert_clean(&worker.end());
 }
 
 #[test]
