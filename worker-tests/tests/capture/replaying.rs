@@ -130,8 +130,8 @@ fn a_capture_that_is_cut_off_damaged_or_newer_is_refused_with_one_sentence() {
         assert_refused(&small, &damaged, "the capture is cut off or damaged");
     }
     let mut newer = whole.clone();
-    newer[8] = 2;
-    assert_refused(&small, &newer, "version 2 of the format");
+    newer[8] = 3;
+    assert_refused(&small, &newer, "version 3 of the format");
     assert_refused(&small, b"MTREECA", "capture");
 }
 
