@@ -13,32 +13,45 @@ use std::time::Duration;
 
 use worker_tests::client::{Input, Protocol, WorkRequest, Worker};
 use worker_tests::exec_root::{ExecRoot, resolve};
-use worker_tests::forest::{self, Forest};
+use worker_tests::forest::{self, Forest, LONG_TOP, TOP};
 use worker_tests::program;
 
 const DIRECTORIES: usize = 8_000;
 const FILES: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let exec_root = ExecRoot::new("");
-    let forest = forest::plant(exec_root.path(), DIRECTORIES, FILES)?;
-    exec_root.write("spec.mtree", forest.spec());
-    // Until then nothing is remembered.
-    thread::sleep(Duration::from_millis(2_100));
-
-    println!("{} rows in {} directories", forest.rows(), forest.directories());
     let is_flag = |argument: &PathBuf| argument.as_os_str().as_encoded_bytes().starts_with(b"-");
     let others = std::env::args_os().skip(1).map(PathBuf::from).filter(|path| !is_flag(path));
-    for program in [program::binary().to_owned()].into_iter().chain(others) {
-        let program = program.canonicalize()?;
-        println!("{}", program.display());
-        let cold = once(&program, &exec_root)?;
-        let [two, three] = [2, 3].map(|requests| worker(&program, &exec_root, &forest, requests));
-        let warm = three? - two?;
-        for (what, counted) in [("a cold process", cold), ("a warm request, inputs listed", warm)] {
-            let of_a_row = counted as f64 / forest.rows() as f64;
-            println!("{what:32} {:7.1} M instructions, {of_a_row:.0} a row", counted as f64 / 1e6);
+    let others: Vec<PathBuf> = others.collect();
+    for (what, top) in [("", TOP), (", paths of 150 bytes", LONG_TOP)] {
+        let exec_root = ExecRoot::new("");
+        let forest = forest::plant_below(exec_root.path(), top, DIRECTORIES, FILES)?;
+        exec_root.write("spec.mtree", forest.spec());
+        // Until then nothing is remembered.
+        thread::sleep(Duration::from_millis(2_100));
+
+        println!("{} rows in {} directories{what}", forest.rows(), forest.directories());
+        for program in [program::binary()].into_iter().chain(others.iter().map(PathBuf::as_path)) {
+            print_counts(program, &exec_root, &forest)?;
         }
+    }
+    Ok(())
+}
+
+/// Prints what is counted of one program.
+fn print_counts(
+    program: &Path,
+    exec_root: &ExecRoot,
+    forest: &Forest,
+) -> Result<(), Box<dyn Error>> {
+    let program = program.canonicalize()?;
+    println!("{}", program.display());
+    let cold = once(&program, exec_root)?;
+    let [two, three] = [2, 3].map(|requests| worker(&program, exec_root, forest, requests));
+    let warm = three? - two?;
+    for (what, counted) in [("a cold process", cold), ("a warm request, inputs listed", warm)] {
+        let of_a_row = counted as f64 / forest.rows() as f64;
+        println!("{what:32} {:7.1} M instructions, {of_a_row:.0} a row", counted as f64 / 1e6);
     }
     Ok(())
 }

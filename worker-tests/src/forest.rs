@@ -19,9 +19,14 @@ const DIRECTORIES_A_LINK: usize = 20;
 /// Where the tree begins, relative to the directory that sources are relative to.
 pub const TOP: &str = "external/tool";
 
+/// The same for a tree whose sources are 150 bytes long on average, as in a repository of packages.
+pub const LONG_TOP: &str = "external/rules_nodejs++node+nodejs_linux_amd64/bin/nodejs/lib/node_modules/npm/\
+                            node_modules/cacache/utilities";
+
 /// A tree that was planted, by its measures.
 #[derive(Clone, Copy, Debug)]
 pub struct Forest {
+    top: &'static str,
     directories: usize,
     files: usize,
 }
@@ -29,7 +34,17 @@ pub struct Forest {
 /// Plants `directories` directories of `files` files each below `root`. In one directory of twenty the last
 /// file is a link.
 pub fn plant(root: &Path, directories: usize, files: usize) -> io::Result<Forest> {
-    let forest = Forest { directories, files };
+    plant_below(root, TOP, directories, files)
+}
+
+/// The same, with a tree that begins at `top`.
+pub fn plant_below(
+    root: &Path,
+    top: &'static str,
+    directories: usize,
+    files: usize,
+) -> io::Result<Forest> {
+    let forest = Forest { top, directories, files };
     for directory in 0..directories {
         let path = root.join(forest.directory(directory));
         // Directories are numbered so that each comes after the one that it is in.
@@ -49,6 +64,11 @@ pub fn plant(root: &Path, directories: usize, files: usize) -> io::Result<Forest
 }
 
 impl Forest {
+    /// Where it begins, relative to the directory that sources are relative to.
+    pub fn top(&self) -> &'static str {
+        self.top
+    }
+
     /// How many directories there are, the top one included.
     pub fn directories(&self) -> usize {
         self.directories
@@ -127,7 +147,7 @@ impl Forest {
             parts.push(format!("/branch_{:02}", (number - 1) % BRANCHES));
             number = (number - 1) / BRANCHES;
         }
-        parts.push(TOP.to_owned());
+        parts.push(self.top.to_owned());
         parts.into_iter().rev().collect()
     }
 
@@ -154,6 +174,13 @@ mod tests {
         assert_eq!(links.count(), 25);
         assert!(forest.sources().all(|source| root.path().join(source).exists()));
         assert_eq!(forest.directory_paths().collect::<std::collections::HashSet<_>>().len(), 500);
+    }
+
+    #[test]
+    fn the_sources_of_a_forest_with_a_long_top_are_150_bytes_long() {
+        let forest = Forest { top: LONG_TOP, directories: 8_000, files: 5 };
+        let bytes: usize = forest.sources().map(|source| source.len()).sum();
+        assert_eq!(bytes / forest.rows(), 150);
     }
 
     #[test]

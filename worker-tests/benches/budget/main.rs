@@ -22,7 +22,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use turns::Turns;
 use worker_tests::client::{Input, Protocol, WorkRequest, Worker};
 use worker_tests::exec_root::{ExecRoot, resolve};
-use worker_tests::forest::{self, Forest, TOP};
+use worker_tests::forest::{self, Forest, LONG_TOP, TOP};
 use worker_tests::program;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -58,15 +58,23 @@ fn main() -> Outcome {
 fn budget(named: &[&str]) -> Outcome {
     let is_asked = |name: &str| named.is_empty() || named.contains(&name);
     let exec_root = ExecRoot::new("");
-    let forest = Planted::new(&exec_root, DIRECTORIES, FILES)?;
+    let forest = Planted::new(&exec_root, TOP, DIRECTORIES, FILES)?;
     let tree = format!("{} rows in {} directories", forest.rows(), forest.directories());
     let usual = usual_way(&exec_root, &forest)?;
     table::print_head(&tree);
     if is_asked("cold") {
-        cold("a cold process", &exec_root, ROUNDS, usual * forest.rows() as u32)?;
+        let usual = usual * forest.rows() as u32;
+        cold("a cold process", &exec_root, &forest, ROUNDS, usual)?;
     }
     if is_asked("warm") {
-        warm(&exec_root, &forest, usual);
+        warm("a warm request, inputs listed", &exec_root, &forest, usual);
+    }
+    if is_asked("long") {
+        let exec_root = ExecRoot::new("");
+        let forest = Planted::new(&exec_root, LONG_TOP, DIRECTORIES, FILES)?;
+        let what = "paths of 150 bytes, a cold process";
+        cold(what, &exec_root, &forest, ROUNDS, usual * forest.rows() as u32)?;
+        warm("paths of 150 bytes, a warm request", &exec_root, &forest, usual);
     }
     if is_asked("sandbox") {
         sandbox(&exec_root, &forest, usual)?;
@@ -84,10 +92,10 @@ fn budget(named: &[&str]) -> Outcome {
         if is_asked(name) {
             let directories = 10 * DIRECTORIES;
             let larger = ExecRoot::new("");
-            let forest = Planted::new(&larger, directories, files)?;
+            let forest = Planted::new(&larger, TOP, directories, files)?;
             let usual = usual * forest.rows() as u32;
             let what = format!("{} rows in {directories} directories, cold", forest.rows());
-            cold(&what, &larger, rounds, usual)?;
+            cold(&what, &larger, &forest, rounds, usual)?;
             if name == "x10" {
                 ten_times(&larger, &exec_root, usual);
             }
@@ -123,8 +131,13 @@ impl std::ops::Deref for Planted {
 }
 
 impl Planted {
-    fn new(exec_root: &ExecRoot, directories: usize, files: usize) -> Result<Self, Box<dyn Error>> {
-        let forest = forest::plant(exec_root.path(), directories, files)?;
+    fn new(
+        exec_root: &ExecRoot,
+        top: &'static str,
+        directories: usize,
+        files: usize,
+    ) -> Result<Self, Box<dyn Error>> {
+        let forest = forest::plant_below(exec_root.path(), top, directories, files)?;
         exec_root.write("spec.mtree", forest.spec());
         write_lines(exec_root, "directories", forest.directory_paths());
         write_lines(exec_root, "rows", forest.sources());
@@ -170,8 +183,15 @@ fn process(root: &Path, program: &Path, arguments: &[&str]) -> Duration {
     taken
 }
 
-fn cold(what: &str, exec_root: &ExecRoot, rounds: usize, usual: Duration) -> Outcome {
-    let turns = processes(exec_root, rounds, &["cold", TOP, "spec.mtree", "floor.mtree"]);
+fn cold(
+    what: &str,
+    exec_root: &ExecRoot,
+    forest: &Forest,
+    rounds: usize,
+    usual: Duration,
+) -> Outcome {
+    let floor = ["cold", forest.top(), "spec.mtree", "floor.mtree"];
+    let turns = processes(exec_root, rounds, &floor);
     table::print(what, &turns, Some(1.0), usual);
     Ok(())
 }
@@ -189,7 +209,7 @@ fn ten_times(larger: &ExecRoot, exec_root: &ExecRoot, usual: Duration) {
     table::print("10 × the rows, cold, floor: 1 ×", &turns, Some(11.0), usual);
 }
 
-fn warm(exec_root: &ExecRoot, forest: &Forest, usual: Duration) {
+fn warm(what: &str, exec_root: &ExecRoot, forest: &Forest, usual: Duration) {
     let asked = listing(resolve(1, "spec.mtree", "out.mtree"), forest).sent(Protocol::Proto);
     let mut worker = exec_root.worker(&[]);
     let mut floor = floor_worker(exec_root, &["warm", "directories", "spec.mtree", "floor.mtree"]);
@@ -203,7 +223,7 @@ fn warm(exec_root: &ExecRoot, forest: &Forest, usual: Duration) {
         turns.take(|| time(root, &mut worker, &asked), || time(root, &mut floor, &asked));
     }
     let usual = usual * forest.rows() as u32;
-    table::print("a warm request, inputs listed", &turns, Some(1.5), usual);
+    table::print(what, &turns, Some(1.5), usual);
 }
 
 fn sandbox(exec_root: &ExecRoot, forest: &Forest, usual: Duration) -> Outcome {
