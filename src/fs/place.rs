@@ -88,3 +88,59 @@ impl Places {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::paths::{ROOT, Reached};
+    use super::*;
+    use rustix::fs::{AtFlags, CWD, mkdirat, statat};
+
+    /// A directory, and the paths of one with entries whose path has a length.
+    fn planted(length: usize) -> (tempfile::TempDir, OwnedFd, Paths, Directory) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = openat(CWD, directory.path(), DIRECTORY, Mode::empty()).unwrap();
+        let (mut paths, mut parent, mut path) = (Paths::new(), ROOT, String::new());
+        while path.len() < length {
+            let slash = usize::from(!path.is_empty());
+            let name = "d".repeat((length - path.len() - slash).min(200));
+            path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+            mkdirat(&root, &path, Mode::RWXU).unwrap();
+            let name = paths.add_name(name.as_bytes());
+            parent = paths.add(Reached::In(parent, name));
+        }
+        (directory, root, paths, parent)
+    }
+
+    #[test]
+    fn entries_are_at_one_place_whether_their_directory_is_opened_or_not() {
+        for length in [LONG - 1, LONG, 300] {
+            let (directory, root, paths, parent) = planted(length);
+            let mut places = Places::default();
+            for number in 0..3 * FEW_ENTRIES {
+                let name = format!("entry_{number}");
+                let place = places.of(root.as_fd(), &paths, parent, name.as_bytes());
+                let is_name = place.path.to_bytes() == name.as_bytes();
+                assert_eq!(is_name, length >= LONG && number >= FEW_ENTRIES, "{length} {number}");
+                mkdirat(place.from, place.path, Mode::RWXU).unwrap();
+                let mut whole = Vec::new();
+                paths.write_entry_path(parent, name.as_bytes(), &mut whole);
+                let whole = statat(&root, c_str(&whole), AtFlags::empty()).unwrap();
+                let place = statat(place.from, place.path, AtFlags::empty()).unwrap();
+                assert_eq!(whole.st_ino, place.st_ino);
+            }
+            drop(directory);
+        }
+    }
+
+    #[test]
+    fn a_path_that_no_system_call_takes_is_not_made_short() {
+        let (_directory, root, paths, parent) = planted(LONGEST - 10);
+        let mut places = Places::default();
+        for (name, is_there) in [("short", true), ("longer-name", false)].repeat(FEW_ENTRIES) {
+            let place = places.of(root.as_fd(), &paths, parent, name.as_bytes());
+            let made = mkdirat(place.from, place.path, Mode::RWXU);
+            let is_too_long = made == Err(rustix::io::Errno::NAMETOOLONG);
+            assert_eq!(is_too_long, !is_there, "{name}");
+        }
+    }
+}
