@@ -167,3 +167,35 @@ fn are_keywords(text: &[u8], continues: &mut bool, unset: bool) -> bool {
 fn is_safe(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'#' | b'=')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_last_if_the_first_three_rows_have_them_there() {
+        let last = "type=file content=x ./a/b\n";
+        for (text, is_last) in [
+            (last.to_owned(), true),
+            (last.repeat(4), true),
+            (format!("#mtree\n\n/set uid=0 \\\n gid=0\n/unset uid\n  {last}"), true),
+            (format!("..\n{last}"), true),
+            (format!("{last}{last}..\n./a/c type=file content=x\n"), true),
+            (format!("{last}./a/c type=file content=x\n"), false),
+            (format!("{last}{last}type=file content=x c\n"), false),
+            (format!("{last}{last}{last}type=file content=x c\n"), true),
+            (last.trim_end().to_owned(), false),
+            (last.repeat(4).trim_end().to_owned(), true),
+            ("type=file content=x ./a/b \n".to_owned(), false),
+            ("type=file content=x /a/b\n".to_owned(), false),
+            ("type=file content=x .\n".to_owned(), false),
+            ("type=file what=x ./a/b\n".to_owned(), false),
+            ("type=file content= ./a/b\n".to_owned(), false),
+            ("optional type=file ./a/b\n".to_owned(), false),
+            ("type=file \\\n content=x ./a/b\n".to_owned(), false),
+            (format!("/set what=1\n{last}"), false),
+        ] {
+            assert_eq!(Form::of(text.as_bytes()) == Form::NameLast, is_last, "{text}");
+        }
+    }
+}

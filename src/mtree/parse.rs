@@ -440,34 +440,6 @@ mod tests {
     }
 
     #[test]
-    fn names_are_last_if_the_first_three_rows_have_them_there() {
-        let last = "type=file content=x ./a/b\n";
-        for (text, is_last) in [
-            (last.to_owned(), true),
-            (last.repeat(4), true),
-            (format!("#mtree\n\n/set uid=0 \\\n gid=0\n/unset uid\n  {last}"), true),
-            (format!("..\n{last}"), true),
-            (format!("{last}{last}..\n./a/c type=file content=x\n"), true),
-            (format!("{last}./a/c type=file content=x\n"), false),
-            (format!("{last}{last}type=file content=x c\n"), false),
-            (format!("{last}{last}{last}type=file content=x c\n"), true),
-            (last.trim_end().to_owned(), false),
-            (last.repeat(4).trim_end().to_owned(), true),
-            ("type=file content=x ./a/b \n".to_owned(), false),
-            ("type=file content=x /a/b\n".to_owned(), false),
-            ("type=file content=x .\n".to_owned(), false),
-            ("type=file what=x ./a/b\n".to_owned(), false),
-            ("type=file content= ./a/b\n".to_owned(), false),
-            ("optional type=file ./a/b\n".to_owned(), false),
-            ("type=file \\\n content=x ./a/b\n".to_owned(), false),
-            (format!("/set what=1\n{last}"), false),
-        ] {
-            assert_eq!(Form::of(text.as_bytes()) == Form::NameLast, is_last, "{text}");
-        }
-        assert_eq!(paths(last.as_bytes()), [b"a/b"]);
-    }
-
-    #[test]
     fn the_error_of_a_row_has_its_line() {
         let wrong = |text: &str| Spec::parse(text.as_bytes().to_vec(), false).err().unwrap();
         assert_eq!(wrong("#mtree\na \\\n uid=0\nb type=what\n").line, 4);

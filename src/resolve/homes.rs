@@ -158,18 +158,14 @@ impl<'s> Homes<'s> {
         if self.roots.len() > 1 {
             return false;
         }
-        let mut found = false;
-        for row in archive.all() {
-            let home = self.of(row);
-            let is_of_a_file = || archive.get(row).1.kind() == Kind::File;
-            if home.is_known() && is_of_a_file() && !archive.source(row).starts_with(b"/") {
-                if home.stands == AtHome::Symlink || home.linked > 0 {
-                    return false;
-                }
-                found = true;
-            }
-        }
-        found
+        let may_be_staged = |row: &RowId| {
+            self.of(*row).is_known()
+                && archive.get(*row).1.kind() == Kind::File
+                && !archive.source(*row).starts_with(b"/")
+        };
+        let mut files = archive.all().filter(may_be_staged).map(|row| self.of(row)).peekable();
+        files.peek().is_some()
+            && files.all(|home| home.stands != AtHome::Symlink && home.linked == 0)
     }
 
     /// The home of a row.

@@ -190,35 +190,32 @@ const BELOW_LINKS: &[&str] = &[
 fn the_cases_of_rows_below_links_unpack_to_the_same_bytes_over_a_base_with_any_unpacker() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     for name in BELOW_LINKS {
-        let case =
-            Case::read(&cases.join(name).with_extension("txtar")).expect("the case is there");
-        let directory = tempfile::tempdir().expect("a directory is made");
+        let file = cases.join(name).with_extension("txtar");
+        let case = Case::read(&file).expect("the case is there");
+        let directory = tempfile::tempdir().expect("a directory");
         let root = directory.path().canonicalize().expect("it is there");
         plant(&root, case.tree()).expect("the tree can be planted");
         let exec_root = root.join("execroot/_main");
         let mut specs = case.specs(&root);
-        let arguments = ["resolve", "--mtree=spec.mtree", "--out=out.mtree"].map(str::to_owned);
         for (name, text) in &specs {
             fs::write(exec_root.join(name), text).expect("a spec can be written");
         }
-        let arguments = [&arguments[..], &case.arguments()].concat();
-        let done = program::run(&exec_root, &arguments);
+        let flags = ["resolve", "--mtree=spec.mtree", "--out=out.mtree"].map(str::to_owned);
+        let done = program::run(&exec_root, &[&flags[..], &case.arguments()].concat());
         assert!(done.status.success(), "{name}: {}", program::said(&done));
-        let out = fs::read(exec_root.join("out.mtree")).expect("there is an output");
-        specs.push(("out.mtree", out));
+        specs.push(("out.mtree", fs::read(exec_root.join("out.mtree")).expect("an output")));
         for (name, text) in &specs {
-            let file = exec_root.join(name);
+            let (file, archive) = (exec_root.join(name), root.join(name).with_extension("tar"));
             fs::write(&file, [b"#mtree\n", text.as_slice()].concat()).expect("it can be written");
-            pack(&exec_root, &[&file], &root.join(name).with_extension("tar"))
-                .expect("it is packed");
+            pack(&exec_root, &[&file], &archive).expect("it is packed");
         }
         let mut unpacked = 0;
         for unpacker in Unpacker::ALL {
             let [copies, links] = ["spec", "out"].map(|layer| {
                 let into = root.join(format!("{unpacker:?}-{layer}"));
-                // What the links of the base lead to.
-                fs::create_dir_all(into.join("usr/lib")).expect("a directory is made");
-                fs::create_dir_all(into.join("usr/z")).expect("a directory is made");
+                for target in ["usr/lib", "usr/z"] {
+                    fs::create_dir_all(into.join(target)).expect("a directory is made");
+                }
                 for (name, _) in specs.iter().filter(|(name, _)| name.contains("base")) {
                     let base = root.join(name).with_extension("tar");
                     unpacker.unpack(&base, &into).expect("a base is unpacked");
@@ -253,7 +250,7 @@ fn link_above(spec: &[u8], which: &Index, target: &str) -> Option<Vec<u8>> {
             let ends = name.iter().enumerate().filter(|(_, byte)| **byte == b'/');
             ends.map(|(end, _)| &name[..end])
         })
-        // A spelling with dots may be that of the archive's own directory, which cannot be a link.
+        // One with dots may be the archive's own directory, which cannot be a link.
         .filter(|path| path.split(|byte| *byte == b'/').all(|part| !matches!(part, b"" | b".")))
         .collect();
     if directories.is_empty() {

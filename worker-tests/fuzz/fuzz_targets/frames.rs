@@ -28,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
     let protocol = if choices & 1 == 0 { Protocol::Proto } else { Protocol::Json };
     // A length may claim a gigabyte; what is taken must follow what came.
     let max_request = [1 << 30, 1 << 8][(choices >> 1 & 1) as usize];
-    let options = ServerOptions { protocol, jobs: 1, max_request };
+    let options = ServerOptions { protocol, jobs: 1, max_request, ..ServerOptions::default() };
     let chooser = Chooser::new(choices);
     let read = |chooser| {
         within(BASE + A_BYTE * stream.len(), || frames(Cut { rest: stream, chooser }, &options))
