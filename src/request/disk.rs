@@ -4,10 +4,9 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
@@ -83,31 +82,9 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     if length > LONGEST {
         return Err(too_large());
     }
-    let mut text = read_head(&file, length as usize);
-    if !text.is_empty() {
-        (&file).seek(SeekFrom::Start(text.len() as u64))?;
-    }
-    file.take(LONGEST + 1 - text.len() as u64).read_to_end(&mut text)?;
+    let mut text = Vec::with_capacity(length as usize + 1);
+    file.take(LONGEST + 1).read_to_end(&mut text)?;
     if text.len() as u64 > LONGEST { Err(too_large()) } else { Ok(text) }
-}
-
-/// The size of the pieces of a large file that threads read at once, in bytes.
-const PIECE: usize = 1 << 20;
-
-/// The first `length` bytes of a large file, read by all cores: most of the time goes into the memory that they are
-/// copied to. Empty for a small file, and if that fails, so that all is read in order.
-fn read_head(file: &File, length: usize) -> Vec<u8> {
-    if length < 2 * PIECE {
-        return Vec::with_capacity(length + 1);
-    }
-    let mut text = vec![0; length];
-    let pieces = text.par_chunks_mut(PIECE).enumerate();
-    let read =
-        |(number, piece): (usize, &mut [u8])| file.read_exact_at(piece, (number * PIECE) as u64);
-    if pieces.try_for_each(read).is_err() {
-        text.clear();
-    }
-    text
 }
 
 impl<'c> Disk<'c> {
