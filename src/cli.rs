@@ -19,6 +19,7 @@ use crate::fs::Cache;
 use crate::log;
 use crate::request::{Context, Disk, LayerState, remove_unfinished};
 use crate::server::{self, Ended, Response};
+use crate::signals;
 use crate::worker::{self, Worker};
 
 /// The exit code of a usage error, by custom.
@@ -65,6 +66,18 @@ fn run_once(
     match &command {
         Command::Replay(replay) if replay.verbose => log::begin("trace"),
         _ => log::begin_if_asked(),
+    }
+    // A layer takes long, and its temporary file is large.
+    let writes_layer = match &command {
+        Command::Layer(_) => true,
+        Command::Inspect(inspect) => inspect.layer.is_some(),
+        _ => false,
+    };
+    if writes_layer {
+        signals::on_end(|status| {
+            remove_unfinished();
+            std::process::exit(status.into());
+        });
     }
     let cache = Cache::new(startup.cache_limit);
     let layers = LayerState::once(threads(&startup));

@@ -8,13 +8,13 @@
 //! - [`args`]: arguments, converted to plain values.
 //! - [`capture`]: requests as they were met, kept in files, and replayed.
 //! - [`request`]: one request, from a spec that is read to an output in place.
-//! - `layer`: what tar makes of rows.
+//! - [`layer`]: entries in, a tar out. Knows no rows and no flags.
 //! - [`fs`]: directories on the disk, and the cache of them. Knows no rows.
 //! - [`resolve`]: rows and a tree in, decisions out. Knows no file system and no Bazel.
 //! - [`mtree`]: mtree(5), read into rows and written back. Knows no files.
 //! - [`server`]: frames, requests and cancellation of Bazel's worker protocol. Knows no mtree.
-//! - [`path`], [`display`], `log`, [`error`]: paths as text, bytes in messages, the log, errors as
-//!   sentences.
+//! - [`path`], [`display`], `log`, `signals`, [`error`]: paths as text, bytes in messages, the log, the end of a process,
+//!   errors as sentences.
 
 #[cfg(not(unix))]
 compile_error!(
@@ -36,4 +36,5 @@ pub mod path;
 pub mod request;
 pub mod resolve;
 pub mod server;
+mod signals;
 pub mod worker;

@@ -10,7 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "args", "capture", "commands", "display", "error", "fs", "log", "request", "server",
-            "worker",
+            "signals", "worker",
         ],
     ),
     (
@@ -32,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("path", &[]),
     ("display", &[]),
     ("log", &[]),
+    ("signals", &[]),
     ("error", &[]),
 ];
 
