@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Has `end` called, with the exit status that is the custom, on a thread of its own once SIGINT or SIGTERM arrives. If
 /// the system has no thread or no event loop to spare, the signals end the process as they do by default.
-pub fn on_end(end: impl FnOnce(u8) + Send + 'static) {
+pub(crate) fn on_end(end: impl FnOnce(u8) + Send + 'static) {
     let wait = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
