@@ -10,6 +10,7 @@ mod probe;
 mod view;
 
 pub use cache::{Cache, Identity, Stamp};
+pub use place::SEARCH_ONLY;
 pub use view::{Counts, Observations, Unreadable, View};
 
 #[cfg(test)]

@@ -15,9 +15,9 @@ pub(super) const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).uni
 
 /// The flags to open a directory for lookups of names, which need no read permission.
 #[cfg(target_os = "linux")]
-pub(super) const SEARCH_ONLY: OFlags = DIRECTORY.union(OFlags::PATH);
+pub const SEARCH_ONLY: OFlags = DIRECTORY.union(OFlags::PATH);
 #[cfg(not(target_os = "linux"))]
-pub(super) const SEARCH_ONLY: OFlags = DIRECTORY;
+pub const SEARCH_ONLY: OFlags = DIRECTORY;
 
 /// A path, and the directory that it is relative to.
 #[derive(Clone, Copy)]

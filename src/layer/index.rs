@@ -166,6 +166,7 @@ impl Index {
     ///
     /// `rows` is for [`Index::rows`].
     pub fn hold(&self, name: &[u8], file: File, frames: Vec<Kept>, rows: Option<RowHistory>) {
+        let mut closed = Vec::new();
         let mut state = self.lock();
         let replaced: Vec<_> = state.ids(|held| *held.output.name == *name);
         let output = Output { name: name.into(), file, frames, rows: rows.map(Arc::new) };
@@ -173,14 +174,17 @@ impl Index {
         if size <= self.limit && output.frames.iter().any(|kept| kept.key.is_some()) {
             state.insert(output);
         }
-        replaced.into_iter().for_each(|id| state.close(id));
-        state.ids(|held| held.wanted == 0).into_iter().for_each(|id| state.close(id));
+        closed.extend(replaced.into_iter().filter_map(|id| state.close(id)));
+        let unwanted = state.ids(|held| held.wanted == 0);
+        closed.extend(unwanted.into_iter().filter_map(|id| state.close(id)));
         while state.outputs.len() > MOST_OUTPUTS || state.size() > self.limit {
             let Some((&oldest, _)) = state.outputs.iter().min_by_key(|(_, held)| held.used) else {
                 break;
             };
-            state.close(oldest);
+            closed.extend(state.close(oldest));
         }
+        drop(state);
+        close_behind(closed);
     }
 
     /// The rows of the output `name`, if it is held and they are known.
@@ -234,14 +238,25 @@ impl IndexState {
         self.outputs.insert(id, Held { output: Arc::new(output), used: self.clock, wanted });
     }
 
-    fn close(&mut self, id: u64) {
-        let Some(held) = self.outputs.remove(&id) else { return };
+    /// Forgets an output, and returns it.
+    fn close(&mut self, id: u64) -> Option<Arc<Output>> {
+        let held = self.outputs.remove(&id)?;
         for key in held.output.frames.iter().filter_map(|kept| kept.key.as_ref()) {
             if self.frames.get(key).is_some_and(|&(holder, _)| holder == id) {
                 self.frames.remove(key);
             }
         }
+        Some(held.output)
     }
+}
+
+/// Closes outputs on a thread of its own: of a file that is nowhere else any more, the kernel frees every page first.
+fn close_behind(outputs: Vec<Arc<Output>>) {
+    if outputs.is_empty() {
+        return;
+    }
+    // Without a thread they are closed here: the closure is dropped.
+    let _ = std::thread::Builder::new().name("close".to_owned()).spawn(move || drop(outputs));
 }
 
 #[cfg(test)]

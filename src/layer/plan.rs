@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 use super::codec::Codec;
 use super::descriptor::FORMAT_VERSION;
 use super::entry::TarEntry;
@@ -11,6 +13,9 @@ use super::frames::{self, LayerFrame, RowSize};
 use super::header::{self, END, padding};
 use super::identity::ContentIdentity;
 use super::index::{Index, Key, Lookup};
+
+/// Fewer entries than this are not worth waking another thread for.
+const WORTH_SHARING: usize = 512;
 
 /// What is to be done for each frame of a layer.
 pub(super) struct Plan {
@@ -35,16 +40,15 @@ pub(super) struct Spread {
 impl Plan {
     /// Plans the layer of `entries`. Without an index, nothing is looked up and no key made.
     pub(super) fn new(entries: &[TarEntry], codec: Codec, index: Option<&Index>) -> Self {
-        let mut header = Vec::new();
-        let rows = entries.iter().map(|entry| {
-            header.clear();
-            header::write(entry, &mut header);
-            RowSize { hash: frames::hash(&entry.path), size: header.len() as u64 + padded(entry) }
-        });
-        let frames = frames::cut(rows);
+        let row = |entry: &TarEntry| RowSize {
+            hash: frames::hash(&entry.path),
+            size: header_len(entry) + padded(entry),
+        };
+        let rows: Vec<_> = entries.par_iter().with_min_len(WORTH_SHARING).map(row).collect();
+        let frames = frames::cut(rows.into_iter());
         let (mut keys, mut lookup) = (vec![None; frames.len()], Lookup::default());
         if let Some(index) = index {
-            keys = frames.iter().map(|frame| key(entries, codec, frame)).collect();
+            keys = frames.par_iter().map(|frame| key(entries, codec, frame)).collect();
             lookup = index.find(&keys);
         }
         lookup.frames.resize(frames.len(), None);

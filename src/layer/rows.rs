@@ -3,7 +3,11 @@
 //! Knows how libarchive makes entries of rows (`parse_file`); must not know the text of a spec. All here
 //! are functions of what they are given: nothing asks a file system.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
+
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Slot;
 
 use super::entry::{EntryKind, FileContent, LinkText, TarEntry, archive_name};
 use super::identity::{ContentIdentity, FileStamp};
@@ -38,19 +42,30 @@ pub struct Merged {
 /// link and source where it has them. Paths are one only if they are spelled alike. Answers what is
 /// left, each with its number among `rows`, and what was merged.
 pub fn merge(rows: Vec<SpecRow>) -> (Vec<(usize, SpecRow)>, Vec<Merged>) {
-    let mut places: HashMap<Box<[u8]>, usize> = HashMap::new();
+    // Places in `left`, by path.
+    let mut places = HashTable::with_capacity(rows.len());
+    let hasher = RandomState::default();
     let (mut left, mut merged) = (Vec::<(usize, SpecRow)>::with_capacity(rows.len()), Vec::new());
     for (number, row) in rows.into_iter().enumerate() {
         if !row.is_relative {
-            if let Some(&place) = places.get(&row.path) {
-                let (into, earlier) = &mut left[place];
-                earlier.keywords.merge(row.keywords);
-                earlier.link = row.link.or(earlier.link.take());
-                earlier.source = row.source.or(earlier.source.take());
-                merged.push(Merged { row: number, into: *into });
-                continue;
+            let path_at = |place: &usize| &left[*place].1.path;
+            let hash = hasher.hash_one(&row.path);
+            let known = places.entry(
+                hash,
+                |place| *path_at(place) == row.path,
+                |place| hasher.hash_one(path_at(place)),
+            );
+            match known {
+                Slot::Occupied(place) => {
+                    let (into, earlier) = &mut left[*place.get()];
+                    earlier.keywords.merge(row.keywords);
+                    earlier.link = row.link.or(earlier.link.take());
+                    earlier.source = row.source.or(earlier.source.take());
+                    merged.push(Merged { row: number, into: *into });
+                    continue;
+                }
+                Slot::Vacant(slot) => drop(slot.insert(left.len())),
             }
-            places.insert(row.path.clone(), left.len());
         }
         left.push((number, row));
     }

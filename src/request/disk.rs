@@ -156,8 +156,8 @@ impl<'c> Host for Disk<'c> {
         self.check_cancelled()?;
         let Context { root, layers, .. } = self.context;
         let keeps_frames = layers.is_some_and(|layers| layers.index.is_some());
-        let states = queries.par_iter().with_min_len(WORTH_SHARING);
-        Ok(states.map(|query| sources::state(root, query, keeps_frames)).collect())
+        let pieces = queries.par_chunks(WORTH_SHARING);
+        Ok(pieces.flat_map_iter(|piece| sources::states(root, piece, keeps_frames)).collect())
     }
 
     fn hash_sources(

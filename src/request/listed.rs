@@ -3,7 +3,8 @@
 //! Knows paths and digests as bytes; must not know how a request spells them.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+
+use hashbrown::HashMap;
 
 use crate::layer::Listed;
 use crate::resolve::Inputs;

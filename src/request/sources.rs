@@ -3,52 +3,102 @@
 //! Knows system calls for one source; must not know rows or requests.
 
 use std::ffi::OsStr;
-use std::fs::Metadata;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use rustix::fs::{AtFlags, CWD, FileType, Mode, Stat};
+
 use super::host::{SourceQuery, SourceState};
+use crate::fs::SEARCH_ONLY;
 use crate::layer::rows::OnDisk;
 use crate::layer::{self, ContentIdentity, FileStamp, Time};
+use crate::path;
 
 /// How much of a source is read at once, in bytes.
 const PIECE: usize = 256 << 10;
 
-/// What a source below `root` is. If `must_last`, its identity tells it from every later state as well, for which
-/// a file that was changed just now is read.
-pub(super) fn state(
+/// From so many sources of one directory on, the directory is opened, and they are looked up in it.
+const WORTH_OPENING: usize = 4;
+
+/// What sources below `root` are, in order. If `must_last`, the identity of each tells it from every later state as well,
+/// for which a file that was changed just now is read.
+pub(super) fn states(
+    root: &Path,
+    queries: &[&SourceQuery<'_>],
+    must_last: bool,
+) -> Vec<io::Result<SourceState>> {
+    let directory_of = |query: &&SourceQuery<'_>| path::split(query.path).0.len();
+    let same_directory = |one: &&SourceQuery<'_>, other: &&SourceQuery<'_>| {
+        one.path[..directory_of(one)] == other.path[..directory_of(other)]
+    };
+    let mut states = Vec::with_capacity(queries.len());
+    for siblings in queries.chunk_by(same_directory) {
+        let directory = &siblings[0].path[..directory_of(&siblings[0])];
+        let opened = (siblings.len() >= WORTH_OPENING)
+            .then(|| open_directory(&root.join(OsStr::from_bytes(directory))).ok())
+            .flatten();
+        for query in siblings {
+            let now = SystemTime::now();
+            let flags = match query.follows {
+                true => AtFlags::empty(),
+                false => AtFlags::SYMLINK_NOFOLLOW,
+            };
+            let stat = match &opened {
+                Some(directory) => rustix::fs::statat(directory, path::split(query.path).1, flags),
+                None => rustix::fs::statat(CWD, root.join(OsStr::from_bytes(query.path)), flags),
+            };
+            let stat = stat.map_err(io::Error::from);
+            states.push(stat.and_then(|stat| state(root, query, &stat, now, must_last)));
+        }
+    }
+    states
+}
+
+fn open_directory(path: &Path) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::open(path, SEARCH_ONLY, Mode::empty())
+}
+
+fn state(
     root: &Path,
     query: &SourceQuery<'_>,
+    stat: &Stat,
+    now: SystemTime,
     must_last: bool,
 ) -> io::Result<SourceState> {
-    let path = root.join(OsStr::from_bytes(query.path));
-    let now = SystemTime::now();
-    let metadata = if query.follows { path.metadata()? } else { path.symlink_metadata()? };
-    let on_disk = on_disk(&metadata);
+    let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    let on_disk = on_disk(stat);
     let identity = match query.listed {
         Some(listed) => ContentIdentity::Listed(listed),
-        None if must_last && metadata.is_file() && !on_disk.stamp.is_settled(now) => {
+        None if must_last && is_file && !on_disk.stamp.is_settled(now) => {
             ContentIdentity::Hashed(hash(root, query.path, &|| false)?)
         }
         None => ContentIdentity::Stamp(on_disk.stamp),
     };
-    Ok(SourceState { is_file: metadata.is_file(), on_disk, identity })
+    Ok(SourceState { is_file, on_disk, identity })
 }
 
-fn on_disk(metadata: &Metadata) -> OnDisk {
+#[allow(clippy::unnecessary_cast, reason = "the types of these fields differ between systems")]
+fn on_disk(stat: &Stat) -> OnDisk {
+    let time = |seconds: i64, nanoseconds: i64| {
+        i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
+    };
+    let (modified, changed) = (stat.st_mtime as i64, stat.st_ctime as i64);
     OnDisk {
-        uid: metadata.uid(),
-        gid: metadata.gid(),
-        mode: metadata.mode() & 0o7777,
-        time: Time {
-            seconds: metadata.mtime(),
-            nanoseconds: u32::try_from(metadata.mtime_nsec()).unwrap_or_default(),
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        mode: stat.st_mode as u32 & 0o7777,
+        time: Time { seconds: modified, nanoseconds: stat.st_mtime_nsec as u32 },
+        links: stat.st_nlink as u64,
+        stamp: FileStamp {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            size: stat.st_size as u64,
+            modified: time(modified, stat.st_mtime_nsec as i64),
+            changed: time(changed, stat.st_ctime_nsec as i64),
         },
-        links: metadata.nlink(),
-        stamp: FileStamp::new(metadata),
     }
 }
 

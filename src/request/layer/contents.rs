@@ -2,8 +2,9 @@
 //!
 //! Knows sources and listed digests; must not know how a source is read, nor what tar makes of it.
 
-use std::collections::HashMap;
 use std::io;
+
+use hashbrown::HashMap;
 
 use super::super::error::{LayerProblem, RequestError};
 use super::super::host::{Host, SourceQuery, SourceState};

@@ -2,9 +2,9 @@
 //!
 //! Knows patterns, archive paths and sources; must not know how rows are resolved or written.
 
-use std::collections::HashSet;
 use std::path::Path;
 
+use hashbrown::{HashMap, HashSet};
 use serde::Deserialize;
 
 use super::super::error::RequestError;
@@ -130,7 +130,7 @@ impl Groups {
     pub(super) fn choose(&self, rows: &[GroupedRow<'_>]) -> Vec<bool> {
         let parents = parents(rows.iter().map(|row| row.path));
         let is_parent = |row: &GroupedRow<'_>| row.is_directory && parents.contains(row.path);
-        let mut decided = std::collections::HashMap::<&[u8], bool>::new();
+        let mut decided = HashMap::<&[u8], bool>::new();
         let mut chosen: Vec<bool> = rows
             .iter()
             .map(|row| {

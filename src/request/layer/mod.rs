@@ -11,7 +11,7 @@ mod rows;
 mod state;
 mod unused;
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 use crate::display::Escaped;
 use crate::layer::hard_links::{self, FileInode};

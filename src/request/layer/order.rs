@@ -2,7 +2,7 @@
 //!
 //! Knows archive paths and sources; must not know what a row is else.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::groups::{GroupedRow, parents};
 

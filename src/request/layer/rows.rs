@@ -2,8 +2,9 @@
 //!
 //! Knows the resolved spec, the one before, and what flags supply; must not know contents or tar.
 
-use std::collections::HashSet;
 use std::path::Path;
+
+use hashbrown::HashSet;
 
 use super::super::error::{LayerProblem, RequestError};
 use super::super::run::Resolved;

@@ -3,7 +3,7 @@
 //! Knows sources; must not know why a row is not in the layer. What a row that became a link stands for counts as
 //! read: a symlink that leads elsewhere tomorrow changes the layer.
 
-use std::collections::HashSet;
+use hashbrown::HashSet;
 
 use super::rows::LayerRows;
 
