@@ -38,13 +38,13 @@ impl Spec {
         all.map(|(keyword, value)| (keyword, value.unwrap_or_default()))
     }
 
-    /// The path of the content of `row`, if it may have one: the source, or for a row that names no type what would be
-    /// its source if it were a file.
+    /// The path of the content of `row`, if it may have one: the source, or for a directory or a row that names no type
+    /// what would be its source if it were a file. Of a directory it says where its metadata is.
     pub fn content(&self, row: &Row) -> Option<Vec<u8>> {
         if row.source != Text::NONE {
             return Some(self.source(row).to_vec());
         }
-        if row.kind == Kind::Link || row.kind == Kind::Directory {
+        if row.kind == Kind::Link {
             return None;
         }
         let own = self.row_line(row).keywords();
@@ -97,11 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_a_type_has_a_content_too() {
-        let spec = spec("./a content=x/./y\n./b type=file content=x/./y\n./c type=link link=z\n");
+    fn a_directory_and_a_row_without_a_type_have_a_content_too() {
+        let text = "./a content=x/./y\n./b type=file content=x/./y\n./c type=link link=z\n\
+                    ./d type=dir content=e\n";
+        let spec = spec(text);
         let content = |row| spec.content(spec.row(RowId(row)));
         assert_eq!(content(0).unwrap(), b"x/./y");
         assert_eq!(content(1).unwrap(), b"x/y");
         assert_eq!(content(2), None);
+        assert_eq!(content(3).unwrap(), b"e");
     }
 }

@@ -1,250 +1,457 @@
-//! How long writing a layer takes, cold and after one edit, beside bsdtar on the same spec.
+//! How long the program takes for a layer, cold and warm, once and as a worker, beside what everybody uses: bsdtar
+//! with gzip, pigz and zstd on the same spec, in one run. docs/design.md, "Budget", has the limits.
 //!
-//! `LAYER_TREE` names the tree, `/root/.pyenv/versions` unless it is set; `LAYER_OUT` a directory for the outputs;
-//! `BSDTAR` another bsdtar. Each line: what, seconds, bytes, and its part of `bsdtar --gzip`'s time.
+//! `LAYER_TREE` names another tree than this machine's CPython and pnpm's packages; `BSDTAR` another bsdtar;
+//! `LAYER_OUT` a directory for outputs. The trees are real, and nothing in them is changed: a file changes by a
+//! source elsewhere.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Write;
-use std::num::NonZeroUsize;
+use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use mtree_worker::layer::{
-    AssembledLayer, Codec, ContentIdentity, Device, DiskContents, EntryKind, FileContent,
-    FileStamp, Functions, GzipLevel, Index, Job, LinkText, Listed, Opened, Permits, TarEntry, Time,
-    ZstdLevel, archive_name, assemble,
-};
+use sha2::{Digest, Sha256};
+use worker_tests::client::{Input, Protocol, WorkRequest, Worker, request};
+use worker_tests::{program, real_tree};
+
+/// How often each is measured; the least counts.
+const TIMES: usize = 3;
+
+/// A tree and its spec.
+struct Tree {
+    root: PathBuf,
+    rows: Vec<Row>,
+    /// Of the contents, in bytes.
+    size: u64,
+}
+
+struct Row {
+    /// All but the source, with the space behind.
+    text: String,
+    /// The source, if it has one, as it is and as a spec spells it.
+    source: Option<(PathBuf, String)>,
+    digest: String,
+}
 
 fn main() {
-    let tree = std::env::var_os("LAYER_TREE").unwrap_or_else(|| "/root/.pyenv/versions".into());
-    let tree = PathBuf::from(tree);
+    // `cargo test --benches` runs this, too: it has nothing to say there.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
     let out = std::env::var_os("LAYER_OUT").map_or_else(std::env::temp_dir, PathBuf::from);
-    let (mut entries, mut spec) = (Vec::new(), b"#mtree\n".to_vec());
-    walk(&tree, Path::new("."), &mut entries, &mut spec);
-    let size: u64 = entries.iter().map(TarEntry::data_len).sum();
-    println!("{} entries, {} MB", entries.len(), size / 1_000_000);
-    let theirs = bsdtar(&tree, &out, &spec);
-    for (name, codec) in [
-        ("gzip", Codec::Gzip { level: GzipLevel::default() }),
-        ("gzip --single-member", Codec::GzipSingleMember { level: GzipLevel::default() }),
-        ("zstd", Codec::Zstd { level: ZstdLevel::default() }),
-        ("none", Codec::None),
-    ] {
-        rows(&format!("{name}, stamps"), &tree, &out, codec, entries.clone(), theirs);
-    }
-    let tar = fs::read(out.join("layer.out")).unwrap();
-    let start = Instant::now();
-    std::hint::black_box(sha256(&tar));
-    println!("SHA-256 of the tar in memory: {:.3} s", start.elapsed().as_secs_f64());
-    drop(tar);
-    let listed: Vec<_> = entries.into_iter().map(|entry| with_digest(&tree, entry)).collect();
-    rows(
-        "gzip, digests",
-        &tree,
-        &out,
-        Codec::Gzip { level: GzipLevel::default() },
-        listed.clone(),
-        theirs,
-    );
-    rows("zstd, digests", &tree, &out, Codec::Zstd { level: ZstdLevel::default() }, listed, theirs);
-}
-
-/// The rows of one codec.
-fn rows(
-    name: &str,
-    tree: &Path,
-    out: &Path,
-    codec: Codec,
-    mut entries: Vec<TarEntry>,
-    theirs: f64,
-) {
-    let index = Index::new(4 << 30);
-    let write = |what: &str, entries: &[TarEntry]| {
-        let (start, path) = (Instant::now(), out.join("layer.out"));
-        let temporary = out.join("layer.tmp");
-        let cpu = usage().0;
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&temporary)
-            .unwrap();
-        let job = Job {
-            entries,
-            codec,
-            permits: &Permits::new(
-                std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            ),
-            source: &DiskContents::new(tree.to_owned()),
-            index: Some(&index),
-            functions: &Functions::default(),
-            is_cancelled: &|| false,
-            wants_table: false,
-            before: None,
-            progress: &|_, _| {},
-        };
-        let AssembledLayer { descriptor, counts, frames, .. } = assemble(&job, &mut file).unwrap();
-        fs::rename(&temporary, &path).unwrap();
-        index.hold(path.as_os_str().as_bytes(), file, frames, None);
-        let seconds = start.elapsed().as_secs_f64();
-        let (s, (cpu_then, peak)) = (counts.seconds, usage());
-        let cpu = cpu_then - cpu;
-        println!(
-            "{name}, {what}: {seconds:.3} s, {cpu:.2} s of processor, {peak} MiB, diff ID {:02x}{:02x}{:02x}{:02x}, {} bytes, {} made, {} reused, 1/{:.1}  [plan {:.3} read {:.3} compress {:.3} reuse {:.3} raw {:.3} blob {:.3} write {:.3}]",
-            descriptor.diff_id.0[0],
-            descriptor.diff_id.0[1],
-            descriptor.diff_id.0[2],
-            descriptor.diff_id.0[3],
-            counts.bytes_compressed,
-            counts.frames_made,
-            counts.frames_reused,
-            theirs / seconds,
-            s.plan,
-            s.read,
-            s.compress,
-            s.reuse,
-            s.hash_raw,
-            s.hash_blob,
-            s.write,
-        );
+    let out = tempfile::tempdir_in(out).expect("a directory");
+    println!("{}", machine());
+    let trees = match std::env::var_os("LAYER_TREE") {
+        Some(tree) => vec![("LAYER_TREE", PathBuf::from(tree))],
+        None => {
+            let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
+            vec![
+                ("CPython", real_tree::cpython().expect("a CPython")),
+                ("pnpm", real_tree::pnpm_packages(kept).expect("pnpm's packages")),
+            ]
+        }
     };
-    write("cold", &entries);
-    write("unchanged", &entries);
-    // As if the content were new: another mode changes a header in the frame.
-    let files: Vec<_> = (0..entries.len()).filter(|&entry| entries[entry].data_len() > 0).collect();
-    for (what, place) in
-        [("first file changed", 0), ("a file in the last tenth", files.len() * 19 / 20)]
-    {
-        entries[files[place]].mode ^= 0o100;
-        write(what, &entries);
+    for (name, tree) in trees {
+        let tree = Tree::read(tree);
+        println!(
+            "\n## {name}: {}, {} rows, {:.0} MB\n",
+            tree.root.display(),
+            tree.rows.len(),
+            tree.size as f64 / 1e6
+        );
+        whole_tree(&tree, out.path());
+    }
+    growth(out.path());
+}
+
+fn machine() -> String {
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    format!("{}, {cores} cores, load {}", model.unwrap_or("a processor"), load.trim())
+}
+
+impl Tree {
+    fn read(root: PathBuf) -> Tree {
+        let mut tree = Tree { root, rows: Vec::new(), size: 0 };
+        tree.walk(Path::new("."));
+        tree
+    }
+
+    fn walk(&mut self, directory: &Path) {
+        let mut names: Vec<_> = fs::read_dir(self.root.join(directory))
+            .expect("a directory")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
+        names.sort();
+        for name in names {
+            let path = directory.join(name);
+            let on_disk = self.root.join(&path);
+            let metadata = fs::symlink_metadata(&on_disk).expect("it is there");
+            let (kind, escaped) = (metadata.file_type(), escaped(&path));
+            let mode = metadata.permissions().mode() & 0o7777;
+            let keywords = format!("{escaped} uid=0 gid=0 time=1672560000 mode={mode:o} nlink=1");
+            let (text, source, digest) = if kind.is_dir() {
+                (format!("{keywords} type=dir "), None, String::new())
+            } else if kind.is_symlink() {
+                let target = self::escaped(&fs::read_link(&on_disk).expect("a symlink"));
+                (format!("{keywords} type=link link={target} "), None, String::new())
+            } else if kind.is_file() {
+                let digest = hex(&Sha256::digest(fs::read(&on_disk).expect("a file")));
+                self.size += metadata.len();
+                (format!("{keywords} type=file "), Some((path.clone(), escaped)), digest)
+            } else {
+                continue;
+            };
+            self.rows.push(Row { text, source, digest });
+            if kind.is_dir() {
+                self.walk(&path);
+            }
+        }
+    }
+
+    /// The spec, with another source for the row `changed`.
+    fn spec(&self, changed: Option<(usize, &Path)>) -> String {
+        let mut spec = String::from("#mtree\n");
+        for (number, row) in self.rows.iter().enumerate() {
+            spec += &row.text;
+            if let Some((_, source)) = &row.source {
+                spec += "content=";
+                match changed {
+                    Some((changed, other)) if changed == number => spec += &escaped(other),
+                    _ => spec += source,
+                }
+            }
+            spec.push('\n');
+        }
+        spec
+    }
+
+    /// The request with all inputs and their digests, as Bazel lists them.
+    fn listed(&self, asked: WorkRequest, changed: Option<(usize, &Path)>) -> WorkRequest {
+        let input = |path: &Path, digest: &str| Input {
+            path: path.to_string_lossy().into_owned(),
+            digest: digest.as_bytes().to_vec(),
+            ..Input::default()
+        };
+        let rows = self.rows.iter().filter_map(|row| Some((row.source.as_ref()?, &row.digest)));
+        let mut inputs: Vec<_> = rows.map(|((path, _), digest)| input(path, digest)).collect();
+        if let Some((_, path)) = changed {
+            let digest = hex(&Sha256::digest(fs::read(path).expect("a file")));
+            inputs.push(input(path, &digest));
+        }
+        WorkRequest { inputs, ..asked }
+    }
+
+    /// The file row at a part of all: its number, and its content with another byte, at a path of its own.
+    fn change(&self, at: f64, round: usize, out: &Path) -> (usize, PathBuf) {
+        let files: Vec<_> =
+            (0..self.rows.len()).filter(|&number| self.rows[number].source.is_some()).collect();
+        let number = files[(files.len() as f64 * at) as usize];
+        let source = &self.rows[number].source.as_ref().expect("a file").0;
+        let mut content = fs::read(self.root.join(source)).expect("a file");
+        content.push(round as u8);
+        let path = out.join(format!("changed-{round}-{at}"));
+        fs::write(&path, content).expect("it is written");
+        (number, path)
     }
 }
 
-/// Processor time in seconds that this process and the children it waited for took, and the most memory
-/// that it had, in MiB.
-fn usage() -> (f64, u64) {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<u64> = stat
-        .rsplit_once(") ")
-        .unwrap()
-        .1
-        .split(' ')
-        .map(|field| field.parse().unwrap_or(0))
-        .collect();
-    // utime, stime, cutime and cstime, in hundredths.
-    let ticks: u64 = fields[11..15].iter().sum();
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    (ticks as f64 / 100.0, peak / 1024)
+fn escaped(path: &Path) -> String {
+    let escape = |&byte: &u8| match byte {
+        byte if byte.is_ascii_graphic() && !b"\\#=".contains(&byte) => char::from(byte).to_string(),
+        byte => format!("\\{byte:03o}"),
+    };
+    path.as_os_str().as_bytes().iter().map(escape).collect()
 }
 
-fn bsdtar(tree: &Path, out: &Path, spec: &[u8]) -> f64 {
-    let path = out.join("layer.mtree");
-    File::create(&path).unwrap().write_all(spec).unwrap();
-    let at = format!("@{}", path.display());
-    let program = std::env::var_os("BSDTAR").unwrap_or_else(|| "bsdtar".into());
-    let (start, cpu) = (Instant::now(), usage().0);
-    let mut command = Command::new(program);
-    command
-        .arg("--gzip")
-        .arg("-cf")
-        .arg(out.join("layer.bsdtar"))
-        .arg(at)
-        .current_dir(tree)
-        .env("LC_ALL", "C.UTF-8");
-    assert!(command.status().unwrap().success());
-    let seconds = start.elapsed().as_secs_f64();
-    let cpu = usage().0 - cpu;
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Prints a row: what, how long, what it is held against, and the limit.
+fn print(what: &str, taken: f64, against: (&str, f64), limit: Option<f64>, size: u64) {
+    let (name, other) = against;
+    let verdict = match limit {
+        None => String::new(),
+        Some(limit) => {
+            let is_kept = taken <= limit * other;
+            format!(
+                "{} | {}",
+                if limit < 1.0 { format!("1/{:.1}", 1.0 / limit) } else { format!("{limit:.1}") },
+                if is_kept { "kept" } else { "missed" }
+            )
+        }
+    };
+    let ratio = match taken < other {
+        true => format!("1/{:.1}", other / taken),
+        false => format!("{:.2}", taken / other),
+    };
     println!(
-        "bsdtar --gzip: {seconds:.3} s, {cpu:.2} s of processor, {} bytes",
-        fs::metadata(out.join("layer.bsdtar")).unwrap().len()
+        "| {what} | {taken:.3} s | {:.1} MB | {name} {other:.3} s | {ratio} | {verdict} |",
+        size as f64 / 1e6
     );
-    seconds
 }
 
-fn with_digest(tree: &Path, mut entry: TarEntry) -> TarEntry {
-    if let Some(content) = &mut entry.content {
-        let path = tree.join(std::ffi::OsStr::from_bytes(&content.source));
-        let digest = sha256(&fs::read(path).unwrap());
-        content.identity = ContentIdentity::Listed(Listed::Long(digest));
+/// The least time of several runs, and what the last one gave.
+fn least<T>(mut run: impl FnMut(usize) -> T) -> (f64, T) {
+    let mut least = Duration::MAX;
+    let mut last = None;
+    for round in 0..TIMES {
+        let start = Instant::now();
+        last = Some(run(round));
+        least = least.min(start.elapsed());
     }
-    entry
+    (least.as_secs_f64(), last.expect("it ran"))
 }
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    use sha2::Digest;
-    sha2::Sha256::digest(bytes).into()
+fn size(path: &Path) -> u64 {
+    fs::metadata(path).expect("an output").len()
 }
 
-fn walk(root: &Path, directory: &Path, entries: &mut Vec<TarEntry>, spec: &mut Vec<u8>) {
-    let mut names: Vec<_> = fs::read_dir(root.join(directory))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
-    names.sort();
-    for name in names {
-        let path = directory.join(name);
-        let on_disk = root.join(&path);
-        let metadata = fs::symlink_metadata(&on_disk).unwrap();
-        let kind = match metadata.file_type() {
-            kind if kind.is_dir() => EntryKind::Directory,
-            kind if kind.is_symlink() => EntryKind::Symlink,
-            kind if kind.is_file() => EntryKind::File,
-            _ => continue,
-        };
-        let text = path.as_os_str().as_bytes();
-        let mode = metadata.permissions().mode() & 0o7777;
-        let (mut link, mut content) = (None, None);
-        for &byte in text {
-            let is_plain = byte.is_ascii_graphic() && !b"\\#=".contains(&byte);
-            if is_plain { spec.push(byte) } else { write!(spec, "\\{byte:03o}").unwrap() }
+fn bsdtar(tree: &Tree, spec: &Path, out: &Path, cores: Option<&str>, rest: &str) -> f64 {
+    let program = std::env::var_os("BSDTAR").unwrap_or_else(|| "bsdtar".into());
+    let mut script = OsString::from("set -o pipefail; \"$0\" ");
+    script.push(rest);
+    let start = Instant::now();
+    let mut command = on(cores, Path::new("bash"));
+    command.arg("-c").arg(script).arg(program).arg(spec).arg(out);
+    command.current_dir(&tree.root).env("LC_ALL", "C.UTF-8");
+    assert!(command.status().expect("bash starts").success(), "{rest}");
+    start.elapsed().as_secs_f64()
+}
+
+fn on(cores: Option<&str>, program: &Path) -> Command {
+    match cores {
+        None => Command::new(program),
+        Some(cores) => {
+            let mut command = Command::new("taskset");
+            command.args(["-c", cores]).arg(program);
+            command
         }
-        let word = match kind {
-            EntryKind::Directory => "dir",
-            EntryKind::Symlink => "link",
-            _ => "file",
+    }
+}
+
+fn once(tree: &Tree, spec: &Path, out: &Path, codec: &str, cores: Option<&str>) {
+    let mut command = on(cores, program::binary());
+    command.arg("layer").arg("--mtree").arg(spec).arg("--out").arg(out).arg(codec);
+    let done = command.current_dir(&tree.root).output().expect("it starts");
+    assert!(done.status.success(), "{}", program::said(&done));
+}
+
+fn worker(tree: &Tree) -> Worker {
+    let mut command = Command::new(program::binary());
+    command.arg("--persistent_worker").current_dir(&tree.root);
+    Worker::start(command, Protocol::Proto)
+}
+
+fn layer(spec: &Path, out: &Path, codec: &str) -> WorkRequest {
+    let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    request(0, &["layer", "--mtree", &text(spec), "--out", &text(out), codec])
+}
+
+fn ask(worker: &mut Worker, asked: &WorkRequest) -> f64 {
+    let start = Instant::now();
+    let answer = worker.ask(asked);
+    let taken = start.elapsed().as_secs_f64();
+    assert_eq!((answer.exit_code, &answer.output[..]), (0, ""), "{answer}");
+    taken
+}
+
+/// Processor time of this thread, in seconds.
+fn processor_time() -> f64 {
+    let time = fs::read_to_string("/proc/thread-self/schedstat").expect("Linux has it");
+    let nanoseconds: f64 =
+        time.split(' ').next().and_then(|text| text.parse().ok()).expect("a number");
+    nanoseconds / 1e9
+}
+
+/// What cannot be avoided, on this thread: read the files, compress, take both sums, write. Processor time in
+/// seconds.
+fn floor(tree: &Tree, out: &Path, codec: &str) -> f64 {
+    const FRAME: usize = 1 << 20;
+    let start = processor_time();
+    let (mut raw_sum, mut blob_sum) = (Sha256::new(), Sha256::new());
+    let mut raw = Vec::with_capacity(2 * FRAME);
+    let mut file = File::create(out).expect("an output");
+    let mut gzip = libdeflater::Compressor::new(libdeflater::CompressionLvl::default());
+    let mut zstd = zstd::bulk::Compressor::new(3).expect("zstd");
+    let mut blob = vec![0; 0];
+    let mut flush = |raw: &mut Vec<u8>| {
+        raw_sum.update(&*raw);
+        let written = if codec == "--compress=gzip" {
+            blob.resize(gzip.gzip_compress_bound(raw.len()), 0);
+            gzip.gzip_compress(raw, &mut blob).expect("it fits")
+        } else {
+            blob.resize(zstd::zstd_safe::compress_bound(raw.len()), 0);
+            zstd.compress_to_buffer(raw, &mut blob[..]).expect("it fits")
         };
-        write!(spec, " type={word} uid=0 gid=0 time=0.0 mode={mode:o}").unwrap();
-        match kind {
-            EntryKind::Symlink => {
-                let target = fs::read_link(&on_disk).unwrap();
-                write!(spec, " link={}", target.display()).unwrap();
-                link = Some(LinkText::Symlink(target.as_os_str().as_bytes().into()));
+        blob_sum.update(&blob[..written]);
+        file.write_all(&blob[..written]).expect("it is written");
+        raw.clear();
+    };
+    for row in &tree.rows {
+        raw.resize(raw.len() + 512, 0);
+        if let Some((path, _)) = &row.source {
+            let mut content = File::open(tree.root.join(path)).expect("a file");
+            loop {
+                let before = raw.len();
+                let got = (&mut content).take(FRAME as u64).read_to_end(&mut raw).expect("read");
+                debug_assert_eq!(raw.len(), before + got);
+                if raw.len() >= FRAME {
+                    flush(&mut raw);
+                }
+                if got < FRAME {
+                    break;
+                }
             }
-            EntryKind::File => {
-                write!(spec, " nlink=1 content={}", path.display()).unwrap();
-                let stamp: FileStamp = Opened::stamp(&File::open(&on_disk).unwrap()).unwrap();
-                assert!(stamp.is_settled(SystemTime::now()));
-                content = Some(FileContent {
-                    source: text.into(),
-                    identity: ContentIdentity::Stamp(stamp),
-                });
-            }
-            _ => {}
         }
-        spec.push(b'\n');
-        entries.push(TarEntry {
-            path: archive_name(text, kind),
-            kind,
-            mode,
-            uid: 0,
-            gid: 0,
-            uname: None,
-            gname: None,
-            time: Time::default(),
-            device: Device::default(),
-            flags: None,
-            link,
-            size: if kind == EntryKind::File { metadata.size() } else { 0 },
-            content,
+        raw.resize(raw.len().next_multiple_of(512), 0);
+    }
+    flush(&mut raw);
+    processor_time() - start
+}
+
+fn whole_tree(tree: &Tree, out: &Path) {
+    let spec = out.join("spec.mtree");
+    fs::write(&spec, tree.spec(None)).expect("a spec");
+    let theirs = out.join("theirs");
+    println!("| what | taken | size | against | ratio | at most | |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | --- |");
+    // The first run fills the kernel's cache of files.
+    bsdtar(tree, &spec, &theirs, None, "-cf \"$2\" \"@$1\"");
+    let gzip = bsdtar(tree, &spec, &theirs, None, "--gzip -cf \"$2\" \"@$1\"");
+    let against = ("bsdtar --gzip", gzip);
+    let gzip_size = size(&theirs);
+    print("bsdtar --gzip", gzip, against, None, gzip_size);
+    for rest in ["-cf - \"@$1\" | pigz >\"$2\"", "-cf - \"@$1\" | zstd -q -T0 >\"$2\""] {
+        let (taken, _) = least(|_| bsdtar(tree, &spec, &theirs, None, rest));
+        let name = rest.replace(" \"@$1\"", "").replace(" >\"$2\"", "").replace('|', "\\|");
+        print(&format!("bsdtar {name}"), taken, against, None, size(&theirs));
+    }
+    for cores in [None, Some("0")] {
+        let gzip = match cores {
+            None => gzip,
+            Some(_) => bsdtar(tree, &spec, &theirs, cores, "--gzip -cf \"$2\" \"@$1\""),
+        };
+        for (codec, limit) in [("--compress=gzip", 1.0 / 4.5), ("--compress=zstd", 1.0 / 10.0)] {
+            let ours = out.join("once");
+            let (taken, ()) = least(|_| once(tree, &spec, &ours, codec, cores));
+            let what = match cores {
+                None => format!("once {codec}"),
+                Some(_) => format!("once {codec}, one core"),
+            };
+            let limit = cores.is_none().then_some(limit);
+            print(&what, taken, ("bsdtar --gzip", gzip), limit, size(&ours));
+            if cores.is_none() {
+                let cores = std::thread::available_parallelism().map_or(1, usize::from);
+                let floor = floor(tree, &out.join("floor"), codec) / cores as f64;
+                print(&what, taken, ("unavoidable / cores", floor), Some(1.1), size(&ours));
+            }
+        }
+    }
+    for codec in ["--compress=gzip", "--compress=zstd"] {
+        warm(tree, out, &spec, codec, gzip);
+    }
+}
+
+/// The rows of a worker that has written the layer before, with all inputs listed.
+fn warm(tree: &Tree, out: &Path, spec: &Path, codec: &str, gzip: f64) {
+    let ours = out.join("layer");
+    let mut worker = worker(tree);
+    let asked = tree.listed(layer(spec, &ours, codec), None);
+    let cold = ask(&mut worker, &asked);
+    print(&format!("worker {codec}, cold"), cold, ("bsdtar --gzip", gzip), None, size(&ours));
+    let tar = {
+        let plain = out.join("plain");
+        ask(&mut self::worker(tree), &layer(spec, &plain, "--compress=none"));
+        fs::read(plain).expect("a tar")
+    };
+    let (sum, _) = least(|_| std::hint::black_box(Sha256::digest(&tar)));
+    drop(tar);
+    for (what, at, against, limit) in [
+        ("the first file changed", 0.0, ("SHA-256 of the tar", sum), 1.5),
+        ("a file in the last tenth changed", 0.95, ("bsdtar --gzip", gzip), 1.0 / 140.0),
+    ] {
+        let mut times = Vec::new();
+        for round in 0..TIMES {
+            let (number, path) = tree.change(at, round, out);
+            let changed = Some((number, path.as_path()));
+            fs::write(out.join("changed.mtree"), tree.spec(changed)).expect("a spec");
+            let asked = layer(&out.join("changed.mtree"), &ours, codec);
+            times.push(ask(&mut worker, &tree.listed(asked, changed)));
+            fs::write(out.join("changed.mtree"), tree.spec(None)).expect("a spec");
+        }
+        let taken = times.into_iter().fold(f64::MAX, f64::min);
+        print(&format!("worker {codec}, {what}"), taken, against, Some(limit), size(&ours));
+    }
+    ask(&mut worker, &asked);
+    let unchanged = (0..TIMES).map(|_| ask(&mut worker, &asked)).fold(f64::MAX, f64::min);
+    let (spec_text, out_text) = (spec.to_str().expect("UTF-8"), out.join("resolved"));
+    let out_text = out_text.to_str().expect("UTF-8");
+    let resolve = request(0, &["resolve", "--mtree", spec_text, "--out", out_text]);
+    let resolve = tree.listed(resolve, None);
+    let resolved = (0..TIMES).map(|_| ask(&mut worker, &resolve)).fold(f64::MAX, f64::min);
+    let (copied, ()) = least(|_| {
+        let (mut from, mut to) =
+            (File::open(&ours).expect("a layer"), File::create(out.join("copy")).expect("a copy"));
+        let mut piece = vec![0; 1 << 20];
+        loop {
+            let got = from.read(&mut piece).expect("it is read");
+            if got == 0 {
+                break;
+            }
+            to.write_all(&piece[..got]).expect("it is written");
+        }
+    });
+    let against = ("resolve warm + copy", resolved + copied);
+    print(&format!("worker {codec}, unchanged"), unchanged, against, Some(2.0), size(&ours));
+    let peak = worker.memory("VmHWM");
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let most = (64 << 20) + 4 * size(spec) + cores * (16 << 20);
+    println!(
+        "| worker {codec}, memory | {} MiB | | 64 MiB + 4 × spec + 16 MiB a thread | | {} MiB | {} |",
+        peak >> 20,
+        most >> 20,
+        if peak <= most { "kept" } else { "missed" }
+    );
+}
+
+/// How cost grows with the rows: contents of 1 KB, of which each is in many rows.
+fn growth(out: &Path) {
+    println!("\n## Growth: rows of 1 KB each, zstd\n");
+    println!("| rows | once | worker, cold | worker, unchanged | each row, cold |");
+    println!("| ---: | ---: | ---: | ---: | ---: |");
+    let root = out.join("growth");
+    fs::create_dir(&root).expect("a directory");
+    for number in 0..1000_u32 {
+        let content: Vec<u8> = (0..1024_u32).map(|at| (at * number >> 7) as u8).collect();
+        fs::write(root.join(number.to_string()), content).expect("a file");
+    }
+    for rows in [4_000, 40_000, 400_000] {
+        let rows = (0..rows).map(|number| Row {
+            text: format!("./app/{}/{number} uid=0 gid=0 time=0 mode=0644 type=file ", number / 50),
+            source: Some((PathBuf::from((number % 1000).to_string()), (number % 1000).to_string())),
+            digest: String::new(),
         });
-        if kind == EntryKind::Directory {
-            walk(root, &path, entries, spec);
-        }
+        let tree = Tree { root: root.clone(), rows: rows.collect(), size: 0 };
+        let (spec, layer_out) = (out.join("spec.mtree"), out.join("layer"));
+        fs::write(&spec, tree.spec(None)).expect("a spec");
+        let codec = "--compress=zstd";
+        let (cold_once, ()) = least(|_| once(&tree, &spec, &layer_out, codec, None));
+        let mut worker = worker(&tree);
+        let asked = layer(&spec, &layer_out, codec);
+        let cold = ask(&mut worker, &asked);
+        let unchanged = (0..TIMES).map(|_| ask(&mut worker, &asked)).fold(f64::MAX, f64::min);
+        println!(
+            "| {} | {cold_once:.3} s | {cold:.3} s | {unchanged:.3} s | {:.2} µs |",
+            tree.rows.len(),
+            cold * 1e6 / tree.rows.len() as f64
+        );
     }
 }

@@ -15,7 +15,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::display::Escaped;
 use crate::layer::hard_links::{self, FileInode};
-use crate::layer::rows::{self as tar_rows, Merged, SpecRow};
+use crate::layer::rows::{self as tar_rows, Merged, Metadata, SpecRow};
 use crate::layer::{ContentIdentity, EntryKind, LayerError, TarEntry};
 
 use super::error::{LayerProblem, RequestError};
@@ -196,7 +196,9 @@ fn entries(
         (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     let mut inodes = Vec::new();
     for (number, row, state) in rows {
-        let nlink = row.keywords.nlink;
+        // `nochange` takes the disk's word here as well.
+        let prefers_disk = row.keywords.is_nochange && options.metadata == Metadata::Disk;
+        let nlink = row.keywords.nlink.filter(|_| !prefers_disk);
         let identity = state.as_ref().map_or(ContentIdentity::Unknown, |state| state.identity);
         let on_disk = state.as_ref().map(|state| &state.on_disk);
         let entry = tar_rows::complete(row, options.metadata, on_disk, identity)

@@ -1,0 +1,37 @@
+//! Layers: the built program, once and as a worker, against bsdtar, against itself and against what goes
+//! wrong around it. Each test's name is a sentence of docs/design.md, "Layers", or follows from one.
+
+#[cfg(feature = "system")]
+mod determinism;
+#[cfg(feature = "system")]
+mod endings;
+mod flags;
+#[cfg(feature = "system")]
+mod identity;
+#[cfg(feature = "system")]
+mod large;
+mod layers;
+mod never_stale;
+#[cfg(feature = "system")]
+mod readers;
+
+#[cfg(feature = "system")]
+use proptest::test_runner::{Config, RngSeed};
+
+/// Draws `default` times, or as `PROPTEST_CASES` says; the same in every run, unless `PROPTEST_RNG_SEED` says
+/// otherwise.
+#[cfg(feature = "system")]
+fn config(default: u32) -> Config {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    let rng_seed = match std::env::var("PROPTEST_RNG_SEED") {
+        Ok(seed) => seed.parse().unwrap_or(RngSeed::Random),
+        Err(_) => RngSeed::Fixed(1),
+    };
+    Config {
+        cases: asked.and_then(|count| count.parse().ok()).unwrap_or(default),
+        failure_persistence: None,
+        rng_seed,
+        max_shrink_iters: 1000,
+        ..Config::default()
+    }
+}
