@@ -430,7 +430,7 @@ fn growth(out: &Path) {
     let root = out.join("growth");
     fs::create_dir(&root).expect("a directory");
     for number in 0..1000_u32 {
-        let content: Vec<u8> = (0..1024_u32).map(|at| (at * number >> 7) as u8).collect();
+        let content: Vec<u8> = (0..1024_u32).map(|at| ((at * number) >> 7) as u8).collect();
         fs::write(root.join(number.to_string()), content).expect("a file");
     }
     for rows in [4_000, 40_000, 400_000] {

@@ -6,7 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use mtree_worker::capture::{self, ReplayHost};
 use mtree_worker::commands::RecordedRequest;
-use mtree_worker::request;
+use mtree_worker::request::{self, Listing};
 use mtree_worker::worker::respond;
 use worker_fuzz::{split, within};
 
@@ -38,7 +38,8 @@ fn replay(file: &[u8]) {
         return;
     };
     if let Ok(RecordedRequest { request, inputs }) = RecordedRequest::new(&capture, &mut host) {
-        let result = request::run(&request, inputs.as_ref(), &mut host);
+        let listing = inputs.map(Listing::new);
+        let result = request::run(&request, listing.as_ref(), &mut host);
         let response = respond(&result);
         assert_eq!(host.take_output().is_some(), response.exit_code == 0);
         assert_eq!(response.exit_code == 1, result.is_err());
