@@ -92,7 +92,9 @@ fn same(read: Incoming, other: &WorkRequest) {
         (other.request_id, other.verbosity, other.sandbox_dir.as_bytes())
     );
     assert!(request.arguments.iter().eq(other.arguments.iter().map(String::as_bytes)));
-    assert!(request.inputs.iter().eq(other.inputs.iter().map(|input| input.path.as_bytes())));
+    let inputs = request.inputs.iter().map(|input| (input.path, input.digest));
+    let of_other = other.inputs.iter().map(|input| (input.path.as_bytes(), &input.digest[..]));
+    assert!(inputs.eq(of_other));
 }
 
 /// The messages of a stream as the second implementation tells them apart.

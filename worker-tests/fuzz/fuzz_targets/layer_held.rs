@@ -84,7 +84,7 @@ fuzz_target!(|input: &[u8]| {
         assert!(warm.1 == cold.1, "the digests differ");
         let file = tempfile::tempfile().expect("a file");
         file.write_all_at(&warm.0, 0).expect("it is written");
-        index.hold(&[at % 3], file.try_clone().expect("a file"), warm.2);
+        index.hold(&[at % 3], file.try_clone().expect("a file"), warm.2, None);
         held.push(file);
     }
 });
@@ -145,6 +145,8 @@ fn layer(
         index,
         functions: &Functions::default(),
         is_cancelled: &|| false,
+        wants_table: false,
+        before: None,
         progress: &|_, _| {},
     };
     let mut blob = Vec::new();

@@ -23,7 +23,7 @@ fuzz_target!(|input: &[u8]| {
         let (head, keys) = step.split_first().expect("chunks are not empty");
         let (name, is_hold) = (head >> 1, head & 1 == 1);
         if is_hold {
-            index.hold(&[name], file_of(keys), frames(keys));
+            index.hold(&[name], file_of(keys), frames(keys), None);
             outputs.insert(name, keys.to_vec());
             let (count, bytes) = index.held();
             assert!(count <= MOST_OUTPUTS && bytes <= limit, "{count} outputs, {bytes} bytes");
