@@ -155,6 +155,9 @@ impl Row {
                 fields.extend(["optional".to_owned(), format!("content={}", source(*number))]);
             }
             Some(Source::Missing) => {
+                // libarchive leaves such a row out, and gives what it says to the next one, unless that says it too.
+                let said_by_all = ["type=", "uid=", "gid=", "mode=", "time="];
+                fields.retain(|field| said_by_all.iter().any(|keyword| field.starts_with(keyword)));
                 fields.extend(["content=no/such/source".to_owned(), "optional".to_owned()]);
             }
         }
