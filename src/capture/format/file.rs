@@ -14,7 +14,7 @@ use super::proto::Capture;
 /// What every file begins with.
 const MAGIC: &[u8; 8] = b"MTREECAP";
 /// The version of capture.proto that is written, and the newest that is read.
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 /// The zstd level. Speed matters more than size: specs and facts shrink to a tenth at any level.
 const LEVEL: i32 = 1;
 /// The largest window that a compressed stream may need, as a power of two.
