@@ -10,7 +10,7 @@ register_toolchains("@mtree_worker_bin//:toolchain")
 """
 
 load(
-    "//bazel/private:repositories.bzl",
+    "//bazel/private:hub.bzl",
     _mtree_worker_cargo = "mtree_worker_cargo",
     _mtree_worker_local = "mtree_worker_local",
     _mtree_worker_release = "mtree_worker_release",

@@ -21,7 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("worker", &["args", "capture", "error", "fs", "request", "resolve", "server"]),
-    ("args", &["display", "fs", "layer", "mtree", "request", "resolve", "server"]),
+    ("args", &["capture", "display", "fs", "layer", "mtree", "request", "resolve", "server"]),
     ("capture", &["display", "error", "fs", "layer", "mtree", "request", "resolve"]),
     ("request", &["display", "fs", "layer", "mtree", "path", "resolve"]),
     ("layer", &["display"]),

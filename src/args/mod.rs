@@ -8,6 +8,7 @@ mod layer;
 mod resolve;
 mod startup;
 mod tools;
+mod version;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -53,7 +54,7 @@ pub enum Command {
 /// Arguments can be read from files: @FILE and --flagfile=FILE are replaced with the lines of FILE. An
 /// argument that begins with @@ loses its first @.
 #[derive(Parser)]
-#[command(name = "mtree-worker", version, max_term_width = 100)]
+#[command(name = "mtree-worker", version, long_version = version::LONG.as_str(), max_term_width = 100)]
 struct CommandLine {
     #[command(flatten)]
     startup: startup::StartupArgs,
@@ -83,6 +84,11 @@ struct RequestLine {
 enum RequestCommand {
     Resolve(Box<resolve::ResolveArgs>),
     Layer(Box<layer::LayerArgs>),
+}
+
+/// The whole command line, for a man page and for the completions of shells.
+pub fn command_line() -> clap::Command {
+    CommandLine::command()
 }
 
 /// Parses the arguments of the process, without its name. Files of arguments are already expanded. No

@@ -7,6 +7,9 @@ mod format;
 mod record;
 mod replay;
 
-pub use format::{Capture, CaptureError, Damage, Form, RecordedResponse, is_capture, read};
+pub use format::{
+    Capture, CaptureError, Damage, Form, RecordedResponse, VERSION as FORMAT_VERSION, is_capture,
+    read,
+};
 pub use record::{CaptureStore, Received, RecordingHost, RequestRecorder};
 pub use replay::{CutLayer, FactChange, FactChanges, LiveHost, ReplayHost, ReplayTree, changes};

@@ -15,4 +15,5 @@ pub mod plant;
 pub mod program;
 pub mod random;
 pub mod real_tree;
+pub mod release;
 pub mod unpack;

@@ -14,7 +14,7 @@ use super::proto::Capture;
 /// What every file begins with.
 const MAGIC: &[u8; 8] = b"MTREECAP";
 /// The newest version of capture.proto.
-const VERSION: u32 = 2;
+pub const VERSION: u32 = 2;
 /// The version of captures without a layer, which older programs read too.
 const VERSION_OF_RESOLVE: u32 = 1;
 /// The zstd level. Speed matters more than size: specs and facts shrink to a tenth at any level.

@@ -11,7 +11,7 @@ mod proto;
 
 pub(super) use facts::{Fact, FactLog, Facts, for_each};
 pub(crate) use file::write;
-pub use file::{CaptureError, Damage, is_capture, read};
+pub use file::{CaptureError, Damage, VERSION, is_capture, read};
 pub(super) use layer::LayerFacts;
 pub(super) use limits::MOST_FACTS;
 pub(super) use output::{WrittenSpec, decode_output};

@@ -24,6 +24,7 @@ pub struct Bazel {
     /// The output base, if it is not the one that Bazel chooses.
     named_base: Option<PathBuf>,
     environment: Vec<(String, String)>,
+    without_network: bool,
 }
 
 /// The result of a command.
@@ -89,6 +90,7 @@ impl Bazel {
             output_user_root: output_user_root.to_owned(),
             named_base: None,
             environment: Vec::new(),
+            without_network: false,
         }
     }
 
@@ -103,6 +105,12 @@ impl Bazel {
     /// Sets an environment variable of Bazel.
     pub fn env(mut self, name: &str, value: &str) -> Bazel {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Takes the network away from Bazel, also the loopback device: so there is no server.
+    pub fn without_network(mut self) -> Bazel {
+        self.without_network = true;
         self
     }
 
@@ -209,10 +217,17 @@ impl Bazel {
         let file = File::create(&log)?;
         let stderr = file.try_clone()?;
         let mut command = Command::new("timeout");
-        command.args(["--kill-after=10", &seconds.to_string(), "bazel"]);
+        command.args(["--kill-after=10", &seconds.to_string()]);
+        if self.without_network {
+            command.args(["unshare", "--net"]);
+        }
+        command.arg("bazel");
         command.arg(format!("--output_user_root={}", self.output_user_root.display()));
         if let Some(base) = &self.named_base {
             command.arg(format!("--output_base={}", base.display()));
+        }
+        if self.without_network {
+            command.arg("--batch");
         }
         command.args(["--nohome_rc", "--max_idle_secs=300"]);
         command.args(arguments).current_dir(&self.workspace).stdout(file).stderr(stderr);
@@ -232,7 +247,8 @@ fn read_log(log: &Path) -> String {
 impl Drop for Bazel {
     fn drop(&mut self) {
         // This also runs when a test fails, so it must not panic.
-        if self.output_bases().is_empty()
+        if self.without_network
+            || self.output_bases().is_empty()
             || self.run(&["shutdown"], 60).is_ok_and(|said| said.success)
         {
             return;

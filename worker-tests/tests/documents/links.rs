@@ -55,8 +55,17 @@ fn every_relative_link_leads_to_a_file_and_a_heading_that_exist() {
 
 #[test]
 fn every_file_that_a_document_names_exists() {
-    const DIRECTORIES: [&str; 7] =
-        ["src/", "tests/", "worker-tests/", "bazel/", "docs/", "proto/", ".ci/"];
+    const DIRECTORIES: [&str; 9] = [
+        "src/",
+        "tests/",
+        "worker-tests/",
+        "bazel/",
+        "docs/",
+        "proto/",
+        ".ci/",
+        "release/",
+        "examples/",
+    ];
     let mut wrong = Vec::new();
     for name in documents().iter().filter(|name| *name != "CHANGELOG.md") {
         for named in prose(&read(&root().join(name))).flat_map(code) {

@@ -6,6 +6,7 @@ mod console;
 mod flags;
 mod links;
 mod proofs;
+mod versions;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +45,7 @@ fn documents() -> Vec<String> {
         ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
             .map(str::to_owned)
             .into();
-    for directory in ["bazel", "docs", "worker-tests/fuzz", "worker-tests/tests"] {
+    for directory in ["bazel", "docs", "release", "worker-tests/fuzz", "worker-tests/tests"] {
         let found = files(directory, ".md");
         let below = found.iter().map(|path| path.strip_prefix(root()).expect("below the root"));
         documents.extend(below.map(|path| path.to_string_lossy().into_owned()));

@@ -1,0 +1,237 @@
+//! The release: from the archive alone, without Rust and without anything else. The tests under Bazel use the same
+//! archive (`tests/bazel/releases.rs`).
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+use worker_tests::release::{archive, build, repository, unpack};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[track_caller]
+fn must(command: &mut Command) -> Output {
+    let done = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        done.status.success(),
+        "{command:?} failed:\n{}{}",
+        text(&done.stdout),
+        text(&done.stderr)
+    );
+    done
+}
+
+/// The commit that the work tree is at.
+fn commit() -> String {
+    let head = must(Command::new("git").args(["rev-parse", "HEAD"]).current_dir(repository()));
+    text(&head.stdout).trim_end().to_owned()
+}
+
+#[test]
+fn from_the_archive_alone_in_an_empty_chroot_the_program_inspects_a_directory() {
+    let room = TempDir::new().expect("a directory");
+    let tree = unpack(archive(), room.path());
+    // The root of the new file system holds what the archive holds, and a directory to inspect.
+    let data = tree.join("data");
+    fs::create_dir(&data).expect("a directory can be made");
+    fs::write(data.join("python3.13"), vec![0; 3_000_000]).expect("a file can be written");
+    symlink("python3.13", data.join("python3")).expect("a link can be made");
+    let done = must(
+        Command::new("chroot")
+            .arg(&tree)
+            .args(["/mtree-worker", "inspect", "data"])
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+    );
+    let said = text(&done.stdout);
+    println!("{said}");
+    for line in
+        ["with copies          6.0 MB", "with links           3.0 MB", "python3 -> python3.13"]
+    {
+        assert!(said.contains(line), "{line:?} is not in:\n{said}");
+    }
+    let done =
+        must(Command::new("chroot").arg(&tree).args(["/mtree-worker", "--version"]).env_clear());
+    let said = text(&done.stdout);
+    println!("{said}");
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines[0], format!("mtree-worker {}", env!("CARGO_PKG_VERSION")));
+    assert!(lines[1].starts_with(&format!("commit: {}", commit())), "{said}");
+    assert_eq!(lines[2..4], ["capture format: 2", "layer format: 1"]);
+}
+
+#[test]
+fn the_archive_holds_licences_man_pages_and_completions_and_no_path_of_this_machine() {
+    let room = TempDir::new().expect("a directory");
+    let tree = unpack(archive(), room.path());
+    let read = |file: &str| {
+        fs::read_to_string(tree.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    };
+    assert!(read("LICENSE").contains("Apache License"));
+    assert!(read("README.md").contains("mtree_worker_release"));
+    assert!(read("CHANGELOG.md").contains(env!("CARGO_PKG_VERSION")));
+    // Each crate that `cargo tree` lists, and what is linked besides.
+    let licences = read("THIRD-PARTY-LICENSES");
+    let crates = must(
+        Command::new("cargo")
+            .args(["tree", "--locked", "--package", "mtree-worker", "--edges", "normal"])
+            .args(["--prefix", "none", "--no-dedupe", "--format", "{p}"])
+            .current_dir(repository()),
+    );
+    let crates = text(&crates.stdout);
+    let mut count = 0;
+    for line in crates.lines().filter(|line| !line.starts_with("mtree-worker ") && !line.is_empty())
+    {
+        let name = line.replacen(" v", " ", 1).replace(" (proc-macro)", "").replace(" (*)", "");
+        assert!(licences.contains(&format!("\n{name} (")), "the licence of {name} is missing");
+        count += 1;
+    }
+    assert!(count > 20, "{crates}");
+    assert!(licences.contains("The standard library of Rust"));
+
+    for page in ["mtree-worker.1", "mtree-worker-resolve.1", "mtree-worker-explain.1"] {
+        let page = tree.join("man/man1").join(page);
+        let warnings = must(
+            Command::new("man").arg("--warnings").arg("-l").arg(&page).env("LC_ALL", "C.UTF-8"),
+        );
+        assert_eq!(text(&warnings.stderr), "", "{}", page.display());
+        assert!(text(&warnings.stdout).contains("mtree-worker"));
+    }
+    for (shell, file) in
+        [("bash", "mtree-worker.bash"), ("zsh", "_mtree-worker"), ("fish", "mtree-worker.fish")]
+    {
+        let completions = read(&format!("completions/{file}"));
+        assert!(completions.contains("missing-target"), "{shell}: {completions}");
+    }
+    // Bash reads it, and completes a flag.
+    let script = format!(
+        "source {}; COMP_WORDS=(mtree-worker resolve --missing-t); COMP_CWORD=2; \
+         _mtree-worker mtree-worker --missing-t resolve; echo \"${{COMPREPLY[@]}}\"",
+        tree.join("completions/mtree-worker.bash").display()
+    );
+    let completed = must(Command::new("bash").args(["-c", &script]));
+    assert_eq!(text(&completed.stdout).trim(), "--missing-target");
+
+    let program = fs::read(tree.join("mtree-worker")).expect("a program can be read");
+    for path in [
+        repository().display().to_string(),
+        std::env::var("HOME").expect("HOME is set") + "/.cargo",
+    ] {
+        assert!(
+            !program.windows(path.len()).any(|bytes| bytes == path.as_bytes()),
+            "the program holds {path}"
+        );
+    }
+}
+
+#[test]
+fn two_runs_of_release_build_in_two_places_make_the_same_archive() {
+    let room = TempDir::new().expect("a directory");
+    // A clone at another path; it has the changes of the work tree, if there are any.
+    let clone = room.path().join("a clone elsewhere").join("mtree-worker");
+    must(Command::new("git").args(["clone", "--quiet"]).arg(repository()).arg(&clone));
+    let changes =
+        must(Command::new("git").args(["diff", "--binary", "HEAD"]).current_dir(repository()));
+    if !changes.stdout.is_empty() {
+        let patch = room.path().join("changes.patch");
+        fs::write(&patch, &changes.stdout).expect("a file can be written");
+        must(Command::new("git").arg("apply").arg(&patch).current_dir(&clone));
+    }
+    let target = room.path().join("another-target");
+    let again = build(&clone, Some(&target));
+    let (first, second) = (archive(), again.as_path());
+    assert_eq!(first.file_name(), second.file_name());
+    if fs::read(first).expect("the archive") != fs::read(second).expect("the archive") {
+        panic!("the archives differ:\n{}", differences(first, second, room.path()));
+    }
+    // The checksum beside it is the one of the archive.
+    let beside = first.parent().expect("a directory");
+    let sums = fs::read_dir(beside).expect("a directory").filter_map(|entry| {
+        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        (name == format!("{}.sha256", first.file_name()?.to_string_lossy())).then_some(name)
+    });
+    for sum in sums {
+        must(Command::new("sha256sum").args(["--check", "--strict", &sum]).current_dir(beside));
+    }
+}
+
+/// Which files of two archives differ.
+fn differences(first: &Path, second: &Path, room: &Path) -> String {
+    let trees = ["first", "second"].map(|name| room.join(name));
+    for (tree, archive) in trees.iter().zip([first, second]) {
+        fs::create_dir(tree).expect("a directory can be made");
+        unpack(archive, tree);
+    }
+    let compared = Command::new("diff").args(["-rq"]).args(&trees).output().expect("diff starts");
+    text(&compared.stdout)
+}
+
+#[test]
+fn the_crate_is_packaged_without_a_warning_and_installs() {
+    let room = TempDir::new().expect("a directory");
+    let target =
+        repository().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()));
+    let done = must(
+        Command::new("cargo")
+            .args([
+                "package",
+                "--locked",
+                "--allow-dirty",
+                "--no-verify",
+                "--package",
+                "mtree-worker",
+            ])
+            .current_dir(repository()),
+    );
+    let said = text(&done.stderr);
+    assert!(!said.contains("warning"), "{said}");
+    let name = format!("mtree-worker-{}", env!("CARGO_PKG_VERSION"));
+    let package = target.join("package").join(format!("{name}.crate"));
+    must(Command::new("tar").arg("-xzf").arg(package).arg("-C").arg(room.path()));
+    // What the crate holds is enough to install it. The profile is the one that the tests have built dependencies in.
+    let installed = room.path().join("installed");
+    must(
+        Command::new("cargo")
+            .args(["install", "--locked", "--quiet", "--profile", "quick", "--path"])
+            .arg(room.path().join(&name))
+            .arg("--root")
+            .arg(&installed)
+            .env("CARGO_TARGET_DIR", &target),
+    );
+    let done = must(Command::new(installed.join("bin/mtree-worker")).arg("--version"));
+    let said = text(&done.stdout);
+    assert!(
+        said.starts_with(&format!(
+            "mtree-worker {}\ncommit: {}",
+            env!("CARGO_PKG_VERSION"),
+            commit()
+        )),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_source_archive_holds_what_cargo_and_the_rules_need() {
+    let room = TempDir::new().expect("a directory");
+    let done = must(Command::new("release/source").arg(room.path()).current_dir(repository()));
+    let path = text(&done.stdout).trim_end().to_owned();
+    must(Command::new("tar").arg("-xzf").arg(&path).arg("-C").arg(room.path()));
+    let tree = room.path().join(format!("mtree_worker-{}", env!("CARGO_PKG_VERSION")));
+    // cargo reads the manifests of all members of the workspace, and finds all of their targets.
+    must(
+        Command::new("cargo")
+            .args(["metadata", "--locked", "--offline", "--format-version=1"])
+            .current_dir(&tree),
+    );
+    for file in
+        ["MODULE.bazel", "bazel/defs.bzl", "build.rs", "proto/capture.proto", "e2e/smoke/link.txt"]
+    {
+        assert!(tree.join(file).symlink_metadata().is_ok(), "{file} is missing");
+    }
+    assert!(!tree.join("worker-tests/fuzz/corpus").exists());
+    println!("{} bytes", fs::metadata(&path).expect("the archive").len());
+}
