@@ -16,15 +16,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "commands",
         &[
-            "args", "capture", "display", "error", "fs", "layer", "mtree", "path", "request",
+            "args", "capture", "display", "error", "fs", "layer", "mtree", "oci", "path", "request",
             "resolve", "server", "worker",
         ],
     ),
     ("worker", &["args", "capture", "error", "fs", "request", "resolve", "server"]),
-    ("args", &["display", "fs", "layer", "mtree", "request", "resolve", "server"]),
+    ("args", &["display", "fs", "layer", "mtree", "oci", "request", "resolve", "server"]),
     ("capture", &["display", "error", "fs", "layer", "mtree", "request", "resolve"]),
     ("request", &["display", "fs", "layer", "mtree", "resolve"]),
     ("layer", &["display"]),
+    ("oci", &["display"]),
     ("fs", &["path", "resolve"]),
     ("resolve", &["mtree", "path"]),
     ("mtree", &["path"]),

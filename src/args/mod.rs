@@ -14,6 +14,7 @@ use std::path::Path;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::oci::Layout;
 use crate::request::{Host, Purpose, ResolveRequest};
 
 pub use error::{ArgsError, MOST_FLAGFILES, UsageError};
@@ -46,6 +47,8 @@ pub enum Command {
     Explain(Explain),
     /// `report`
     Report(WriteReport),
+    /// `oci-layout`
+    OciLayout(Layout),
 }
 
 /// Turns copies in image layers back into symlinks.
@@ -69,6 +72,7 @@ enum CommandArgs {
     Replay(tools::ReplayArgs),
     Explain(Box<tools::ExplainArgs>),
     Report(tools::ReportArgs),
+    OciLayout(tools::OciLayoutArgs),
 }
 
 /// The command line of a request to a worker.
@@ -126,6 +130,7 @@ impl CommandArgs {
             Self::Replay(args) => Command::Replay(args.into()),
             Self::Explain(args) => Command::Explain((*args).into()),
             Self::Report(args) => Command::Report(args.into()),
+            Self::OciLayout(args) => Command::OciLayout(args.convert::<CommandLine>()?),
         })
     }
 }
