@@ -13,6 +13,9 @@ _NOT_HERE = {
     "compressor_args": "set level or single_member instead",
 }
 
+# A string: Bazel 4 takes no Label in a select.
+_OPT = str(Label("//bazel/private:opt"))
+
 def _tar_impl(ctx):
     codec = codec_of(ctx)
     if ctx.attr.mode != "create":
@@ -78,7 +81,7 @@ def tar(name, mtree = "auto", mutate = None, include_runfiles = None, stamp = 0,
             fail("tar %s: %s is not supported; %s" % (name, attribute, advice))
     compress = kwargs.pop("compress", select({
         "//conditions:default": None,
-        Label("//bazel/private:opt"): "gzip",
+        _OPT: "gzip",
     }))
     _tar(
         name = name,
