@@ -16,8 +16,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "commands",
         &[
-            "args", "capture", "display", "error", "fs", "layer", "mtree", "oci", "path", "request",
-            "resolve", "server", "worker",
+            "args", "capture", "display", "error", "fs", "layer", "mtree", "oci", "path",
+            "request", "resolve", "server", "worker",
         ],
     ),
     ("worker", &["args", "capture", "error", "fs", "request", "resolve", "server"]),

@@ -7,7 +7,6 @@ load(
     "add_symlink_flags",
     "command_line",
     "run_program",
-    "source_files",
 )
 
 LayersInfo = provider(

@@ -43,7 +43,10 @@ impl Base {
         let layers = array(&manifest, "layers", &path)?.iter().map(|layer| {
             let layer = Descriptor::parse(layer, &path)?;
             if !layer.media_type.starts_with(LAYER) {
-                return Err(OciError::NotALayer { path: path.clone(), media_type: layer.media_type });
+                return Err(OciError::NotALayer {
+                    path: path.clone(),
+                    media_type: layer.media_type,
+                });
             }
             file::check_size(&layer.blob_in(directory), layer.size)?;
             Ok(layer)
@@ -64,7 +67,11 @@ impl Base {
     }
 }
 
-fn array<'v>(object: &'v Map<String, Value>, key: &'static str, path: &Path) -> Result<&'v [Value], OciError> {
+fn array<'v>(
+    object: &'v Map<String, Value>,
+    key: &'static str,
+    path: &Path,
+) -> Result<&'v [Value], OciError> {
     match object.get(key) {
         Some(Value::Array(values)) => Ok(values),
         _ => Err(OciError::NoList { path: path.to_owned(), key }),

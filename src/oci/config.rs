@@ -74,7 +74,9 @@ fn merged_run(below: Value, given: Map<String, Value>) -> Map<String, Value> {
     }
     for (key, value) in given {
         let merged = match (&*key, run.remove(&key), value) {
-            ("Env", Some(Value::Array(below)), Value::Array(given)) => Value::Array(merged_env(below, given)),
+            ("Env", Some(Value::Array(below)), Value::Array(given)) => {
+                Value::Array(merged_env(below, given))
+            }
             ("Labels", Some(Value::Object(mut labels)), Value::Object(given)) => {
                 labels.extend(given);
                 Value::Object(labels)

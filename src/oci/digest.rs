@@ -20,7 +20,10 @@ impl Digest {
 
     pub(super) fn of(bytes: &[u8]) -> Self {
         use sha2::Digest as _;
-        let digits = sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let digits = sha2::Sha256::digest(bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>();
         Self(Self::ALGORITHM.to_owned() + &digits)
     }
 
@@ -96,7 +99,9 @@ impl LayerDescriptor {
         let layer = Self::deserialize(&value).map_err(|source| OciError::json(path, source))?;
         match layer.media_type.starts_with(LAYER) {
             true => Ok(layer),
-            false => Err(OciError::NotALayer { path: path.to_owned(), media_type: layer.media_type }),
+            false => {
+                Err(OciError::NotALayer { path: path.to_owned(), media_type: layer.media_type })
+            }
         }
     }
 

@@ -53,9 +53,14 @@ pub(super) fn make_empty_directory(directory: &Path) -> Result<(), OciError> {
 
 /// Copies the blob of `descriptor` at `from` into the directory `blobs`. The bytes stay in the kernel, and blocks
 /// are shared where the file system can.
-pub(super) fn copy_blob(from: &Path, blobs: &Path, descriptor: &Descriptor) -> Result<(), OciError> {
+pub(super) fn copy_blob(
+    from: &Path,
+    blobs: &Path,
+    descriptor: &Descriptor,
+) -> Result<(), OciError> {
     let to = blobs.join(descriptor.digest.hex());
-    let mut source = File::open(from).map_err(|source| OciError::Read { path: from.to_owned(), source })?;
+    let mut source =
+        File::open(from).map_err(|source| OciError::Read { path: from.to_owned(), source })?;
     let copied = match File::create_new(&to) {
         Ok(mut file) => io::copy(&mut source, &mut file),
         // Another layer has the same bytes.

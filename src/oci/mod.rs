@@ -61,7 +61,8 @@ impl Layout {
             None => Map::new(),
         };
         let diff_ids = layers.iter().map(|(_, layer)| layer.diff_id.clone());
-        let config = config::merged(base.as_ref(), given, diff_ids.collect(), self.config.as_deref())?;
+        let config =
+            config::merged(base.as_ref(), given, diff_ids.collect(), self.config.as_deref())?;
 
         file::make_empty_directory(&self.out)?;
         let blobs = self.out.join("blobs/sha256");
@@ -93,7 +94,10 @@ impl Layout {
             "mediaType": INDEX,
             "manifests": [manifest.value],
         });
-        file::write_json(&self.out.join("oci-layout"), &json!({ "imageLayoutVersion": LAYOUT_VERSION }))?;
+        file::write_json(
+            &self.out.join("oci-layout"),
+            &json!({ "imageLayoutVersion": LAYOUT_VERSION }),
+        )?;
         file::write_json(&self.out.join("index.json"), &index)
     }
 }
