@@ -212,7 +212,7 @@ fn a_base_that_is_no_layout_or_is_hostile_is_one_error() {
     write(&blob(&path, &manifest["layers"][0]), "short");
     refused("short", "not the size or digest that its descriptor says");
     fs::remove_file(blob(&path, &manifest["layers"][0])).unwrap();
-    refused("short", "cannot be read: no such file or directory");
+    refused("short", "cannot be read: No such file or directory");
 
     base("docker");
     room.change_manifest("docker", |manifest| {

@@ -154,7 +154,7 @@ load("@mtree_worker//bazel:defs.bzl", "layers", "mutate", "tar")
 SRCS = glob(["tree/**"]) + ["rest"]
 
 tar(
-    name = "all",
+    name = "every",
     srcs = SRCS,
     out = "all.bin",
     also = ["other.spec"],
@@ -203,20 +203,22 @@ fn each_attribute_of_tar_reaches_the_program() {
             .command_line(&["aquery", "--include_param_files", "--output=text", &query])
             .succeeded();
         let text = said.text;
-        let found = text.lines().map(str::trim).filter(|line| line.starts_with("--"));
         // Each argument is a line of a shell command.
-        let found = found.map(|line| line.trim_end_matches(['\\', ' ', ')']).trim_matches('\''));
+        let found = text
+            .lines()
+            .map(|line| line.trim().trim_end_matches(['\\', ' ', ')']).trim_matches('\''));
+        let found = found.filter(|line| line.starts_with("--"));
         let found: Vec<_> =
             found.map(|line| line.replace("bazel-out/k8-fastbuild/bin/", "")).collect();
         (found, text)
     };
-    let (all, text) = flags("all");
+    let (all, text) = flags("every");
     assert_eq!(
         all,
         [
-            "--mtree=all__mutated.mtree",
+            "--mtree=every__mutated.mtree",
             "--out=all.bin",
-            "--descriptor=all.descriptor.json",
+            "--descriptor=every.descriptor.json",
             "--compress=gzip",
             "--order=stable-first",
             "--level=9",
@@ -226,8 +228,8 @@ fn each_attribute_of_tar_reaches_the_program() {
             "--directory-links",
             "--link-is-source",
             "--report=all.json",
-            "--unused-inputs=all.unused_inputs",
-            "--inputs=all.inputs",
+            "--unused-inputs=every.unused_inputs",
+            "--inputs=every.inputs",
         ],
         "{text}"
     );
@@ -247,7 +249,7 @@ fn each_attribute_of_tar_reaches_the_program() {
     );
     assert!(!text.contains("no-remote-exec"), "{text}");
 
-    bazel.build(&["//:all", "//:kept", "//:hard", "//:layers"]).succeeded();
+    bazel.build(&["//:every", "//:kept", "//:hard", "//:layers"]).succeeded();
     // In the order of the dictionary, not of the names.
     assert_eq!(
         read(&bazel.output("layers.groups.json")),
@@ -256,7 +258,7 @@ fn each_attribute_of_tar_reaches_the_program() {
     assert_eq!(listing(&bazel.output("layers_z.tar")), ["tree/", "tree/b"]);
     assert_eq!(listing(&bazel.output("layers_a.tar")), ["tree/", "tree/a", "tree/c"]);
     assert_eq!(listing(&bazel.output("layers_app.tar")), ["rest"]);
-    assert_eq!(read(&bazel.output("all.unused_inputs")), "rest\n");
+    assert_eq!(read(&bazel.output("every.unused_inputs")), "rest\n");
     for (group, files) in [
         (
             "descriptor",
@@ -277,9 +279,9 @@ fn each_attribute_of_tar_reaches_the_program() {
 
     // An input that the archive does not hold does not run the action again; one that it holds does.
     workspace.write("rest", "other bytes");
-    assert_eq!(bazel.executed(&["//:all"]), [""; 0]);
+    assert_eq!(bazel.executed(&["//:every"]), [""; 0]);
     workspace.write("tree/a", "other bytes");
-    assert_eq!(bazel.executed(&["//:all"]), ["all.bin"]);
+    assert_eq!(bazel.executed(&["//:every"]), ["all.bin"]);
 }
 
 /// The names in an archive.
@@ -323,7 +325,7 @@ const REFUSED: [(&str, &str); 17] = [
         "include_runfiles needs mtree",
     ),
     (
-        "tar(name = \"x\", srcs = [\"a\"], mutate = struct())",
+        "tar(name = \"x\", srcs = [\"a\"], mutate = \"strip\")",
         "mutate is not what mutate(…) returns",
     ),
     ("tar(name = \"x\", srcs = [\"a\"], compress = \"\", level = 3)", "level needs compress"),
