@@ -350,7 +350,7 @@ const REFUSED: [(&str, &str); 17] = [
         "a group cannot be called \"a/b\"",
     ),
     ("layers(name = \"x\", srcs = [\"a\"], groups = {\"a\": [], \"a\": []})", "duplicate"),
-    ("oci_layout(name = \"x\", layers = [\":a\"])", "mandatory providers"),
+    ("oci_layout(name = \"x\", layers = [\":a\"])", "expected no files"),
 ];
 
 #[test]
