@@ -113,6 +113,7 @@ fn run_once(
                 && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
             print(&commands::explain::explain(&explain, colours)?);
         }
+        Command::OciLayout(layout) => commands::oci_layout::write(&layout)?,
         Command::Report(report) => commands::report::write(&report)?,
     }
     Ok(ExitCode::SUCCESS)

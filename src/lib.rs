@@ -32,6 +32,7 @@ pub mod fs;
 pub mod layer;
 mod log;
 pub mod mtree;
+pub mod oci;
 pub mod path;
 pub mod request;
 pub mod resolve;

@@ -42,6 +42,9 @@ pub(super) struct LayerArgs {
     /// Write the sources that the layer does not read, one per line, for Bazel's unused_inputs_list.
     #[arg(long, value_name = "FILE", help_heading = "Layer")]
     unused_inputs: Option<PathBuf>,
+    /// The inputs of the action, one per line: --unused-inputs lists also those that are no source.
+    #[arg(long, value_name = "FILE", requires = "unused_inputs", help_heading = "Layer")]
+    inputs: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Resolving")]
     options: OptionArgs,
     /// Write the numbers of the run as JSON.
@@ -130,6 +133,7 @@ impl LayerArgs {
             },
             group: group.map(|(name, file)| GroupChoice { name, file }),
             unused_inputs: self.unused_inputs,
+            inputs: self.inputs,
             ..self.layer.into_options(codec)
         };
         Ok(ResolveRequest {
@@ -208,6 +212,7 @@ impl LayerFormatArgs {
             order: Order::Spec,
             group: None,
             unused_inputs: None,
+            inputs: None,
         }
     }
 }

@@ -15,6 +15,7 @@ use std::path::Path;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::oci::Layout;
 use crate::request::{Host, Purpose, ResolveRequest};
 
 pub use error::{ArgsError, MOST_FLAGFILES, UsageError};
@@ -47,6 +48,8 @@ pub enum Command {
     Explain(Explain),
     /// `report`
     Report(WriteReport),
+    /// `oci-layout`
+    OciLayout(Layout),
 }
 
 /// Turns copies in image layers back into symlinks.
@@ -70,6 +73,7 @@ enum CommandArgs {
     Replay(tools::ReplayArgs),
     Explain(Box<tools::ExplainArgs>),
     Report(tools::ReportArgs),
+    OciLayout(tools::OciLayoutArgs),
 }
 
 /// The command line of a request to a worker.
@@ -132,6 +136,7 @@ impl CommandArgs {
             Self::Replay(args) => Command::Replay(args.into()),
             Self::Explain(args) => Command::Explain((*args).into()),
             Self::Report(args) => Command::Report(args.into()),
+            Self::OciLayout(args) => Command::OciLayout(args.convert::<CommandLine>()?),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The arguments of `inspect`, `replay`, `explain` and `report`.
+//! The arguments of `inspect`, `replay`, `explain`, `report` and `oci-layout`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory};
 
 use super::layer::LayerFormatArgs;
 use super::resolve::OptionArgs;
+use crate::oci::Layout;
 use crate::request::{LayerOptions, ResolveOptions};
 
 /// The arguments of `inspect`.
@@ -190,5 +191,49 @@ pub(super) struct ReportArgs {
 impl From<ReportArgs> for WriteReport {
     fn from(ReportArgs { files, html, cwd }: ReportArgs) -> Self {
         Self { files, html, cwd }
+    }
+}
+
+/// Writes an image of layers as an OCI image layout, for skopeo, podman load and umoci.
+///
+/// Digests, sizes and diff IDs come from the descriptors that `layer --descriptor` writes: no layer is read to
+/// hash it.
+#[derive(Args)]
+pub(super) struct OciLayoutArgs {
+    /// The directory to write. It is new, or empty.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// A layer, the lowest first. May be repeated.
+    #[arg(long = "layer", value_name = "LAYER")]
+    layers: Vec<PathBuf>,
+    /// The descriptor of a layer: one for each --layer, in the same order.
+    #[arg(long = "descriptor", value_name = "FILE.json")]
+    descriptors: Vec<PathBuf>,
+    /// The layout of the image to add the layers to. It has one image.
+    #[arg(long, value_name = "DIR")]
+    base: Option<PathBuf>,
+    /// What is in the configuration of the image, as JSON: {"architecture": "...", "config": {"Entrypoint":
+    /// ["..."]}}. It is laid over that of the base.
+    #[arg(long, value_name = "FILE.json")]
+    config: Option<PathBuf>,
+    /// The name of the image in the layout.
+    #[arg(long, default_value = "latest", value_name = "NAME")]
+    tag: String,
+}
+
+impl OciLayoutArgs {
+    /// The image. An error if a layer has no descriptor.
+    pub(super) fn convert<C: CommandFactory>(self) -> Result<Layout, clap::Error> {
+        let Self { out, layers, descriptors, base, config, tag } = self;
+        if layers.len() != descriptors.len() {
+            let sentence = format!(
+                "each --layer takes a --descriptor: there are {} and {}",
+                layers.len(),
+                descriptors.len()
+            );
+            return Err(C::command().error(ErrorKind::WrongNumberOfValues, sentence));
+        }
+        let layers = layers.into_iter().zip(descriptors).collect();
+        Ok(Layout { out, layers, base, config, tag })
     }
 }

@@ -8,6 +8,7 @@ use crate::args::ArgsError;
 use crate::capture::CaptureError;
 use crate::display::Escaped;
 use crate::mtree::SpecError;
+use crate::oci::OciError;
 use crate::request::{OutputError, RequestError};
 use crate::resolve::{ResolveError, Stopped};
 use crate::server::MessageError;
@@ -25,6 +26,9 @@ pub enum CommandError {
     /// An output cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// An image layout cannot be written.
+    #[error(transparent)]
+    Oci(#[from] OciError),
     /// A file cannot be read.
     #[error("{}: cannot be read", escaped(.path))]
     Read {

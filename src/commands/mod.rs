@@ -6,6 +6,7 @@ mod error;
 pub(crate) mod explain;
 pub(crate) mod inspect;
 mod loading;
+pub(crate) mod oci_layout;
 pub(crate) mod once;
 mod progress;
 pub(crate) mod replay;

@@ -52,6 +52,8 @@ pub enum Purpose {
     Spec,
     /// It holds groups.
     Groups,
+    /// It holds the paths of inputs, one a line.
+    Inputs,
 }
 
 impl fmt::Display for Purpose {
@@ -60,6 +62,7 @@ impl fmt::Display for Purpose {
             Self::Arguments => "the arguments in it",
             Self::Spec => "the spec",
             Self::Groups => "the groups in it",
+            Self::Inputs => "the inputs in it",
         })
     }
 }

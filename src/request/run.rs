@@ -227,6 +227,7 @@ pub fn run_on_specs(
         }
         None => None,
     };
+    read.extend(layer.as_deref().and_then(|layer| layer.inputs.clone()));
     let outputs = Outputs::create(request, read, host)?;
 
     let inputs = listing.map(|listing| &listing.paths);

@@ -11,6 +11,9 @@ mod rows;
 mod state;
 mod unused;
 
+use std::os::unix::ffi::OsStrExt;
+
+use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
 
 use crate::display::Escaped;
@@ -19,7 +22,7 @@ use crate::layer::rows::{self as tar_rows, Merged, Metadata, SpecRow};
 use crate::layer::{ContentIdentity, EntryKind, LayerError, TarEntry};
 
 use super::error::{LayerProblem, RequestError};
-use super::host::{Content, Host, WrittenLayer};
+use super::host::{Content, Host, Purpose, WrittenLayer};
 use super::listed::Listing;
 use super::run::{Outputs, Resolved};
 use super::{OutputError, OutputKind, ResolveRequest};
@@ -58,7 +61,14 @@ pub(super) fn write(
     if let Some(handle) = outputs.get(OutputKind::UnusedInputs) {
         let written = rows.iter().map(|(number, _)| *number);
         let written = written.chain(merged.iter().map(|merged| merged.row));
-        let unused = unused::inputs(&layer_rows, written);
+        let inputs = match &options.inputs {
+            Some(path) => host.read(path, Purpose::Inputs)?,
+            None => Bytes::new(),
+        };
+        let files = [Some(&request.mtree), options.group.as_ref().map(|group| &group.file)];
+        let read = files.into_iter().flatten().chain(&request.options.also);
+        let read = read.map(|path| path.as_os_str().as_bytes());
+        let unused = unused::inputs(&layer_rows, written, &inputs, read);
         host.write(handle, Content::Text(&unused))?;
     }
     let rows = link_texts(rows, resolved, &layer_rows)?;

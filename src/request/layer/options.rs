@@ -24,6 +24,8 @@ pub struct LayerOptions {
     pub group: Option<GroupChoice>,
     /// Where to write the sources that the layer does not read, if anywhere.
     pub unused_inputs: Option<PathBuf>,
+    /// A file of paths, one a line, of which those that are no source are written there, too.
+    pub inputs: Option<PathBuf>,
 }
 
 /// Which entries become hard links to an earlier one.

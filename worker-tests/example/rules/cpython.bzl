@@ -1,4 +1,4 @@
-"""The CPython of the machine as an external repository, with its symlinks."""
+"""The CPython of the machine as an external repository, with its symlinks, and the libraries that it is linked with."""
 
 _BUILD = """\
 package(default_visibility = ["//visibility:public"])
@@ -73,4 +73,41 @@ cpython = repository_rule(
         ),
     },
     environ = ["PATH"],
+)
+
+# Copies the shared libraries that an interpreter and its modules need, each to its path.
+_LIBRARIES = """
+set -e
+python=$(dirname "$1")/..
+find "$python/bin" "$python/lib" -type f \\( -name 'python3*' -o -name '*.so*' \\) -exec ldd {} + 2>/dev/null |
+    grep -o '/[^ :)]*' | grep -v libpython | sort -u > list
+while read -r library; do
+    case $library in
+        "$python"/* | *:) ;;
+        *) [ ! -f "$library" ] || { mkdir -p ".$(dirname "$library")"; cp -L "$library" ".$library"; } ;;
+    esac
+done < list
+rm list
+"""
+
+def _libraries_impl(rctx):
+    _run(rctx, ["sh", "-c", _LIBRARIES, "sh", str(rctx.path(rctx.attr.python))])
+    rctx.file("BUILD.bazel", """\
+filegroup(
+    name = "all",
+    srcs = glob(["**"], exclude = ["BUILD.bazel", "WORKSPACE"]),
+    visibility = ["//visibility:public"],
+)
+""", executable = False)
+
+libraries = repository_rule(
+    implementation = _libraries_impl,
+    doc = "Copies the shared libraries of the machine that an interpreter needs.",
+    attrs = {
+        "python": attr.label(
+            allow_single_file = True,
+            doc = "The interpreter.",
+            mandatory = True,
+        ),
+    },
 )

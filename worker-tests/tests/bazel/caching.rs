@@ -1,7 +1,6 @@
 //! A shared cache: nginx, which stores what is PUT to it.
 
 use std::fs;
-use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command};
 use std::thread::sleep;
@@ -79,13 +78,13 @@ fn another_machine_takes_the_action_from_a_shared_cache() {
         // Another workspace directory and another output root, as on another machine.
         let workspace = Workspace::example();
         let bazel = workspace.bazel("a root of its own");
-        let said = bazel.build(&["//app:layer", &flag]).succeeded();
+        let said = bazel.build(&["//app:layer", "//app:layers", &flag]).succeeded();
         println!("{}", said.processes());
-        let mut layer = Vec::new();
-        fs::File::open(bazel.output("app/layer.tar"))
-            .and_then(|mut file| file.read_to_end(&mut layer))
-            .expect("there is a layer");
-        layers.push(layer);
+        let files = ["layer.tar", "layers_interpreter.tar.gz", "layers_app.tar.gz"].map(|layer| {
+            fs::read(bazel.output(&format!("app/{layer}"))).expect("there is a layer")
+        });
+        layers.push(files);
+        assert_eq!(bazel.worker_logs_of("MtreeLayer").len(), 1 - round, "round {round}");
         let workers = bazel.worker_logs().len();
         assert_eq!(workers, 1 - round, "{workers} workers have run in round {round}");
         if round == 1 {

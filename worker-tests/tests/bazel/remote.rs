@@ -143,7 +143,7 @@ fn under_strict_remote_execution_the_spec_of_a_remote_tree_is_resolved_locally_a
         .failed()
         .saying("No usable spawn strategy found for spawn with mnemonic MtreeMutate");
     let line = readme_line();
-    let local = [&remote[..], &[line.trim_start_matches("build ")]].concat();
+    let local: Vec<_> = remote.into_iter().chain(line.split(' ').skip(1)).collect();
 
     bazel.command_line(&["clean"]).succeeded();
     let tree = ["//:tree", remote[1], remote[2], "--noremote_accept_cached"];
@@ -170,13 +170,75 @@ fn under_strict_remote_execution_the_spec_of_a_remote_tree_is_resolved_locally_a
     assert_eq!(read(&bazel.output("links.mtree")), spec);
 
     // A layer of the tree as it came from the cache.
-    let tar = ["//:layer", local[1], local[2], local[3], "--strategy=Tar=sandboxed"];
+    let tar = [&["//:layer", "--strategy=Tar=sandboxed"], &local[1..]].concat();
     bazel.build(&tar).succeeded();
     let layer = workspace.beside("layer");
     unpack(&bazel.output("layer.tar"), &layer);
     assert_eq!(read(&layer.join("tree/lib64/libz.so")), "ELF");
     let text = layer.join("tree/lib64").read_link().expect("a directory that is a link");
     assert_eq!(text.to_str(), Some("lib"));
+}
+
+const REMOTE: &str = r#"
+load("@mtree_worker//bazel:defs.bzl", "layers", "mutate", "oci_layout", "tar")
+load(":rules.bzl", "installation")
+
+installation(name = "tree")
+
+layers(
+    name = "layers",
+    srcs = [":tree", "a.txt"],
+    duplicates = "hardlinks",
+    groups = {"tree": ["tree/**"]},
+    mutate = mutate(package_dir = "srv"),
+)
+
+tar(name = "kept", srcs = [":tree", "a.txt"], compress = "zstd")
+oci_layout(name = "image", layers = [":layers", ":kept"])
+tar(name = "links", srcs = [":tree", "a.txt"], duplicates = "symlinks")
+"#;
+
+#[test]
+#[ignore = "needs Bazel, bubblewrap and pip: worker-tests/bazel"]
+fn layers_that_do_not_depend_on_symlinks_are_written_remotely_with_the_bytes_of_a_local_build() {
+    let engine = Engine::start();
+    let workspace = Workspace::with_worker("");
+    workspace.write("BUILD.bazel", REMOTE);
+    // Bazel 4 lists a symlink to a directory as a file, which only `symlinks` can write.
+    workspace.write("rules.bzl", &RULES.replace(" && ln -s lib lib64", ""));
+    workspace.write("a.txt", "a");
+    let bazel = workspace.bazel("root");
+    let executor = format!("--remote_executor=grpc://127.0.0.1:{}", engine.port);
+    let outputs = || {
+        let files = ["layers_tree.tar.gz", "layers_app.tar.gz", "kept.tar.zst", "image/index.json"];
+        files.map(|file| {
+            fs::read(bazel.output(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+        })
+    };
+    bazel.build(&["//:image"]).succeeded();
+    let local = outputs();
+    bazel.command_line(&["clean"]).succeeded();
+    let remote = ["//:image", "--spawn_strategy=remote", &executor];
+    let said = bazel.build(&remote).succeeded();
+    println!("{}", said.processes());
+    // The tree, two changed specs at most, three layers and the image.
+    assert!(said.processes().contains(" remote"), "{}", said.text);
+    assert!(
+        !["worker", "sandbox", "local"].iter().any(|way| said.processes().contains(way)),
+        "{}",
+        said.text
+    );
+    assert!(outputs() == local, "the bytes of remote layers differ");
+    // Equal files of the tree are hard links.
+    let listed = must(Command::new("bsdtar").arg("-tvf").arg(bazel.output("layers_tree.tar.gz")));
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    println!("{listed}");
+    assert!(listed.contains("srv/tree/lib/libz.so.1 link to srv/tree/lib/libz.so"), "{listed}");
+
+    bazel
+        .build(&["//:links", remote[1], remote[2]])
+        .failed()
+        .saying("No usable spawn strategy found for spawn with mnemonic MtreeLayer");
 }
 
 /// The line of the README for strict remote execution.

@@ -131,6 +131,24 @@ impl Bazel {
         self.run(arguments, TIME_LIMIT).expect("Bazel runs")
     }
 
+    /// Runs `bazel build` with targets and flags. Returns the first output of each action that ran, without the
+    /// directory of outputs, in byte order.
+    pub fn executed(&self, arguments: &[&str]) -> Vec<String> {
+        let log = self.output_user_root.with_extension("executed.json");
+        let flag = format!("--execution_log_json_file={}", log.display());
+        self.build(&[arguments, &[&flag]].concat()).succeeded();
+        let log = fs::read_to_string(&log).expect("Bazel writes the log");
+        let actions = serde_json::Deserializer::from_str(&log).into_iter::<serde_json::Value>();
+        let outputs = actions.map(|action| {
+            let action = action.expect("the log is JSON");
+            let output = action["listedOutputs"][0].as_str().expect("an action has an output");
+            output.rsplit("/bin/").next().unwrap_or_default().to_owned()
+        });
+        let mut outputs: Vec<_> = outputs.collect();
+        outputs.sort_unstable();
+        outputs
+    }
+
     /// The path of an output: `app/links.mtree`.
     pub fn output(&self, path: &str) -> PathBuf {
         self.execroot().join("bazel-out/k8-fastbuild/bin").join(path)
@@ -158,14 +176,20 @@ impl Bazel {
         directories.filter(|path| path.join("server").is_dir()).collect()
     }
 
-    /// The logs of the workers that run, one file for each process.
+    /// The logs of the workers of `MtreeMutate` that run, one file for each process.
     pub fn worker_logs(&self) -> Vec<String> {
+        self.worker_logs_of("MtreeMutate")
+    }
+
+    /// The logs of the workers of a mnemonic.
+    pub fn worker_logs_of(&self, mnemonic: &str) -> Vec<String> {
+        let ending = format!("-{mnemonic}.log");
         let Ok(directory) = fs::read_dir(self.output_base().join("bazel-workers")) else {
             return Vec::new();
         };
         directory
             .map(|entry| entry.expect("a directory can be read").path())
-            .filter(|path| path.to_string_lossy().ends_with("-MtreeMutate.log"))
+            .filter(|path| path.to_string_lossy().ends_with(&ending))
             .map(|path| fs::read_to_string(path).expect("a worker's log can be read"))
             .collect()
     }
