@@ -21,7 +21,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("worker", &["args", "capture", "error", "fs", "request", "resolve", "server"]),
-    ("args", &["capture", "display", "fs", "layer", "mtree", "oci", "request", "resolve", "server"]),
+    (
+        "args",
+        &["capture", "display", "fs", "layer", "mtree", "oci", "request", "resolve", "server"],
+    ),
     ("capture", &["display", "error", "fs", "layer", "mtree", "request", "resolve"]),
     ("request", &["display", "fs", "layer", "mtree", "path", "resolve"]),
     ("layer", &["display"]),

@@ -250,7 +250,7 @@ fn a_workspace_that_builds_something_else_fetches_no_program() {
         .map(|name| name.to_string_lossy().into_owned())
         .filter(|name| hubs.iter().any(|(_, hub, _)| name.starts_with(&format!("{hub}_"))))
         .collect();
-    assert_eq!(programs, [String::new(); 0]);
+    assert!(programs.is_empty(), "{programs:?}");
     // The test can fail: a target that needs the program does need the network.
     bazel.build(&["//:links"]).failed().saying("example.invalid");
 }
