@@ -184,7 +184,8 @@ impl Index {
             closed.extend(state.close(oldest));
         }
         drop(state);
-        close_behind(closed);
+        // Of a file that is nowhere else any more, the kernel frees every page: no other request waits for that.
+        drop(closed);
     }
 
     /// The rows of the output `name`, if it is held and they are known.
@@ -248,15 +249,6 @@ impl IndexState {
         }
         Some(held.output)
     }
-}
-
-/// Closes outputs on a thread of its own: of a file that is nowhere else any more, the kernel frees every page first.
-fn close_behind(outputs: Vec<Arc<Output>>) {
-    if outputs.is_empty() {
-        return;
-    }
-    // Without a thread they are closed here: the closure is dropped.
-    let _ = std::thread::Builder::new().name("close".to_owned()).spawn(move || drop(outputs));
 }
 
 #[cfg(test)]
