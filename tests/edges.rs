@@ -16,8 +16,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "commands",
         &[
-            "args", "capture", "display", "error", "fs", "layer", "mtree", "path", "request",
-            "resolve", "server", "worker",
+            "archive", "args", "capture", "display", "error", "fs", "layer", "mtree", "path",
+            "request", "resolve", "server", "worker",
         ],
     ),
     ("worker", &["args", "capture", "error", "fs", "request", "resolve", "server"]),
@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("capture", &["display", "error", "fs", "layer", "mtree", "request", "resolve"]),
     ("request", &["display", "fs", "layer", "mtree", "path", "resolve"]),
     ("layer", &["display"]),
+    ("archive", &["display", "path"]),
     ("fs", &["path", "resolve"]),
     ("resolve", &["mtree", "path"]),
     ("mtree", &["path"]),

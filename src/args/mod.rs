@@ -2,6 +2,7 @@
 //!
 //! No other module knows clap. Must not know how a command does its work.
 
+mod diff;
 mod error;
 pub mod flagfile;
 mod layer;
@@ -16,6 +17,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::request::{Host, Purpose, ResolveRequest};
 
+pub use diff::{Diff, DiffFormat};
 pub use error::{ArgsError, MOST_FLAGFILES, UsageError};
 pub use startup::Startup;
 pub use tools::{Explain, Inspect, Replay, Subject, WriteReport};
@@ -44,6 +46,8 @@ pub enum Command {
     Replay(Replay),
     /// `explain`
     Explain(Explain),
+    /// `diff`
+    Diff(Diff),
     /// `report`
     Report(WriteReport),
 }
@@ -68,6 +72,7 @@ enum CommandArgs {
     Inspect(tools::InspectArgs),
     Replay(tools::ReplayArgs),
     Explain(Box<tools::ExplainArgs>),
+    Diff(diff::DiffArgs),
     Report(tools::ReportArgs),
 }
 
@@ -125,6 +130,7 @@ impl CommandArgs {
             Self::Inspect(args) => Command::Inspect(args.convert::<CommandLine>()?),
             Self::Replay(args) => Command::Replay(args.into()),
             Self::Explain(args) => Command::Explain((*args).into()),
+            Self::Diff(args) => Command::Diff(args.into()),
             Self::Report(args) => Command::Report(args.into()),
         })
     }
