@@ -85,6 +85,8 @@ pub(super) struct OrderDifference<'s> {
 pub(super) struct NotCompared<'s> {
     pub count: usize,
     pub first: &'s [u8],
+    /// The first is stored without its holes on one side. If not, a spec does not say its digest.
+    pub is_sparse: bool,
 }
 
 /// How much there is of each.
@@ -225,7 +227,8 @@ impl<'s> Found<'s> {
             [Some(old), Some(new)] => {
                 self.both.push([old.number, new.number]);
                 if !is_content_known(old.entry, new.entry) {
-                    let first = NotCompared { count: 0, first: old.path };
+                    let is_sparse = old.entry.is_sparse() || new.entry.is_sparse();
+                    let first = NotCompared { count: 0, first: old.path, is_sparse };
                     self.not_compared.get_or_insert(first).count += 1;
                 }
                 let fields = differing(old.entry, new.entry, is_mixed);

@@ -101,7 +101,7 @@ fn print(
         let _ = writeln!(out, "{}: {sentence}", paint.changed(word));
     }
     if comparison.differs() {
-        let _ = writeln!(out, "{}", sentences::totals(comparison));
+        out.push_str(&sentences::totals(comparison));
     }
     is_short(&out)?;
     Ok(out)

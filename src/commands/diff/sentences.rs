@@ -77,13 +77,14 @@ pub(super) fn of_layers(
     if let Some(not_compared) = &comparison.not_compared {
         let first = words::path(not_compared.first, 0);
         let files = match not_compared.count {
-            1 => format!("the content of 1 file is unknown: {first}"),
-            more => format!("the contents of {more} files are unknown; the first is {first}"),
+            1 => format!("the content of 1 file: {first}"),
+            more => format!("the contents of {more} files; the first is {first}"),
         };
-        sentences.push((
-            "not compared",
-            format!("{files} (a spec tells contents by sha256= alone, and a sparse file has none)"),
-        ));
+        let reason = match not_compared.is_sparse {
+            true => "one side stores it without its holes",
+            false => "a spec has no sha256= for it",
+        };
+        sentences.push(("not compared", format!("{files} ({reason})")));
     }
     sentences
 }
@@ -114,24 +115,26 @@ fn of_frames(frames: &FrameDifference<'_>, compression: Compression) -> String {
     )
 }
 
-/// How much there is of each.
+/// How much there is of each, in one or two lines.
 pub(super) fn totals(comparison: &Comparison<'_>) -> String {
     let totals = &comparison.totals;
     let mut text = format!(
-        "{} added, {} removed, {} changed, {} unchanged",
+        "{} added, {} removed, {} changed, {} unchanged\n",
         totals.added, totals.removed, totals.changed, totals.unchanged
     );
-    let sizes = |name: &str, [old, new]: [u64; 2]| {
-        format!("; {name} {old} -> {} ({})", count(new, "byte"), words::growth(old, new))
+    let content = match totals.content {
+        [Some(old), Some(new)] => Some([old, new]),
+        _ => None,
     };
-    if let [Some(old), Some(new)] = totals.content {
-        text.push_str(&sizes("content", [old, new]));
-    }
-    if let Some(tar) = totals.tar {
-        text.push_str(&sizes("tar", tar));
-    }
-    if let Some(compressed) = totals.compressed {
-        text.push_str(&sizes("compressed", compressed));
+    let sizes = [("content", content), ("tar", totals.tar), ("compressed", totals.compressed)];
+    let sizes = sizes.into_iter().filter_map(|(name, sizes)| {
+        let [old, new] = sizes?;
+        Some(format!("{name} {old} -> {} ({})", count(new, "byte"), words::growth(old, new)))
+    });
+    let sizes: Vec<_> = sizes.collect();
+    if !sizes.is_empty() {
+        text.push_str(&sizes.join("; "));
+        text.push('\n');
     }
     text
 }

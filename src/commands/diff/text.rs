@@ -73,6 +73,9 @@ fn push_provenance(out: &mut String, explained: [Option<&Explanation>; 2], paint
     for (label, values) in said {
         let line = match values {
             [None, None] => continue,
+            [Some(old), Some(new)] if old != new && label == "becomes" => {
+                format!("{new} (before: {old})")
+            }
             [Some(old), Some(new)] if old != new => format!("{old} -> {new}"),
             [_, Some(one)] | [Some(one), None] => one,
         };

@@ -27,7 +27,8 @@ fn stat_has_a_line_for_each_entry_and_for_each_directory_that_came_whole() {
  app/new/    | 3 entries added, 4 bytes
  app/same    | 1 byte; mode
  app-data    | added, file, 1 byte
-4 added, 1 removed, 2 changed, 0 unchanged; content 4 -> 9 bytes (+5); \
+4 added, 1 removed, 2 changed, 0 unchanged
+content 4 -> 9 bytes (+5); \
 tar 4096 -> 6656 bytes (+2560)
 ";
     assert_eq!(files().differing(&["--stat", "a.tar", "b.tar"]), expected);

@@ -33,7 +33,8 @@ removed app/gone: file, 2 bytes
 added app/h: hard link to app/a
 added app/l: link to a
 added app/pipe: fifo
-4 added, 1 removed, 0 changed, 1 unchanged; content 3 -> 1 byte (-2); tar 3072 -> 4096 bytes (+1024)
+4 added, 1 removed, 0 changed, 1 unchanged
+content 3 -> 1 byte (-2); tar 3072 -> 4096 bytes (+1024)
 ";
     assert_eq!(files.differing(&["a.tar", "b.tar"]), expected);
 }

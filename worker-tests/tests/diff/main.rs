@@ -99,7 +99,9 @@ fn out(done: &Output) -> String {
 /// `printed` without the lines that name the files and the totals.
 fn differences(printed: &str) -> String {
     let is_of_whole = |line: &&str| {
-        line.starts_with("--- ") || line.starts_with("+++ ") || line.contains(" unchanged")
+        let is_sizes = line.starts_with("content ") || line.starts_with("tar ");
+        let is_name = line.starts_with("--- ") || line.starts_with("+++ ");
+        is_sizes || is_name || line.ends_with(" unchanged\n")
     };
     printed.split_inclusive('\n').filter(|line| !is_of_whole(line)).collect()
 }
