@@ -5,7 +5,7 @@
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
-use zstd::stream::read::Decoder as ZstdDecoder;
+use zstd::stream::raw::{DParameter, Decoder as ZstdDecoder, Operation};
 
 use super::error::ArchiveError;
 
@@ -105,7 +105,8 @@ enum State<R: BufRead> {
     /// Between two frames.
     Between(Counted<R>),
     Gzip(Box<GzDecoder<Counted<R>>>),
-    Zstd(Box<ZstdDecoder<'static, Counted<R>>>),
+    /// The last: whether the frame has ended.
+    Zstd(Counted<R>, ZstdDecoder<'static>, bool),
     End,
 }
 
@@ -145,7 +146,12 @@ impl<R: BufRead> Decompressed<R> {
             let read = match &mut self.state {
                 State::Plain(input) => read(input, buffer).map_err(ArchiveError::Read)?,
                 State::Gzip(decoder) => read(decoder, buffer).map_err(decoding)?,
-                State::Zstd(decoder) => read(decoder, buffer).map_err(decoding)?,
+                State::Zstd(_, _, true) => 0,
+                State::Zstd(input, decoder, has_ended) => {
+                    let read;
+                    (read, *has_ended) = read_zstd(decoder, input, buffer).map_err(decoding)?;
+                    read
+                }
                 State::End => return Ok(0),
                 State::Between(_) => 0,
             };
@@ -159,9 +165,13 @@ impl<R: BufRead> Decompressed<R> {
 
     /// Ends the frame that is read, if there is one, and begins the next.
     fn next_frame(&mut self) -> Result<(), ArchiveError> {
+        let mut zstd = None;
         let mut input = match std::mem::replace(&mut self.state, State::End) {
             State::Gzip(decoder) => self.end_frame((*decoder).into_inner())?,
-            State::Zstd(decoder) => self.end_frame((*decoder).finish())?,
+            State::Zstd(input, decoder, _) => {
+                zstd = Some(decoder);
+                self.end_frame(input)?
+            }
             State::Between(input) => input,
             State::Plain(_) | State::End => return Ok(()),
         };
@@ -176,9 +186,9 @@ impl<R: BufRead> Decompressed<R> {
             }
             (Compression::Gzip, Some(0x1f)) => State::Gzip(Box::new(GzDecoder::new(input))),
             (Compression::Zstd, Some(0x28 | 0x50..=0x5f)) => {
-                let mut decoder = ZstdDecoder::with_buffer(input).map_err(decoding)?.single_frame();
-                decoder.window_log_max(WINDOW).map_err(decoding)?;
-                State::Zstd(Box::new(decoder))
+                // One decoder reads all frames.
+                let decoder = zstd.map_or_else(zstd_decoder, Ok).map_err(decoding)?;
+                State::Zstd(input, decoder, false)
             }
             _ => return Err(ArchiveError::Garbage(self.before)),
         };
@@ -225,6 +235,34 @@ fn read(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
             done => return done,
         }
     }
+}
+
+/// Reads from a frame of zstd, also nothing if it ends. Answers how much, and whether the frame has ended.
+fn read_zstd(
+    decoder: &mut ZstdDecoder<'_>,
+    input: &mut impl BufRead,
+    buffer: &mut [u8],
+) -> io::Result<(usize, bool)> {
+    loop {
+        let compressed = input.fill_buf()?;
+        let is_cut_off = compressed.is_empty();
+        let status = decoder.run_on_buffers(compressed, buffer)?;
+        input.consume(status.bytes_read);
+        let is_at_end = status.remaining == 0;
+        if status.bytes_written > 0 || is_at_end {
+            return Ok((status.bytes_written, is_at_end));
+        }
+        if is_cut_off {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+/// The decoder of zstd.
+fn zstd_decoder() -> io::Result<ZstdDecoder<'static>> {
+    let mut decoder = ZstdDecoder::new()?;
+    decoder.set_parameter(DParameter::WindowLogMax(WINDOW))?;
+    Ok(decoder)
 }
 
 /// An error while decompressing: of the system if it has a number, else of the data.

@@ -2,6 +2,8 @@
 //!
 //! Knows what both can say; must not know how they are read, nor what is printed.
 
+use std::collections::BTreeMap;
+
 use crate::archive::{Member, MemberContent, MemberKind, MemberTime};
 use crate::layer::EntryKind;
 use crate::layer::keywords::TarKeywords;
@@ -55,7 +57,20 @@ pub(super) struct ComparedRow {
     pub source: Option<Box<[u8]>>,
     pub sha256: Option<[u8; 32]>,
     /// The keywords that no other field has, sorted.
-    pub others: std::collections::BTreeMap<Box<[u8]>, Box<[u8]>>,
+    pub others: BTreeMap<Box<[u8]>, Box<[u8]>>,
+}
+
+impl ComparedRow {
+    /// How many bytes of memory a row takes.
+    pub(super) fn weight(&self) -> usize {
+        let length = |text: &Option<Box<[u8]>>| text.as_ref().map_or(0, |text| text.len());
+        let others = self.others.iter().map(|(keyword, value)| keyword.len() + value.len() + 64);
+        size_of::<Self>()
+            + self.path.len()
+            + length(&self.link)
+            + length(&self.source)
+            + others.sum::<usize>()
+    }
 }
 
 /// An entry of a layer or a spec.

@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::spec::LARGEST;
 use crate::archive::ArchiveError;
 use crate::display::Escaped;
 use crate::layer::keywords::KeywordError;
@@ -27,6 +28,12 @@ pub enum DiffError {
         line: usize,
         /// What is wrong with the value.
         source: KeywordError,
+    },
+    /// A spec whose rows take more than the limit.
+    #[error("{}: the rows and keywords of the spec take more than {LARGEST} bytes of memory", escaped(.path))]
+    LargeSpec {
+        /// As the user wrote it.
+        path: PathBuf,
     },
     /// A file that is compressed in another way.
     #[error("{}: compressed with {with}, which diff does not read; decompress it first", escaped(.path))]

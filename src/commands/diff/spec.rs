@@ -11,15 +11,24 @@ use super::entry::{ComparedEntry, ComparedRow};
 use crate::commands::error::CommandError;
 use crate::mtree::{Row, Spec};
 
+/// The most memory that the rows of a spec take, in bytes: as much as the members of an archive may.
+pub(super) const LARGEST: usize = 512 << 20;
+
 /// Reads the spec `text`, which is at `path`. Rows of one path are one entry, as in bsdtar: what the later one says
 /// overrides.
 pub(super) fn entries(text: Vec<u8>, path: &Path) -> Result<Vec<ComparedEntry>, CommandError> {
     let spec = Spec::parse(text, false)
         .map_err(|error| CommandError::Spec { path: path.to_owned(), error })?;
     let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
-    let mut rows: Vec<ComparedRow> = Vec::with_capacity(spec.rows().len());
+    let mut rows: Vec<ComparedRow> = Vec::new();
+    let mut weight = 0;
     for row in spec.rows() {
         let read = read(&spec, row, path)?;
+        // A few lines of `/set` may add thousands of keywords to each row.
+        weight += read.weight();
+        if weight > LARGEST {
+            return Err(DiffError::LargeSpec { path: path.to_owned() }.into());
+        }
         if !spec.is_slashless(row) {
             match places.entry(spec.spelled_path(row).into_owned()) {
                 Slot::Occupied(place) => {

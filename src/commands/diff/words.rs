@@ -6,6 +6,8 @@ use crate::display::Escaped;
 
 /// How many digits of a digest are shown.
 const DIGITS: usize = 12;
+/// How many characters of a text are shown. JSON has all.
+const CHARACTERS: usize = 1000;
 
 /// The name of a field.
 pub(super) fn field(field: &EntryField) -> String {
@@ -99,7 +101,13 @@ pub(super) fn shown(shown: Option<&FieldValue>) -> String {
                 Err(_) => value(&FieldValue::Time(*time)),
             }
         }
-        Some(other) => value(other),
+        Some(other) => {
+            let text = value(other);
+            match text.char_indices().nth(CHARACTERS) {
+                Some((end, _)) => format!("{}... ({} bytes)", &text[..end], text.len()),
+                None => text,
+            }
+        }
     }
 }
 

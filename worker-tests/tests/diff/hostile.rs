@@ -91,6 +91,17 @@ fn entries_without_end_are_refused_at_512_mib() {
 }
 
 #[test]
+fn keywords_of_set_on_every_row_are_refused_at_512_mib() {
+    let files = Files::new();
+    let set: String = (0..2000).map(|number| format!(" k{number}=1")).collect();
+    let rows: String = (0..20_000).map(|number| format!("r{number}\n")).collect();
+    files.write("set.mtree", format!("/set type=file{set}\n{rows}"));
+    let said = bounded(&files, "set.mtree", 1 << 20);
+    let sentence = "set.mtree: the rows and keywords of the spec take more than 536870912 bytes";
+    assert!(said.contains(sentence) && said.ends_with("status 2\n"), "{said}");
+}
+
+#[test]
 fn frames_without_end_are_refused() {
     let files = Files::new();
     let empty = zstd::encode_all(&b""[..], 1).expect("it can be compressed");

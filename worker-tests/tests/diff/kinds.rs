@@ -100,6 +100,17 @@ fn an_extended_attribute_or_any_other_record_of_pax_is_a_field() {
 }
 
 #[test]
+fn a_long_value_is_shown_by_its_beginning_and_whole_in_json() {
+    let long = "v".repeat(5000);
+    let old = [pax(&[("SCHILY.xattr.user.x", "1")]), file("a", "1")];
+    let new = [pax(&[("SCHILY.xattr.user.x", &long)]), file("a", "1")];
+    let shown =
+        format!("changed a\n  SCHILY.xattr.user.x 1 -> {}... (5000 bytes)\n", &long[..1000]);
+    assert_eq!(printed(&old, &new), shown);
+    assert!(Files::of_tars(&old, &new).differing(&["--json", "a.tar", "b.tar"]).contains(&long));
+}
+
+#[test]
 fn several_entries_of_one_path_are_compared_in_their_order() {
     let old = [file("a", "1"), file("a", "2")];
     let new = [file("a", "1"), file("a", "3"), file("a", "4")];
