@@ -15,7 +15,7 @@ pub(super) const LONGEST_RECORDS: usize = 1 << 23;
 
 /// What extended headers of one kind say.
 #[derive(Clone, Default)]
-pub(super) struct Records {
+pub(super) struct SaidRecords {
     pub path: Option<Vec<u8>>,
     pub link: Option<Vec<u8>>,
     pub size: Option<u64>,
@@ -38,7 +38,7 @@ pub(super) enum Invalid {
     Name,
 }
 
-impl Records {
+impl SaidRecords {
     /// Takes the records of an extended header.
     pub(super) fn read(&mut self, text: &[u8]) -> Result<(), Invalid> {
         for record in pax::records(text) {
@@ -85,9 +85,9 @@ impl Records {
 #[derive(Default)]
 pub(super) struct Extensions {
     /// Of this member.
-    pub own: Records,
+    pub own: SaidRecords,
     /// Of all members from here on.
-    pub global: Records,
+    pub global: SaidRecords,
     /// GNU tar's way.
     pub long_name: Option<Vec<u8>>,
     /// As `long_name`, for what a link links to.
@@ -125,7 +125,7 @@ impl Extensions {
     }
 
     /// The field that `of` takes, of this member alone or else of all.
-    pub(super) fn said<T>(&mut self, of: impl Fn(&mut Records) -> &mut Option<T>) -> Option<T>
+    pub(super) fn said<T>(&mut self, of: impl Fn(&mut SaidRecords) -> &mut Option<T>) -> Option<T>
     where
         T: Clone,
     {
@@ -134,7 +134,7 @@ impl Extensions {
 
     /// Forgets what was said of one member.
     pub(super) fn end_member(&mut self) {
-        self.own = Records::default();
+        self.own = SaidRecords::default();
         (self.long_name, self.long_link, self.len) = (None, None, 0);
     }
 }

@@ -100,9 +100,12 @@ pub struct Member {
     pub offset: u64,
 }
 
+/// What an allocation takes beside its bytes, on the safe side.
+const ALLOCATION: usize = 32;
+
 impl PaxRecord {
     fn weight(&self) -> usize {
-        size_of::<Self>() + self.keyword.len() + self.value.len()
+        size_of::<Self>() + self.keyword.len() + self.value.len() + 2 * ALLOCATION
     }
 }
 
@@ -111,6 +114,7 @@ impl Member {
     pub(super) fn weight(&self) -> usize {
         let records = self.records.iter().map(PaxRecord::weight);
         size_of::<Self>()
+            + 2 * ALLOCATION
             + self.path.len()
             + self.name.as_ref().map_or(0, |name| name.len())
             + self.uname.len()

@@ -32,7 +32,7 @@ pub struct ArchiveEnd {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadArchive {
     /// In the order of the archive.
-    pub members: Vec<Member>,
+    pub members: Vec<Box<Member>>,
     /// What follows them.
     pub end: ArchiveEnd,
     /// How it was compressed.
@@ -80,7 +80,8 @@ pub fn read(input: impl BufRead, compression: Compression) -> Result<ReadArchive
         if weight > LARGEST {
             return Err(ArchiveError::TooLarge);
         }
-        members.push(member);
+        // In boxes, since a vector that grows takes thrice its size for a moment.
+        members.push(Box::new(member));
     };
     let raw_len = reader.input.position();
     Ok(ReadArchive { members, end, compression, frames: reader.input.into_frames(), raw_len })

@@ -112,11 +112,11 @@ pub(super) fn compare<'s>(sides: [&'s DiffSide; 2], chosen: Option<Chosen<'_>>) 
         _ => None,
     };
     let is_mixed = sides[0].layer().is_some() != sides[1].layer().is_some();
-    let mut found = Found::default();
+    let mut found = ComparedPairs::default();
     for pair in (Pairs { sides: [&keyed[0], &keyed[1]] }) {
         found.take(pair, is_mixed);
     }
-    let Found { differences, headers, both, not_compared, mut totals } = found;
+    let ComparedPairs { differences, headers, both, not_compared, mut totals } = found;
     totals.content = [0, 1].map(|side: usize| {
         let mut entries = keyed[side].iter().map(|keyed| keyed.entry.bytes());
         entries.try_fold(0_u64, |sum, bytes| Some(sum.saturating_add(bytes?)))
@@ -203,7 +203,7 @@ impl<'k, 's> Iterator for Pairs<'k, 's> {
 }
 
 #[derive(Default)]
-struct Found<'s> {
+struct ComparedPairs<'s> {
     differences: Vec<EntryDifference<'s>>,
     headers: Option<HeaderDifference<'s>>,
     /// The numbers of the entries that are on both sides.
@@ -212,7 +212,7 @@ struct Found<'s> {
     totals: DiffTotals,
 }
 
-impl<'s> Found<'s> {
+impl<'s> ComparedPairs<'s> {
     fn take(&mut self, pair: [Option<&Keyed<'s>>; 2], is_mixed: bool) {
         let (keyed, change) = match pair {
             [None, None] => return,

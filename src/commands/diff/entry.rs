@@ -60,12 +60,19 @@ pub(super) struct ComparedRow {
     pub others: BTreeMap<Box<[u8]>, Box<[u8]>>,
 }
 
+/// What a keyword takes beside its bytes, on the safe side: two allocations, and its place in a map.
+const KEYWORD: usize = 128;
+/// What a row takes beside its bytes: four allocations.
+const ROW: usize = 128;
+
 impl ComparedRow {
     /// How many bytes of memory a row takes.
     pub(super) fn weight(&self) -> usize {
         let length = |text: &Option<Box<[u8]>>| text.as_ref().map_or(0, |text| text.len());
-        let others = self.others.iter().map(|(keyword, value)| keyword.len() + value.len() + 64);
+        let others =
+            self.others.iter().map(|(keyword, value)| keyword.len() + value.len() + KEYWORD);
         size_of::<Self>()
+            + ROW
             + self.path.len()
             + length(&self.link)
             + length(&self.source)

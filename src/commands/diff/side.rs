@@ -75,7 +75,7 @@ impl DiffSide {
         let read = archive::read(input, compression)
             .map_err(|source| DiffError::Archive { path: path.to_owned(), source })?;
         let archive::ReadArchive { members, end, compression, frames, raw_len } = read;
-        let entries = members.into_iter().map(|member| ComparedEntry::Member(Box::new(member)));
+        let entries = members.into_iter().map(ComparedEntry::Member);
         let facts = LayerFacts { end, compression, frames, raw_len };
         Ok(Self { entries: entries.collect(), of: SideKind::Layer(facts) })
     }

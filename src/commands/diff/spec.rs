@@ -20,7 +20,7 @@ pub(super) fn entries(text: Vec<u8>, path: &Path) -> Result<Vec<ComparedEntry>, 
     let spec = Spec::parse(text, false)
         .map_err(|error| CommandError::Spec { path: path.to_owned(), error })?;
     let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
-    let mut rows: Vec<ComparedRow> = Vec::new();
+    let mut rows: Vec<Box<ComparedRow>> = Vec::new();
     let mut weight = 0;
     for row in spec.rows() {
         let read = read(&spec, row, path)?;
@@ -38,9 +38,9 @@ pub(super) fn entries(text: Vec<u8>, path: &Path) -> Result<Vec<ComparedEntry>, 
                 Slot::Vacant(place) => drop(place.insert(rows.len())),
             }
         }
-        rows.push(read);
+        rows.push(Box::new(read));
     }
-    Ok(rows.into_iter().map(|row| ComparedEntry::Row(Box::new(row))).collect())
+    Ok(rows.into_iter().map(ComparedEntry::Row).collect())
 }
 
 fn read(spec: &Spec, row: &Row, path: &Path) -> Result<ComparedRow, DiffError> {
