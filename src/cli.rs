@@ -24,6 +24,8 @@ use crate::worker::{self, Worker};
 
 /// The exit code of a usage error, by custom.
 const USAGE_ERROR: u8 = 2;
+/// The exit code of `diff` on an error.
+const TROUBLE: u8 = 2;
 
 /// Runs the program. `arguments` do not include its name.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -35,9 +37,14 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Ok((Invocation::Serve(startup), _)) => serve(startup, typed),
         Ok((Invocation::Once(startup, command), arguments)) => {
+            // Like diff(1), `diff` has status 1 for a difference, and 2 for trouble.
+            let failure = match command {
+                Command::Diff(_) => ExitCode::from(TROUBLE),
+                _ => ExitCode::FAILURE,
+            };
             run_once(startup, command, typed, &arguments).unwrap_or_else(|error| {
                 print_error(&Sentence(&error).to_string());
-                ExitCode::FAILURE
+                failure
             })
         }
         Err(ArgsError::Usage(error)) => print_usage_error(&error),
@@ -109,9 +116,14 @@ fn run_once(
             }
         }
         Command::Explain(explain) => {
-            let colours = std::io::stdout().is_terminal()
-                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            print(&commands::explain::explain(&explain, colours)?);
+            print(&commands::explain::explain(&explain, is_coloured())?);
+        }
+        Command::Diff(diff) => {
+            let compared = commands::diff::diff(&diff, is_coloured())?;
+            print(&compared.text);
+            if compared.differs {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Command::OciLayout(layout) => commands::oci_layout::write(&layout)?,
         Command::Report(report) => commands::report::write(&report)?,
@@ -168,6 +180,12 @@ fn open_store(
             None
         }
     }
+}
+
+/// Whether output is coloured.
+fn is_coloured() -> bool {
+    std::io::stdout().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Prints the output of a command.

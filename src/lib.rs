@@ -9,6 +9,8 @@
 //! - [`capture`]: requests as they were met, kept in files, and replayed.
 //! - [`request`]: one request, from a spec that is read to an output in place.
 //! - [`layer`]: entries in, a tar out. Knows no rows and no flags.
+//! - `layer`: what tar makes of rows.
+//! - [`archive`]: layers of any tool, read as a stream. Knows no rows.
 //! - [`fs`]: directories on the disk, and the cache of them. Knows no rows.
 //! - [`resolve`]: rows and a tree in, decisions out. Knows no file system and no Bazel.
 //! - [`mtree`]: mtree(5), read into rows and written back. Knows no files.
@@ -22,6 +24,7 @@ compile_error!(
      and Bazel copies instead of making them."
 );
 
+pub mod archive;
 pub mod args;
 pub mod capture;
 pub mod cli;

@@ -16,8 +16,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "commands",
         &[
-            "args", "capture", "display", "error", "fs", "layer", "mtree", "oci", "path",
-            "request", "resolve", "server", "worker",
+            "archive", "args", "capture", "display", "error", "fs", "layer", "mtree", "oci",
+            "path", "request", "resolve", "server", "worker",
         ],
     ),
     ("worker", &["args", "capture", "error", "fs", "request", "resolve", "server"]),
@@ -29,6 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("request", &["display", "fs", "layer", "mtree", "path", "resolve"]),
     ("layer", &["display"]),
     ("oci", &["display"]),
+    ("archive", &["display", "path"]),
     ("fs", &["path", "resolve"]),
     ("resolve", &["mtree", "path"]),
     ("mtree", &["path"]),

@@ -2,6 +2,7 @@
 //!
 //! No other module knows clap. Must not know how a command does its work.
 
+mod diff;
 mod error;
 pub mod flagfile;
 mod layer;
@@ -18,6 +19,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::oci::Layout;
 use crate::request::{Host, Purpose, ResolveRequest};
 
+pub use diff::{Diff, DiffFormat};
 pub use error::{ArgsError, MOST_FLAGFILES, UsageError};
 pub use startup::Startup;
 pub use tools::{Explain, Inspect, Replay, Subject, WriteReport};
@@ -46,6 +48,8 @@ pub enum Command {
     Replay(Replay),
     /// `explain`
     Explain(Explain),
+    /// `diff`
+    Diff(Diff),
     /// `report`
     Report(WriteReport),
     /// `oci-layout`
@@ -72,6 +76,7 @@ enum CommandArgs {
     Inspect(tools::InspectArgs),
     Replay(tools::ReplayArgs),
     Explain(Box<tools::ExplainArgs>),
+    Diff(diff::DiffArgs),
     Report(tools::ReportArgs),
     OciLayout(tools::OciLayoutArgs),
 }
@@ -135,6 +140,7 @@ impl CommandArgs {
             Self::Inspect(args) => Command::Inspect(args.convert::<CommandLine>()?),
             Self::Replay(args) => Command::Replay(args.into()),
             Self::Explain(args) => Command::Explain((*args).into()),
+            Self::Diff(args) => Command::Diff(args.into()),
             Self::Report(args) => Command::Report(args.into()),
             Self::OciLayout(args) => Command::OciLayout(args.convert::<CommandLine>()?),
         })

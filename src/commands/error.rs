@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::diff::DiffError;
 use crate::args::ArgsError;
 use crate::capture::CaptureError;
 use crate::display::Escaped;
@@ -45,10 +46,13 @@ pub enum CommandError {
         /// The system's error.
         source: io::Error,
     },
-    /// A row that `inspect` made cannot be parsed.
+    /// A file that cannot be compared.
+    #[error(transparent)]
+    Diff(#[from] DiffError),
+    /// A row of a spec that `diff` read, or that `inspect` made, cannot be parsed.
     #[error("{}:{}: {}", escaped(.path), .error.line, .error.what)]
     Spec {
-        /// The directory.
+        /// The spec, or the directory.
         path: PathBuf,
         /// What is wrong with the row, and in which line.
         error: SpecError,

@@ -2,8 +2,10 @@
 //!
 //! Must not know clap, nor decide how rows are resolved.
 
+pub(crate) mod diff;
 mod error;
 pub(crate) mod explain;
+mod globs;
 pub(crate) mod inspect;
 mod loading;
 pub(crate) mod oci_layout;
@@ -12,6 +14,7 @@ mod progress;
 pub(crate) mod replay;
 pub(crate) mod report;
 
+pub use diff::DiffError;
 pub use error::CommandError;
 pub use loading::RecordedRequest;
 pub(crate) use progress::LayerProgress;

@@ -75,6 +75,11 @@ fn seed(name: &str, case: &Case) {
             write("frames", &format!("{name}-{protocol:?}"), &[choices, &stream[..]].concat());
         }
     }
+    let layer = ["layer", "--metadata=disk", "--mtree=spec.mtree", "--out=layer.tar"];
+    if program::run(&cwd, &layer).status.success() {
+        let tar = fs::read(cwd.join("layer.tar")).expect("it was written");
+        write("archive", name, &[b"\x01\0\0\0", &tar[..]].concat());
+    }
     let captures = root.join("captures");
     let record = ["--record".to_owned(), captures.to_str().expect("UTF-8").to_owned()];
     program::run(&cwd, &record.into_iter().chain(arguments).collect::<Vec<_>>());

@@ -8,7 +8,7 @@ use super::layer::LayerPlace;
 
 /// The explanation of one row, or of one directory that became a link.
 #[derive(Serialize)]
-pub(super) struct Explanation {
+pub(in crate::commands) struct Explanation {
     /// The archive path.
     pub path: String,
     /// `row` or `directory`.
@@ -41,7 +41,7 @@ pub(super) struct Explanation {
 
 /// A location on a trail.
 #[derive(Serialize)]
-pub(super) struct ExplainedHop {
+pub(in crate::commands) struct ExplainedHop {
     pub location: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,

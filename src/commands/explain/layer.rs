@@ -26,7 +26,7 @@ pub(super) struct RecordedLayer {
 
 /// Where a row is in the layer.
 #[derive(Serialize)]
-pub(super) struct LayerPlace {
+pub(in crate::commands) struct LayerPlace {
     /// In the uncompressed tar, in bytes.
     pub offset: u64,
     /// Header, content and padding, in bytes.
