@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use crate::{capture, layer};
+use crate::capture;
+use crate::layer;
 
 /// Each format that files have, and the version of it that this program writes.
 const FORMATS: &[(&str, u32)] =
