@@ -218,11 +218,11 @@ fn a_workspace_that_builds_something_else_fetches_no_program() {
         platform(),
     );
     let hubs = [
-        ("mtree_worker_release", "release", &release[..]),
-        ("mtree_worker_cargo", "cargo", ""),
-        ("mtree_worker_local", "local", "path = \"/missing/mtree-worker\""),
+        ("mtree_worker_release", "hub_release", &release[..]),
+        ("mtree_worker_cargo", "hub_cargo", ""),
+        ("mtree_worker_local", "hub_local", "path = \"/missing/mtree-worker\""),
         // The list of releases, whether this version has one or not.
-        ("mtree_worker_release", "listed", ""),
+        ("mtree_worker_release", "hub_listed", ""),
     ];
     let text = hubs.map(|(rule, name, arguments)| {
         format!(
@@ -250,7 +250,7 @@ fn a_workspace_that_builds_something_else_fetches_no_program() {
         .map(|name| name.to_string_lossy().into_owned())
         .filter(|name| hubs.iter().any(|(_, hub, _)| name.starts_with(&format!("{hub}_"))))
         .collect();
-    assert_eq!(programs, [String::new(); 0]);
+    assert!(programs.is_empty(), "{programs:?}");
     // The test can fail: a target that needs the program does need the network.
     bazel.build(&["//:links"]).failed().saying("example.invalid");
 }
