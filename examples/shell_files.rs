@@ -20,5 +20,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
         clap_complete::generate_to(shell, &mut command, "mtree-worker", &completions)?;
     }
+    // clap_complete 4.6 names a subcommand of a program with a hyphen in two ways, so bash would complete no flag.
+    let bash = completions.join("mtree-worker.bash");
+    let script = fs::read_to_string(&bash)?.replace("mtree__subcmd__worker", "mtree__worker");
+    fs::write(&bash, script)?;
     Ok(())
 }

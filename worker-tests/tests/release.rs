@@ -110,7 +110,7 @@ fn the_archive_holds_licences_man_pages_and_completions_and_no_path_of_this_mach
     // Bash reads it, and completes a flag.
     let script = format!(
         "source {}; COMP_WORDS=(mtree-worker resolve --missing-t); COMP_CWORD=2; \
-         _mtree-worker mtree-worker --missing-t resolve; echo \"${{COMPREPLY[@]}}\"",
+         _mtree__worker mtree-worker --missing-t resolve; echo \"${{COMPREPLY[@]}}\"",
         tree.join("completions/mtree-worker.bash").display()
     );
     let completed = must(Command::new("bash").args(["-c", &script]));

@@ -173,7 +173,7 @@ impl Bazel {
         }
         let Ok(directories) = fs::read_dir(&self.output_user_root) else { return Vec::new() };
         let directories = directories.filter_map(|entry| Some(entry.ok()?.path()));
-        directories.filter(|path| path.join("server").is_dir()).collect()
+        directories.filter(|path| path.join("DO_NOT_BUILD_HERE").exists()).collect()
     }
 
     /// The logs of the workers of `MtreeMutate` that run, one file for each process.

@@ -218,11 +218,11 @@ fn a_workspace_that_builds_something_else_fetches_no_program() {
         platform(),
     );
     let hubs = [
-        ("mtree_worker_release", "release", &release[..]),
-        ("mtree_worker_cargo", "cargo", ""),
-        ("mtree_worker_local", "local", "path = \"/missing/mtree-worker\""),
+        ("mtree_worker_release", "hub_release", &release[..]),
+        ("mtree_worker_cargo", "hub_cargo", ""),
+        ("mtree_worker_local", "hub_local", "path = \"/missing/mtree-worker\""),
         // The list of releases, whether this version has one or not.
-        ("mtree_worker_release", "listed", ""),
+        ("mtree_worker_release", "hub_listed", ""),
     ];
     let text = hubs.map(|(rule, name, arguments)| {
         format!(
