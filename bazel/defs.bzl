@@ -10,7 +10,7 @@ load("@mtree_worker//bazel:defs.bzl", "layers", "oci_layout")
 layers(
     name = "layers",
     srcs = [":app"],
-    groups = {"interpreter": ["source:external/*python*/**"]},
+    groups = {"interpreter": ["source:external/*python_3*/**"]},
 )
 
 oci_layout(
