@@ -297,12 +297,12 @@ fn row(is_old: bool) -> impl Strategy<Value = Row> {
                 keywords.push(("device", device));
             }
             let link = link.or_else(|| (kind == "link").then(|| b"../target".to_vec()));
-            // 3.6.2 does not convert these in the text of a link.
+            // 3.6.2 does not convert these in the text of a link, be it a symlink's or a hard link's.
             let has_surrogates =
                 |link: &Vec<u8>| link.windows(6).any(|window| window == SURROGATES);
             let link = link.filter(|link| !(is_old && has_surrogates(link)));
             let link = link.or_else(|| (kind == "link").then(|| b"target".to_vec()));
-            let source = source.filter(|_| kind == "file");
+            let source = source.filter(|_| kind == "file" && !(is_old && has_surrogates(&name)));
             Row {
                 name,
                 kind,
