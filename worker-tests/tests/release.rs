@@ -192,7 +192,8 @@ fn the_crate_is_packaged_without_a_warning_and_installs() {
     let name = format!("mtree-worker-{}", env!("CARGO_PKG_VERSION"));
     let package = target.join("package").join(format!("{name}.crate"));
     must(Command::new("tar").arg("-xzf").arg(package).arg("-C").arg(room.path()));
-    // What the crate holds is enough to install it. The profile is the one that the tests have built dependencies in.
+    // What the crate holds is enough to install it. Its target directory is its own: the files of a crate are old, so
+    // cargo would take what another build of this package left for newer than they are.
     let installed = room.path().join("installed");
     must(
         Command::new("cargo")
@@ -200,7 +201,7 @@ fn the_crate_is_packaged_without_a_warning_and_installs() {
             .arg(room.path().join(&name))
             .arg("--root")
             .arg(&installed)
-            .env("CARGO_TARGET_DIR", &target),
+            .env("CARGO_TARGET_DIR", room.path().join("target")),
     );
     let done = must(Command::new(installed.join("bin/mtree-worker")).arg("--version"));
     let said = text(&done.stdout);
