@@ -1,4 +1,4 @@
-//! `diff`: two layers, specs or captures compared (docs/design.md, "Captures"), with the real program.
+//! `diff`: two layers, specs or captures compared (docs/design.md, "Capture and replay"), with the real program.
 
 mod forms;
 mod hostile;
