@@ -62,6 +62,7 @@ fn the_program_runs_in_an_image_that_umoci_unpacks() {
             .args(strings(&config["Cmd"]))
             .env_clear()
             .envs(strings(&config["Env"]).iter().filter_map(|variable| variable.split_once('=')))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("PATH", std::env::var_os("PATH").unwrap_or_default()),
     );
     let said = String::from_utf8_lossy(&said.stdout).into_owned();

@@ -44,9 +44,12 @@ const FILES_OF_PROGRAMS: [(&str, &str); 6] = [
         "py_layers_packages.tar",
         "py.runfiles/pip_311_numpy_cp311_manylinux_x86_64_unknown_linux_gnu/site-packages/numpy.py",
     ),
-    ("py_layers_app.tar", "py py.runfiles/example/lib.py py.runfiles/example/main.py"),
+    (
+        "py_layers_app.tar",
+        "py py.runfiles/example/lib.py py.runfiles/example/main.py py.runfiles/example/py",
+    ),
     ("js_layers_node.tar", "js.runfiles/nodejs_linux_amd64/bin/nodejs/bin/node"),
-    ("js_layers_app.tar", "js js.runfiles/example/main.js"),
+    ("js_layers_app.tar", "js js.runfiles/example/js js.runfiles/example/main.js"),
 ];
 
 #[test]
