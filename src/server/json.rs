@@ -263,7 +263,7 @@ mod tests {
             b"{\"arguments\":[\"\xff\"],\"inputs\":[{\"path\":\"a\xfe\",\"digest\":\"eA==\"}]}";
         let request = read_request(object).unwrap();
         assert_eq!(request.arguments, [b"\xff"]);
-        assert_eq!(request.inputs, [(b"a\xfe".to_vec(), Vec::new())]);
+        assert_eq!(request.inputs, [(b"a\xfe".to_vec(), b"x".to_vec())]);
     }
 
     #[test]
@@ -272,5 +272,17 @@ mod tests {
             let object = format!("{{\"requestId\":{number}}}");
             assert!(read_request(object.as_bytes()).is_err(), "{object}");
         }
+    }
+
+    #[test]
+    fn a_digest_is_read_from_base64_and_from_hexadecimal_text() {
+        let digest = |text: &str| {
+            let object = format!(r#"{{"inputs": [{{"path": "a", "digest": "{text}"}}]}}"#);
+            read_request(object.as_bytes()).expect("a request").inputs.remove(0).1
+        };
+        let hexadecimal = "0123456789abcdef".repeat(4);
+        assert_eq!(digest(&hexadecimal), hexadecimal.as_bytes());
+        assert_eq!(digest(&BASE64_STANDARD.encode(&hexadecimal)), hexadecimal.as_bytes());
+        assert_eq!(digest(""), b"");
     }
 }
