@@ -25,6 +25,13 @@ fn must(command: &mut Command) -> Output {
     done
 }
 
+/// The program chroot, which a process without variables would not find.
+fn chroot() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found = std::env::split_paths(&path).map(|directory| directory.join("chroot"));
+    found.find(|program| program.is_file()).expect("chroot is installed")
+}
+
 /// The commit that the work tree is at.
 fn commit() -> String {
     let head = must(Command::new("git").args(["rev-parse", "HEAD"]).current_dir(repository()));
@@ -41,7 +48,7 @@ fn from_the_archive_alone_in_an_empty_chroot_the_program_inspects_a_directory() 
     fs::write(data.join("python3.13"), vec![0; 3_000_000]).expect("a file can be written");
     symlink("python3.13", data.join("python3")).expect("a link can be made");
     let done = must(
-        Command::new("chroot")
+        Command::new(chroot())
             .arg(&tree)
             .args(["/mtree-worker", "inspect", "data"])
             .env_clear()
@@ -55,7 +62,7 @@ fn from_the_archive_alone_in_an_empty_chroot_the_program_inspects_a_directory() 
         assert!(said.contains(line), "{line:?} is not in:\n{said}");
     }
     let done =
-        must(Command::new("chroot").arg(&tree).args(["/mtree-worker", "--version"]).env_clear());
+        must(Command::new(chroot()).arg(&tree).args(["/mtree-worker", "--version"]).env_clear());
     let said = text(&done.stdout);
     println!("{said}");
     let lines: Vec<_> = said.lines().collect();
