@@ -27,6 +27,10 @@ fuzz_target!(|input: &[u8]| {
     let Some((choices, text)) = split(input) else {
         return;
     };
+    // The other reader splits the records of a pax header at newlines.
+    if text.contains(&b'\n') {
+        return;
+    }
     let mut chooser = Chooser::new(choices);
     let mut texts = text.split(|byte| *byte == 0);
     let mut next = || texts.next().unwrap_or_default();
