@@ -17,7 +17,7 @@ PRELUDE = "//worker-tests/starlark:prelude.star"
 BAZELS = "//worker-tests/starlark:bazels.star"
 PREDECLARED = [
     "attr", "rule", "aspect", "provider", "repository_rule", "module_extension", "tag_class", "Label", "select",
-    "depset", "native", "platform_common", "config_common", "DefaultInfo", "OutputGroupInfo",
+    "depset", "native", "platform_common", "config", "config_common", "DefaultInfo", "OutputGroupInfo",
 ]
 GLOBALS = starlark.Globals.extended_by([
     starlark.LibraryExtension.StructType,
