@@ -135,6 +135,7 @@ fn the_archive_holds_licences_man_pages_and_completions_and_no_path_of_this_mach
     }
 }
 
+#[cfg(feature = "twice")]
 #[test]
 fn two_runs_of_release_build_in_two_places_make_the_same_archive() {
     let room = TempDir::new().expect("a directory");
@@ -167,6 +168,7 @@ fn two_runs_of_release_build_in_two_places_make_the_same_archive() {
 }
 
 /// Which files of two archives differ.
+#[cfg(feature = "twice")]
 fn differences(first: &Path, second: &Path, room: &Path) -> String {
     let trees = ["first", "second"].map(|name| room.join(name));
     for (tree, archive) in trees.iter().zip([first, second]) {
