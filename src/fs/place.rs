@@ -16,6 +16,7 @@ pub(super) const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).uni
 /// The flags to open a directory for lookups of names, which need no read permission.
 #[cfg(target_os = "linux")]
 pub const SEARCH_ONLY: OFlags = DIRECTORY.union(OFlags::PATH);
+/// The flags to open a directory for lookups of names.
 #[cfg(not(target_os = "linux"))]
 pub const SEARCH_ONLY: OFlags = DIRECTORY;
 

@@ -6,21 +6,21 @@
 //! - [`keywords`], `device`: what the keywords of a row say.
 //! - [`rows`]: rows of one path merged, and completed.
 //! - [`hard_links`]: which entries become links to an earlier one.
-//! - [`entry`]: what becomes a header and its bytes.
+//! - `entry`: what becomes a header and its bytes.
 //! - [`header`]: headers, byte for byte as bsdtar writes them.
 //! - [`frames`]: where the tar is cut.
-//! - [`identity`]: what is known of a content before it is read.
+//! - `identity`: what is known of a content before it is read.
 //! - `plan`: frames, their keys, and what is to be done for each.
-//! - [`source`]: where the bytes of contents come from.
-//! - [`codec`]: how a frame is compressed.
+//! - `source`: where the bytes of contents come from.
+//! - `codec`: how a frame is compressed.
 //! - `make`: one frame, made or reused.
 //! - `permits`: how many threads make frames at once.
 //! - `board`, `buffer`: the order of frames among threads, and their memory.
-//! - [`mod@assemble`]: entries in, a layer out.
-//! - [`index`]: which frames there are, in which outputs.
+//! - `assemble`: entries in, a layer out.
+//! - `index`: which frames there are, in which outputs.
 //! - `history`: which rows changed since an output was written last.
 //! - `table`: the frames of a layer, and where each came from.
-//! - [`descriptor`]: what is said of a layer that was written.
+//! - `descriptor`: what is said of a layer that was written.
 //! - `sizes`: how many bytes an entry takes.
 
 mod assemble;
