@@ -11,6 +11,7 @@ pub mod exec_root;
 pub mod forest;
 pub mod interrupted;
 pub mod oracle;
+pub mod packed_tree;
 pub mod plant;
 pub mod program;
 pub mod random;
