@@ -17,6 +17,7 @@ use crate::display::Escaped;
 use crate::error::Sentence;
 use crate::fs::Cache;
 use crate::log;
+use crate::malloc;
 use crate::request::{Context, Disk, LayerState, remove_unfinished};
 use crate::server::{self, Ended, Response};
 use crate::signals;
@@ -133,6 +134,7 @@ fn run_once(
 
 /// Serves requests until stdin ends, a signal arrives, or the parent process ends.
 fn serve(startup: Startup, typed: Vec<OsString>) -> ExitCode {
+    malloc::restart_with_fixed_thresholds();
     log::begin("info");
     let store = open_store(&startup, typed, |warning| tracing::warn!("{warning}"));
     let layers = LayerState::worker(threads(&startup), startup.frame_limit);

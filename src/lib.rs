@@ -8,15 +8,15 @@
 //! - [`args`]: arguments, converted to plain values.
 //! - [`capture`]: requests as they were met, kept in files, and replayed.
 //! - [`request`]: one request, from a spec that is read to an output in place.
-//! - [`layer`]: entries in, a tar out. Knows no rows and no flags.
-//! - `layer`: what tar makes of rows.
+//! - [`layer`]: entries in, a tar out. Knows no flags and no decisions.
+//! - [`oci`]: image layouts.
 //! - [`archive`]: layers of any tool, read as a stream. Knows no rows.
 //! - [`fs`]: directories on the disk, and the cache of them. Knows no rows.
 //! - [`resolve`]: rows and a tree in, decisions out. Knows no file system and no Bazel.
 //! - [`mtree`]: mtree(5), read into rows and written back. Knows no files.
 //! - [`server`]: frames, requests and cancellation of Bazel's worker protocol. Knows no mtree.
-//! - [`path`], [`display`], `log`, `signals`, [`error`]: paths as text, bytes in messages, the log, the end of a process,
-//!   errors as sentences.
+//! - [`path`], [`display`], `log`, `malloc`, `signals`, [`error`]: paths as text, bytes in messages, the log, memory that
+//!   is given back, the end of a process, errors as sentences.
 
 #[cfg(not(unix))]
 compile_error!(
@@ -34,6 +34,7 @@ pub mod error;
 pub mod fs;
 pub mod layer;
 mod log;
+mod malloc;
 pub mod mtree;
 pub mod oci;
 pub mod path;

@@ -9,8 +9,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "args", "capture", "commands", "display", "error", "fs", "log", "request", "server",
-            "signals", "worker",
+            "args", "capture", "commands", "display", "error", "fs", "log", "malloc", "request",
+            "server", "signals", "worker",
         ],
     ),
     (
@@ -37,6 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("path", &[]),
     ("display", &[]),
     ("log", &[]),
+    ("malloc", &[]),
     ("signals", &[]),
     ("error", &[]),
 ];

@@ -12,7 +12,7 @@ use super::error::RequestError;
 use super::report::Report;
 use crate::fs::{Observations, Stamp, View};
 use crate::layer::rows::OnDisk;
-use crate::layer::{Codec, ContentIdentity, Descriptor, LayerCounts, LayerError, Listed, TarEntry};
+use crate::layer::{Codec, ContentIdentity, Descriptor, Entries, LayerCounts, LayerError, Listed};
 use crate::mtree::{Patch, Spec};
 use crate::resolve::{Decisions, Directory, Tree};
 
@@ -214,7 +214,7 @@ pub trait Host {
     fn write_layer(
         &mut self,
         output: &OutputHandle,
-        entries: &[TarEntry],
+        entries: &dyn Entries,
         codec: Codec,
     ) -> Result<WrittenLayer, LayerError>;
 

@@ -137,6 +137,7 @@ impl Handler for Worker {
 
     fn release(&self) {
         self.cache.clear();
+        self.layers.buffers.free();
     }
 }
 

@@ -17,7 +17,7 @@ use crate::capture::format::{
 };
 use crate::capture::record::{LAYER_CONTENT_ERROR, LAYER_WRITE_ERROR, Operation, RecordingTree};
 use crate::display::Escaped;
-use crate::layer::{Codec, CutFrame, FrameTable, LayerError, TarEntry, cut_frames};
+use crate::layer::{Codec, CutFrame, Entries, FrameTable, LayerError, cut_frames};
 use crate::mtree::Spec;
 use crate::request::{
     Content, Host, OutputHandle, OutputKind, Purpose, RequestError, SourceQuery, SourceState,
@@ -39,6 +39,8 @@ pub struct ReplayHost {
     sizes: VecDeque<u64>,
     /// What is recorded of the layer.
     layer: LayerFacts,
+    /// How many of its sources were asked for.
+    sources_taken: usize,
     /// The layer that the request would write now.
     cut: Option<CutLayer>,
     output_now: KeptOutput,
@@ -69,6 +71,7 @@ impl ReplayHost {
             tree: Some(tree),
             sizes: facts.weights.iter().copied().collect(),
             layer: capture.layer.clone().unwrap_or_default(),
+            sources_taken: 0,
             cut: None,
             output_now: KeptOutput::default(),
             log: FactLog::default(),
@@ -92,13 +95,16 @@ impl ReplayHost {
         self.cut.take()
     }
 
-    /// The sources among `queries` that are not what they were when the request was recorded.
+    /// The sources among `queries`, before which there were `asked` others, that are not what they were when the request
+    /// was recorded.
     pub(super) fn changed_sources(
         &self,
+        asked: usize,
         queries: &[&SourceQuery<'_>],
         answers: &[io::Result<SourceState>],
     ) -> Vec<FactChange> {
-        let recorded = self.layer.sources.iter().map(|fact| fact.answer().and_then(Result::ok));
+        let recorded =
+            self.layer.sources.iter().skip(asked).map(|fact| fact.answer().and_then(Result::ok));
         let pairs = queries.iter().zip(answers).zip(recorded);
         let changes = pairs.filter_map(|((query, now), was)| {
             let (what, was, is) = match (was, now.as_ref().ok()) {
@@ -128,7 +134,7 @@ impl ReplayHost {
     }
 
     /// The error that writing the layer had when the request was recorded.
-    fn recorded_layer_error(&self, entries: &[TarEntry]) -> Option<LayerError> {
+    fn recorded_layer_error(&self, entries: &dyn Entries) -> Option<LayerError> {
         let recorded = |what: &[u8]| self.errors.get(what).cloned();
         if let Some(number) = recorded(LAYER_WRITE_ERROR) {
             let error = io::Error::from_raw_os_error(number.parse().ok()?);
@@ -138,7 +144,7 @@ impl ReplayHost {
             let number = what.strip_prefix(LAYER_CONTENT_ERROR);
             let number = number.and_then(|number| str::from_utf8(number).ok()?.parse().ok());
             if let Some(entry) = number
-                && entry < entries.len()
+                && entry < entries.count()
             {
                 return Some(LayerError::RecordedContent { entry, text: text.clone() });
             }
@@ -166,10 +172,10 @@ pub struct CutLayer {
 }
 
 impl CutLayer {
-    fn new(entries: &[TarEntry], codec: Codec) -> Self {
+    fn new(entries: &dyn Entries, codec: Codec) -> Self {
         Self {
             paths: entries.iter().map(|entry| entry.path.clone()).collect(),
-            sizes: entries.iter().map(TarEntry::tar_size).collect(),
+            sizes: entries.iter().map(|entry| entry.tar_size()).collect(),
             frames: cut_frames(entries, codec),
         }
     }
@@ -220,7 +226,9 @@ impl Host for ReplayHost {
         queries: &[&SourceQuery<'_>],
     ) -> Result<Vec<io::Result<SourceState>>, RequestError> {
         self.recorded_error(Operation::Sources)?;
-        let answers = self.layer.sources.iter().map(SourceFact::answer);
+        let rest = self.layer.sources.get(self.sources_taken..).unwrap_or_default();
+        let answers = rest.iter().take(queries.len()).map(SourceFact::answer);
+        self.sources_taken += queries.len();
         answered(answers.collect(), queries.len(), || {
             queries.first().map(|query| query.path.to_vec()).unwrap_or_default()
         })
@@ -244,7 +252,7 @@ impl Host for ReplayHost {
     fn write_layer(
         &mut self,
         _: &OutputHandle,
-        entries: &[TarEntry],
+        entries: &dyn Entries,
         codec: Codec,
     ) -> Result<WrittenLayer, LayerError> {
         if let Some(error) = self.recorded_layer_error(entries) {

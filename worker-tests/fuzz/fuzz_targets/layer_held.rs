@@ -11,8 +11,8 @@ use std::os::unix::fs::FileExt;
 
 use libfuzzer_sys::fuzz_target;
 use mtree_worker::layer::{
-    Codec, ContentIdentity, EntryKind, FileContent, FileStamp, Functions, GzipLevel, Index, Job,
-    Listed, Opened, Permits, ReadSource, TarEntry, Time, ZstdLevel, assemble,
+    BufferPool, Codec, ContentIdentity, EntryKind, FileContent, FileStamp, Functions, GzipLevel,
+    Index, Job, Listed, Opened, Permits, ReadSource, TarEntry, Time, ZstdLevel, assemble,
 };
 use worker_fuzz::{Chooser, split};
 
@@ -141,6 +141,7 @@ fn layer(
         entries,
         codec,
         permits: &Permits::new(NonZeroUsize::MIN),
+        buffers: &BufferPool::new(NonZeroUsize::MIN),
         source: memory,
         index,
         functions: &Functions::default(),
