@@ -23,7 +23,7 @@ use crate::server::{self, Ended, Response};
 use crate::signals;
 use crate::worker::{self, Worker};
 
-/// The exit code of a usage error, by custom.
+/// The exit code of a usage error, by convention.
 const USAGE_ERROR: u8 = 2;
 /// The exit code of `diff` on an error.
 const TROUBLE: u8 = 2;
@@ -38,7 +38,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Ok((Invocation::Serve(startup), _)) => serve(startup, typed),
         Ok((Invocation::Once(startup, command), arguments)) => {
-            // Like diff(1), `diff` has status 1 for a difference, and 2 for trouble.
+            // Like diff(1), `diff` has status 1 for a difference, and 2 for an error.
             let failure = match command {
                 Command::Diff(_) => ExitCode::from(TROUBLE),
                 _ => ExitCode::FAILURE,

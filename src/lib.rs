@@ -3,13 +3,13 @@
 //! Each module depends only on those below it in this list; `tests/edges.rs` holds the crate to that.
 //!
 //! - [`cli`]: dispatch and exit codes.
-//! - [`commands`]: what each command does, but for requests themselves.
-//! - [`worker`]: requests of Bazel's protocol, each run as the command that it asks for.
+//! - [`commands`]: what each command does, except running a request.
+//! - [`worker`]: requests of Bazel's protocol, each run as the command that it names.
 //! - [`args`]: arguments, converted to plain values.
-//! - [`capture`]: requests as they were met, kept in files, and replayed.
+//! - [`capture`]: recorded requests in files, and their replay.
 //! - [`request`]: one request, from a spec that is read to an output in place.
-//! - [`layer`]: entries in, a tar out. Knows no flags and no decisions.
-//! - [`oci`]: image layouts.
+//! - [`layer`]: entries in, a tar out; and the sizes of rows in a tar. Knows no flags.
+//! - [`oci`]: OCI image layouts of layers that are already written.
 //! - [`archive`]: layers of any tool, read as a stream. Knows no rows.
 //! - [`fs`]: directories on the disk, and the cache of them. Knows no rows.
 //! - [`resolve`]: rows and a tree in, decisions out. Knows no file system and no Bazel.

@@ -39,7 +39,7 @@ pub struct Context<'c> {
     pub cancelled: &'c (dyn Fn() -> bool + Sync),
     /// What layers of this process share. `None` for a process that writes none.
     pub layers: Option<&'c LayerState>,
-    /// Told how many bytes of a layer are written, uncompressed, and how many it has.
+    /// Called with the bytes of a layer that are written, uncompressed, and with the bytes that it has.
     pub progress: &'c (dyn Fn(u64, u64) + Sync),
 }
 
@@ -92,7 +92,7 @@ impl<'c> Disk<'c> {
         Self { context, outputs: Vec::new(), written: None, wants_table: false }
     }
 
-    /// Has the table of frames made of each layer that is written.
+    /// Makes the table of frames of each layer that is written.
     pub fn want_table(&mut self) {
         self.wants_table = true;
     }

@@ -145,7 +145,7 @@ impl Content<'_> {
     }
 }
 
-/// What is asked about a source.
+/// A question about a source.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceQuery<'s> {
     /// Relative to the root, or absolute.
@@ -163,7 +163,7 @@ pub struct SourceState {
     pub is_file: bool,
     /// What the disk says of it.
     pub on_disk: OnDisk,
-    /// What tells its content from every other.
+    /// What identifies its content.
     pub identity: ContentIdentity,
 }
 

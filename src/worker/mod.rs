@@ -141,7 +141,7 @@ impl Handler for Worker {
     }
 }
 
-/// The span of a request in the log. The filter of `crate::log` asks for `verbose`.
+/// The span of a request in the log. The filter of `crate::log` reads `verbose`.
 fn request_span(id: i32, verbose: bool) -> Span {
     info_span!("request", id, verbose)
 }

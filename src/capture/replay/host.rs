@@ -90,7 +90,7 @@ impl ReplayHost {
         self.output_now.take()
     }
 
-    /// Takes the layer that the request would write now, if it came so far.
+    /// Takes the layer that the request would write now, if it reached that step.
     pub fn take_cut(&mut self) -> Option<CutLayer> {
         self.cut.take()
     }

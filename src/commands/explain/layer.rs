@@ -120,7 +120,7 @@ impl RecordedLayer {
     }
 }
 
-/// Where each of some things begins that stand one after the other.
+/// The offset of each of consecutive pieces with these sizes.
 fn offsets(sizes: impl Iterator<Item = u64>) -> Vec<u64> {
     let starts = sizes.scan(0, |next, size| {
         let start = *next;

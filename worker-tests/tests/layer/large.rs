@@ -12,11 +12,11 @@ use worker_tests::exec_root::ExecRoot;
 
 use crate::layers::{assert_done, hex, json, layer};
 
-/// The memory that a layer may take beside its spec and threads: DESIGN's budget, in bytes.
+/// The memory that a layer may take beside its spec and threads: the design's budget, in bytes.
 const BASE: u64 = 64 << 20;
 const A_THREAD: u64 = 16 << 20;
 
-/// How long one of these layers may take on a machine that has other things to do.
+/// How long one of these layers may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(900);
 
 /// Sends a request and waits for its answer for longer than [`Worker::ask`].
@@ -37,7 +37,7 @@ fn a_file_of_more_than_8_gib_is_written_with_its_size_in_a_pax_header_in_little_
         "spec.mtree",
         format!("./sparse {keywords} content=sparse\n./small {keywords} content=small\n"),
     );
-    // A file that was changed just now is told by its bytes, and later by its times.
+    // A file that was changed just now is identified by its bytes, and later by its times.
     std::thread::sleep(std::time::Duration::from_millis(2500));
     let mut worker = exec_root.worker(&["--jobs=2"]);
     let flags = ["--compress=zstd", "--level=1", "--no-resolve", "--descriptor=descriptor.json"];
