@@ -157,8 +157,8 @@ impl ReplayHost {
 
 /// A layer as its entries and its codec alone determine it.
 pub struct CutLayer {
-    /// The paths of its entries, in order.
-    pub paths: Vec<Box<[u8]>>,
+    /// Its entries, in order.
+    pub entries: Vec<TarEntry>,
     /// The size of each entry in the tar, in bytes.
     pub sizes: Vec<u64>,
     /// Its frames.
@@ -168,7 +168,7 @@ pub struct CutLayer {
 impl CutLayer {
     fn new(entries: &[TarEntry], codec: Codec) -> Self {
         Self {
-            paths: entries.iter().map(|entry| entry.path.clone()).collect(),
+            entries: entries.to_vec(),
             sizes: entries.iter().map(TarEntry::tar_size).collect(),
             frames: cut_frames(entries, codec),
         }
