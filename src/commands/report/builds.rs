@@ -15,8 +15,10 @@ pub(super) fn before(layers: &[Option<WrittenContents>]) -> Vec<Option<usize>> {
     for (number, layer) in layers.iter().enumerate() {
         before.push(layer.as_ref().and_then(|layer| last.insert(&layer.out, number)));
     }
-    let mut written = layers.iter().enumerate().filter_map(|(at, layer)| Some((at, layer.as_ref()?)));
-    if let (Some((old_at, old)), Some((new_at, new)), None) = (written.next(), written.next(), written.next())
+    let mut written =
+        layers.iter().enumerate().filter_map(|(at, layer)| Some((at, layer.as_ref()?)));
+    if let (Some((old_at, old)), Some((new_at, new)), None) =
+        (written.next(), written.next(), written.next())
         && changes::are_alike(&old.measured, &new.measured)
     {
         before[new_at] = Some(old_at);

@@ -107,7 +107,8 @@ impl Changes {
         let mut packages: Vec<_> = packages.collect();
         packages.sort_by_key(|(package, sizes)| (largest(sizes), *package));
         let packages = packages.into_iter().take(MOST).map(|(package, sizes)| SizeChange {
-            name: package.map_or_else(|| "in no package".to_owned(), |package| package.name.clone()),
+            name: package
+                .map_or_else(|| "in no package".to_owned(), |package| package.name.clone()),
             kind: package.map_or("", |package| package.kind),
             tar: tar(&sizes),
             compressed: compressed(&sizes),
@@ -212,7 +213,10 @@ impl Changes {
 }
 
 /// The entries of two builds, those of one path together: the first with the first, and so on.
-fn pairs<'e>(old: &'e [MeasuredEntry], new: &'e [MeasuredEntry]) -> Vec<[Option<&'e MeasuredEntry>; 2]> {
+fn pairs<'e>(
+    old: &'e [MeasuredEntry],
+    new: &'e [MeasuredEntry],
+) -> Vec<[Option<&'e MeasuredEntry>; 2]> {
     let mut of_old: HashMap<&str, std::collections::VecDeque<&MeasuredEntry>> = HashMap::new();
     for entry in old {
         of_old.entry(&entry.path).or_default().push_back(entry);
@@ -248,7 +252,10 @@ mod tests {
             entry("app/site-packages/torch/y.so", 1 << 19),
         ]);
         let changes = Changes::new(&old, &new);
-        assert_eq!((changes.added, changes.removed, changes.changed, changes.unchanged), (2, 1, 1, 1));
+        assert_eq!(
+            (changes.added, changes.removed, changes.changed, changes.unchanged),
+            (2, 1, 1, 1)
+        );
         let most = ("app/site-packages/torch".to_owned(), (1 << 20) + (1 << 19));
         assert_eq!(changes.most_below, Some(most));
         let entries = changes.entries.iter().map(|entry| (&*entry.path, &*entry.what));
@@ -272,7 +279,10 @@ mod tests {
     fn equal_builds_have_no_changes() {
         let build = || layer(vec![entry("a", 1024), entry("b/c", 512)]);
         let changes = Changes::new(&build(), &build());
-        assert_eq!((changes.unchanged, changes.entries.len(), changes.directories.len()), (2, 0, 0));
+        assert_eq!(
+            (changes.unchanged, changes.entries.len(), changes.directories.len()),
+            (2, 0, 0)
+        );
         assert_eq!(changes.most_below, None);
     }
 

@@ -88,7 +88,10 @@ struct ShownDescriptor {
 }
 
 /// The layer that the request in `capture`, a file at `path`, wrote. `None` if it wrote none.
-pub(super) fn read(capture: &Capture, path: &Path) -> Result<Option<WrittenContents>, CommandError> {
+pub(super) fn read(
+    capture: &Capture,
+    path: &Path,
+) -> Result<Option<WrittenContents>, CommandError> {
     let Some(facts) = &capture.layer else { return Ok(None) };
     let mut host = loading::host(capture, path)?;
     let table = host.frames();
@@ -125,8 +128,13 @@ pub(super) fn read(capture: &Capture, path: &Path) -> Result<Option<WrittenConte
         tree: tree::tree(&measured.entries),
         packages: packages(&measured),
         hard_links_saved: hard_links().fold(0, |sum: u64, entry| sum.saturating_add(entry.content)),
-        hard_links_saved_tar: hard_links().fold(0, |sum: u64, entry| sum.saturating_add(saved(entry.content))),
-        pieces: if measured.has_frames { Pieces::new(&table, &measured.entries) } else { Pieces::default() },
+        hard_links_saved_tar: hard_links()
+            .fold(0, |sum: u64, entry| sum.saturating_add(saved(entry.content))),
+        pieces: if measured.has_frames {
+            Pieces::new(&table, &measured.entries)
+        } else {
+            Pieces::default()
+        },
         changed: table.changed.map(|changed| changed.len()),
         before: None,
         changes: None,

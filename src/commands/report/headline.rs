@@ -33,12 +33,20 @@ impl Headline<'_> {
         sentences.push(match (self.changes, self.compressed) {
             (_, Some(compressed)) => {
                 let (compressed, tar) = (bytes(compressed), bytes(self.tar));
-                format!("{} is {compressed} compressed and {tar} uncompressed, with {entries}.", self.name)
+                format!(
+                    "{} is {compressed} compressed and {tar} uncompressed, with {entries}.",
+                    self.name
+                )
             }
-            (_, None) => format!("{} is {}, with {entries}. It is not compressed.", self.name, bytes(self.tar)),
+            (_, None) => format!(
+                "{} is {}, with {entries}. It is not compressed.",
+                self.name,
+                bytes(self.tar)
+            ),
         });
         if let (None, Some((package, size))) = (self.changes, self.largest) {
-            sentences.push(format!("The largest package in it is {package}, with {}.", bytes(size)));
+            sentences
+                .push(format!("The largest package in it is {package}, with {}.", bytes(size)));
         }
         if self.changes.is_some() && self.made + self.reused > 0 {
             let pieces = count(self.made + self.reused, "piece", "pieces");
@@ -47,7 +55,9 @@ impl Headline<'_> {
                 1 => "1 was".to_owned(),
                 more => format!("{} were", super::words::number(more)),
             };
-            sentences.push(format!("Of its {pieces}, {made} made anew; the others were copied from an earlier build."));
+            sentences.push(format!(
+                "Of its {pieces}, {made} made anew; the others were copied from an earlier build."
+            ));
         }
         sentences
     }
@@ -55,7 +65,10 @@ impl Headline<'_> {
     /// How the layer differs from the build before.
     fn change(&self, changes: &Changes) -> String {
         if self.is_same {
-            return format!("{} has not changed since the build before: both have the same digest.", self.name);
+            return format!(
+                "{} has not changed since the build before: both have the same digest.",
+                self.name
+            );
         }
         let [old, new] = changes.tar;
         let difference = bytes(old.abs_diff(new));
@@ -66,7 +79,9 @@ impl Headline<'_> {
         let mut sentence = match old.cmp(&new) {
             std::cmp::Ordering::Equal => format!("{} is as large as the build before", self.name),
             std::cmp::Ordering::Less => format!("{} grew by {difference} ({percent})", self.name),
-            std::cmp::Ordering::Greater => format!("{} shrank by {difference} ({percent})", self.name),
+            std::cmp::Ordering::Greater => {
+                format!("{} shrank by {difference} ({percent})", self.name)
+            }
         };
         if let Some((directory, most)) = &changes.most_below {
             let share = match most.unsigned_abs() {
@@ -75,11 +90,8 @@ impl Headline<'_> {
             };
             sentence.push_str(&format!(", {share} in {directory}"));
         }
-        let parts = [
-            (changes.added, "new"),
-            (changes.removed, "removed"),
-            (changes.changed, "changed"),
-        ];
+        let parts =
+            [(changes.added, "new"), (changes.removed, "removed"), (changes.changed, "changed")];
         let parts: Vec<_> = parts
             .iter()
             .filter(|(count, _)| *count > 0)
@@ -128,7 +140,8 @@ mod tests {
     #[test]
     fn a_layer_that_grew_says_where() {
         let old = layer(vec![entry("lib/a", 1 << 20)]);
-        let new = layer(vec![entry("lib/a", 1 << 20), entry("lib/torch/x", 40_000_000), entry("b", 512)]);
+        let new =
+            layer(vec![entry("lib/a", 1 << 20), entry("lib/torch/x", 40_000_000), entry("b", 512)]);
         let changes = Changes::new(&old, &new);
         assert_eq!(
             headline(Some(&changes), false).sentences(),
@@ -139,7 +152,8 @@ mod tests {
             ]
         );
         let changes = Changes::new(&new, &old);
-        let sentence = "app.tar.gz shrank by 40.0 MB (97.4 %), 40.0 MB in lib/torch: entries 2 removed.";
+        let sentence =
+            "app.tar.gz shrank by 40.0 MB (97.4 %), 40.0 MB in lib/torch: entries 2 removed.";
         assert_eq!(headline(Some(&changes), false).sentences()[0], sentence);
     }
 
@@ -147,9 +161,11 @@ mod tests {
     fn a_layer_that_did_not_change_says_so() {
         let build = || layer(vec![entry("a", 1024)]);
         let changes = Changes::new(&build(), &build());
-        let sentence = "app.tar.gz has not changed since the build before: both have the same digest.";
+        let sentence =
+            "app.tar.gz has not changed since the build before: both have the same digest.";
         assert_eq!(headline(Some(&changes), true).sentences()[0], sentence);
-        let sentence = "app.tar.gz is as large as the build before: no entry is new, removed or changed.";
+        let sentence =
+            "app.tar.gz is as large as the build before: no entry is new, removed or changed.";
         assert_eq!(headline(Some(&changes), false).sentences()[0], sentence);
     }
 }

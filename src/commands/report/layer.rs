@@ -259,7 +259,8 @@ struct FileSizes<'s> {
 impl FileSizes<'_> {
     fn of(&self, row: RowId) -> Option<u64> {
         let row = self.spec.row(row);
-        if let Some(size) = self.written.and_then(|written| written.linked.of(self.spec.path(row))) {
+        if let Some(size) = self.written.and_then(|written| written.linked.of(self.spec.path(row)))
+        {
             return Some(size);
         }
         if let Some(size) = self.spec.size(row) {

@@ -30,7 +30,9 @@ impl LinkedSizes {
     pub(super) fn new(entries: &[TarEntry]) -> Self {
         let entries = entries.iter().filter_map(|entry| {
             let what = match (&entry.link, entry.kind) {
-                (Some(LinkText::Symlink(text)), EntryKind::Symlink) => LinkedEntry::Symlink(text.clone()),
+                (Some(LinkText::Symlink(text)), EntryKind::Symlink) => {
+                    LinkedEntry::Symlink(text.clone())
+                }
                 (_, EntryKind::File) => LinkedEntry::File(entry.size),
                 _ => return None,
             };
@@ -125,7 +127,10 @@ mod tests {
         let size = |path: &str| sizes.of(path.as_bytes());
         assert_eq!([size("bin/python"), size("bin/python3"), size("bin/python3.13")], [Some(6); 3]);
         assert_eq!([size("lib64/a/x"), size("lib64/b/x")], [Some(5); 2]);
-        assert_eq!([size("loop"), size("out"), size("loop/x"), size("none"), size("lib64")], [None; 5]);
+        assert_eq!(
+            [size("loop"), size("out"), size("loop/x"), size("none"), size("lib64")],
+            [None; 5]
+        );
         assert!(sizes.has(b"lib64") && !sizes.has(b"lib"));
     }
 }

@@ -6,7 +6,9 @@ use std::ops::Range;
 
 use crate::capture::CutLayer;
 use crate::display::Escaped;
-use crate::layer::{ContentIdentity, CutFrame, EntryKind, FrameTable, LinkText, TarEntry, frames, header};
+use crate::layer::{
+    ContentIdentity, CutFrame, EntryKind, FrameTable, LinkText, TarEntry, frames, header,
+};
 use crate::path;
 
 use super::packages::{Package, package_of};
@@ -186,7 +188,10 @@ mod tests {
     #[test]
     fn entries_share_their_frames_and_no_byte_is_lost() {
         // Three entries in one frame; then one over two frames.
-        assert_eq!(shares(&[100, 100, 100, 900], &[(300, 10), (600, 600), (300, 3)]), [3, 3, 4, 603]);
+        assert_eq!(
+            shares(&[100, 100, 100, 900], &[(300, 10), (600, 600), (300, 3)]),
+            [3, 3, 4, 603]
+        );
         // A frame with parts of two entries.
         assert_eq!(shares(&[100, 300], &[(200, 100), (200, 1)]), [50, 51]);
         assert_eq!(shares(&[512], &[(512, u64::MAX)]), [u64::MAX]);

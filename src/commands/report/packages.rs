@@ -16,9 +16,9 @@ pub(super) struct Package {
 /// The innermost `site-packages` or `node_modules` decides, else the external repository.
 pub(super) fn package_of(path: &str, source: Option<&str>) -> Option<Package> {
     let parts: Vec<&str> = path.split('/').collect();
-    let innermost = parts.iter().rposition(|part| {
-        matches!(*part, "site-packages" | "dist-packages" | "node_modules")
-    });
+    let innermost = parts
+        .iter()
+        .rposition(|part| matches!(*part, "site-packages" | "dist-packages" | "node_modules"));
     if let Some(at) = innermost
         && let Some(&first) = parts.get(at + 1)
     {
@@ -35,7 +35,9 @@ pub(super) fn package_of(path: &str, source: Option<&str>) -> Option<Package> {
     }
     let repository = source.and_then(|source| component_after(source, |part| part == "external"));
     let runfiles = || component_after(path, |part| part.ends_with(".runfiles"));
-    let name = repository.or_else(runfiles).filter(|name| !matches!(*name, "_main" | "_repo_mapping" | "MANIFEST"))?;
+    let name = repository
+        .or_else(runfiles)
+        .filter(|name| !matches!(*name, "_main" | "_repo_mapping" | "MANIFEST"))?;
     Some(Package { name: name.to_owned(), kind: "repository" })
 }
 
@@ -69,7 +71,8 @@ mod tests {
 
     #[test]
     fn a_python_package_has_its_metadata_and_libraries() {
-        for path in ["numpy/core.so", "numpy-2.1.0.dist-info/RECORD", "numpy.libs/a.so", "numpy.py"] {
+        for path in ["numpy/core.so", "numpy-2.1.0.dist-info/RECORD", "numpy.libs/a.so", "numpy.py"]
+        {
             assert_eq!(name(&format!("app/site-packages/{path}"), None), "Python numpy");
         }
         assert_eq!(name("usr/lib/python3/dist-packages/six.py", None), "Python six");

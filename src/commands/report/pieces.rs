@@ -86,7 +86,14 @@ impl Pieces {
                 _ if is_full => {}
                 _ => {
                     let first = path(rows.start);
-                    pieces.runs.push(Run { reason: number, frames: 1, tar, compressed, first, last });
+                    pieces.runs.push(Run {
+                        reason: number,
+                        frames: 1,
+                        tar,
+                        compressed,
+                        first,
+                        last,
+                    });
                 }
             }
         }
@@ -133,13 +140,21 @@ mod tests {
         let pieces = Pieces::new(&table, &entries);
         assert_eq!((pieces.made, pieces.reused), (2, 3));
         let runs = pieces.runs.iter().map(|run| (run.reason, run.frames, &*run.first, &*run.last));
-        assert_eq!(runs.collect::<Vec<_>>(), [(0, 2, "a", "b"), (1, 1, "c", "c"), (2, 1, "d", "d"), (0, 1, "e", "e")]);
-        let reasons = pieces.reasons.iter().map(|reason| (reason.why, reason.frames, reason.compressed));
+        assert_eq!(
+            runs.collect::<Vec<_>>(),
+            [(0, 2, "a", "b"), (1, 1, "c", "c"), (2, 1, "d", "d"), (0, 1, "e", "e")]
+        );
+        let reasons =
+            pieces.reasons.iter().map(|reason| (reason.why, reason.frames, reason.compressed));
         assert_eq!(
             reasons.collect::<Vec<_>>(),
             [
                 (REUSED, 3, 30),
-                ("made: its entries are unchanged, but other entries stand next to them now", 1, 10),
+                (
+                    "made: its entries are unchanged, but other entries stand next to them now",
+                    1,
+                    10
+                ),
                 ("made: an entry in it is new or changed", 1, 10),
             ]
         );

@@ -66,9 +66,9 @@ pub(super) fn branches<'e, E: Copy, T: Default>(
 
 /// The tree of a layer's entries.
 pub(super) fn tree(entries: &[MeasuredEntry]) -> Vec<Node> {
-    let all = entries.iter().map(|entry| {
-        (entry.path.as_str(), entry.kind == ShownKind::Directory, entry.bytes)
-    });
+    let all = entries
+        .iter()
+        .map(|entry| (entry.path.as_str(), entry.kind == ShownKind::Directory, entry.bytes));
     let add = |(bytes, entries): &mut (EntryBytes, usize), entry: EntryBytes| {
         bytes.add(entry);
         *entries += 1;
@@ -124,7 +124,10 @@ mod tests {
     fn shown(nodes: &[Node]) -> Vec<String> {
         let show = |node: &Node| {
             let slash = if node.is_directory { "/" } else { "" };
-            format!("{}:{}{slash} {} {} {}", node.parent, node.name, node.tar, node.compressed, node.entries)
+            format!(
+                "{}:{}{slash} {} {} {}",
+                node.parent, node.name, node.tar, node.compressed, node.entries
+            )
         };
         nodes.iter().map(show).collect()
     }
@@ -134,14 +137,24 @@ mod tests {
         let nodes = tree(&[entry("a/b", 1024), entry("c", 512), entry("a/d/e", 2048)]);
         assert_eq!(
             shown(&nodes),
-            ["0:/ 3584 1792 3", "0:a/ 3072 1536 2", "1:b 1024 512 1", "0:c 512 256 1", "1:d/ 2048 1024 1", "4:e 2048 1024 1"]
+            [
+                "0:/ 3584 1792 3",
+                "0:a/ 3072 1536 2",
+                "1:b 1024 512 1",
+                "0:c 512 256 1",
+                "1:d/ 2048 1024 1",
+                "4:e 2048 1024 1"
+            ]
         );
     }
 
     #[test]
     fn directories_with_nothing_but_one_directory_are_one_node() {
         let nodes = tree(&[entry("a/b/c/x", 512), entry("a/b/c/y", 512)]);
-        assert_eq!(shown(&nodes), ["0:/ 1024 512 2", "0:a/b/c/ 1024 512 2", "1:x 512 256 1", "1:y 512 256 1"]);
+        assert_eq!(
+            shown(&nodes),
+            ["0:/ 1024 512 2", "0:a/b/c/ 1024 512 2", "1:x 512 256 1", "1:y 512 256 1"]
+        );
     }
 
     #[test]

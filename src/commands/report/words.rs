@@ -43,7 +43,10 @@ mod tests {
 
     #[test]
     fn numbers_have_commas_and_nouns() {
-        assert_eq!([1, 999, 1_000, 46_540, 1_234_567].map(number).join(" "), "1 999 1,000 46,540 1,234,567");
+        assert_eq!(
+            [1, 999, 1_000, 46_540, 1_234_567].map(number).join(" "),
+            "1 999 1,000 46,540 1,234,567"
+        );
         assert_eq!([count(1, "file", "files"), count(0, "file", "files")], ["1 file", "0 files"]);
     }
 }

@@ -30,9 +30,6 @@ const milliseconds = (time) => time.toFixed(time < 10 ? 2 : 0) + " ms";
 const duration = (time) => time < 1000 ? milliseconds(time) : (time / 1000).toFixed(time < 10000 ? 2 : 1) + " s";
 const percent = (part, whole) => whole ? (part / whole * 100).toFixed(1) + " %" : "";
 const total = (of) => layers.reduce((all, layer) => all + of(layer), 0);
-// The end of a path says more than its beginning.
-const cut = (text, length) => text.length <= length ? text : "\u2026" + text.slice(1 - length);
-
 // Layers with the same name get a number. The table of layers names the file of each.
 const named = new Map();
 for (const layer of layers) named.set(layer.name, [...(named.get(layer.name) ?? []), layer]);
@@ -53,7 +50,7 @@ function legend(items) {
 function bars(place, id, title, items, rows) {
   if (!rows.length) return;
   const most = Math.max(...rows.map((row) => row.parts.reduce((all, [value]) => all + value, 0)), 1e-9);
-  const words = rows.map((row) => `${row.name}: ${row.label}`).join("; ");
+  const words = rows.map((row) => `${row.name}: ${row.label} (${row.parts.map(([, , words]) => words).join(", ")})`).join("; ");
   const svg = shape("svg", { id, role: "img", "aria-label": `${title}. ${words}` });
   place.append(element("h2", {}, title), legend(items), svg);
   redraw.push(() => drawBars(svg, rows, most));
@@ -114,12 +111,17 @@ function boxes(svg, items, tall) {
     const box = shape("g", item.open ? { class: "open" } : {}, shape("title", {}, item.title),
       shape("rect", { x: x + .5, y: y + .5, width: Math.max(width - 1, .5), height: Math.max(height - 1, .5),
         fill: `hsl(${item.hue} 40% 30%)`, rx: 2 }));
-    const room = Math.floor((width - 8) / 7.5);
-    item.lines.forEach((line, number) => {
-      if (room > (number ? 8 : 5) && height > 18 + 16 * number)
-        box.append(shape("text", { x: x + 5, y: y + 15 + 16 * number, class: "in-box" },
-          number ? line : cut(line, room)));
-    });
+    // All of a line or nothing: a name that is cut off says something else.
+    const room = Math.max(Math.floor((width - 10) / 7.3), 0);
+    let down = y + 15;
+    for (const line of item.lines) {
+      const pieces = room > 4 ? Array.from({ length: Math.ceil(line.length / room) }, (_, at) => line.slice(at * room, (at + 1) * room)) : [];
+      if (!pieces.length || down + 15 * (pieces.length - 1) > y + height - 4) break;
+      for (const piece of pieces) {
+        box.append(shape("text", { x: x + 5, y: down, class: "in-box" }, piece));
+        down += 15;
+      }
+    }
     if (item.open) box.addEventListener("click", item.open);
     svg.append(box);
   });
