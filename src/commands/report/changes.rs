@@ -85,7 +85,7 @@ impl Changes {
         (changes.tar, changes.compressed) = (tar(&totals), compressed(&totals));
         let mut found: Vec<(Sizes, EntryChange)> = Vec::new();
         let mut packages: BTreeMap<Option<&Package>, Sizes> = BTreeMap::new();
-        let mut moved: Vec<(&str, bool, Sizes)> = Vec::new();
+        let mut all: Vec<(&str, bool, Sizes)> = Vec::new();
         for pair in &pairs {
             let sizes = pair.map(|entry| entry.map_or(EntryBytes::default(), |entry| entry.bytes));
             for (side, entry) in pair.iter().enumerate() {
@@ -94,8 +94,8 @@ impl Changes {
                 }
             }
             let Some(entry) = pair[1].or(pair[0]) else { continue };
+            all.push((&entry.path, entry.kind == ShownKind::Directory, sizes));
             let Some(what) = changes.count(pair) else { continue };
-            moved.push((&entry.path, entry.kind == ShownKind::Directory, sizes));
             let (path, tar, compressed) = (entry.path.clone(), tar(&sizes), compressed(&sizes));
             found.push((sizes, EntryChange { path, what, tar, compressed }));
         }
@@ -114,7 +114,7 @@ impl Changes {
             compressed: compressed(&sizes),
         });
         changes.packages = packages.collect();
-        changes.add_directories(&moved);
+        changes.add_directories(&all);
         changes
     }
 
@@ -165,11 +165,11 @@ impl Changes {
 
     /// Lists the directories whose sizes differ. One whose difference is all in one child is not listed: the child
     /// says more.
-    fn add_directories(&mut self, moved: &[(&str, bool, Sizes)]) {
+    fn add_directories(&mut self, all: &[(&str, bool, Sizes)]) {
         let add = |sum: &mut Sizes, sizes: Sizes| {
             sum.iter_mut().zip(sizes).for_each(|(sum, bytes)| sum.add(bytes));
         };
-        let branches = tree::branches(moved.iter().copied(), add);
+        let branches = tree::branches(all.iter().copied(), add);
         let differences: Vec<i64> = branches.iter().map(|branch| difference(&branch.sum)).collect();
         // By branch: the child with the largest difference.
         let mut children: Vec<Option<usize>> = vec![None; branches.len()];
@@ -227,14 +227,14 @@ fn pairs<'e>(
     pairs
 }
 
-/// Whether two layers look like builds of one: at least half of the files of the smaller one are also in the other.
+/// Whether two layers look like builds of one: at least half of the files of the larger one are also in the other.
 pub(super) fn are_alike(one: &MeasuredLayer, other: &MeasuredLayer) -> bool {
     let files = |layer: &MeasuredLayer| -> std::collections::HashSet<String> {
         let files = layer.entries.iter().filter(|entry| entry.kind != ShownKind::Directory);
         files.map(|entry| entry.path.clone()).collect()
     };
     let (one, other) = (files(one), files(other));
-    one.intersection(&other).count() * 2 >= one.len().min(other.len()).max(1)
+    one.intersection(&other).count() * 2 >= one.len().max(other.len()).max(1)
 }
 
 #[cfg(test)]
@@ -312,6 +312,8 @@ mod tests {
         let of = |paths: &[&str]| layer(paths.iter().map(|path| entry(path, 512)).collect());
         assert!(are_alike(&of(&["a", "b", "c"]), &of(&["a", "b", "d", "e"])));
         assert!(!are_alike(&of(&["a", "b", "c"]), &of(&["a", "d", "e"])));
+        // A small layer may repeat files of a large one.
+        assert!(!are_alike(&of(&["a", "b", "c", "d", "e"]), &of(&["a", "b"])));
         assert!(!are_alike(&of(&[]), &of(&[])));
     }
 }

@@ -30,19 +30,23 @@ impl Headline<'_> {
             sentences.push(self.change(changes));
         }
         let entries = count(self.entries, "entry", "entries");
-        sentences.push(match (self.changes, self.compressed) {
-            (_, Some(compressed)) => {
-                let (compressed, tar) = (bytes(compressed), bytes(self.tar));
+        // The size, and that of the build before if it is known.
+        let size = |now: u64, before: fn(&Changes) -> u64| match self.changes.map(before) {
+            Some(before @ 1..) if !self.is_same => {
+                format!("{} (before: {})", bytes(now), bytes(before))
+            }
+            _ => bytes(now),
+        };
+        let tar = size(self.tar, |changes| changes.tar[0]);
+        sentences.push(match self.compressed {
+            Some(compressed) => {
+                let compressed = size(compressed, |changes| changes.compressed[0]);
                 format!(
                     "{} is {compressed} compressed and {tar} uncompressed, with {entries}.",
                     self.name
                 )
             }
-            (_, None) => format!(
-                "{} is {}, with {entries}. It is not compressed.",
-                self.name,
-                bytes(self.tar)
-            ),
+            None => format!("{} is {tar}, with {entries}. It is not compressed.", self.name),
         });
         if let (None, Some((package, size))) = (self.changes, self.largest) {
             sentences
@@ -50,14 +54,14 @@ impl Headline<'_> {
         }
         if self.changes.is_some() && self.made + self.reused > 0 {
             let pieces = count(self.made + self.reused, "piece", "pieces");
-            let made = match self.made {
-                0 => "none was".to_owned(),
-                1 => "1 was".to_owned(),
-                more => format!("{} were", super::words::number(more)),
-            };
-            sentences.push(format!(
-                "Of its {pieces}, {made} made anew; the others were copied from an earlier build."
-            ));
+            sentences.push(match (self.made, self.reused) {
+                (_, 0) => format!("All of its {pieces} were made anew."),
+                (0, _) => format!("All of its {pieces} were copied from an earlier build."),
+                (made, _) => format!(
+                    "Of its {pieces}, {} made anew; the others were copied from an earlier build.",
+                    count(made, "was", "were")
+                ),
+            });
         }
         sentences
     }
@@ -78,9 +82,11 @@ impl Headline<'_> {
         };
         let mut sentence = match old.cmp(&new) {
             std::cmp::Ordering::Equal => format!("{} is as large as the build before", self.name),
-            std::cmp::Ordering::Less => format!("{} grew by {difference} ({percent})", self.name),
+            std::cmp::Ordering::Less => {
+                format!("{} grew by {difference} uncompressed ({percent})", self.name)
+            }
             std::cmp::Ordering::Greater => {
-                format!("{} shrank by {difference} ({percent})", self.name)
+                format!("{} shrank by {difference} uncompressed ({percent})", self.name)
             }
         };
         if let Some((directory, most)) = &changes.most_below {
@@ -99,7 +105,7 @@ impl Headline<'_> {
             .collect();
         match parts.is_empty() {
             true => sentence + ": no entry is new, removed or changed.",
-            false => format!("{sentence}: entries {}.", parts.join(", ")),
+            false => format!("{sentence}. Entries: {}.", parts.join(", ")),
         }
     }
 }
@@ -146,14 +152,13 @@ mod tests {
         assert_eq!(
             headline(Some(&changes), false).sentences(),
             [
-                "app.tar.gz grew by 40.0 MB (3814.7 %), 40.0 MB in lib/torch: entries 2 new.",
-                "app.tar.gz is 1.0 MB compressed and 5.0 MB uncompressed, with 1,200 entries.",
+                "app.tar.gz grew by 40.0 MB uncompressed (3814.7 %), 40.0 MB in lib/torch. Entries: 2 new.",
+                "app.tar.gz is 1.0 MB (before: 524.3 kB) compressed and 5.0 MB (before: 1.0 MB) uncompressed, with 1,200 entries.",
                 "Of its 10 pieces, 2 were made anew; the others were copied from an earlier build.",
             ]
         );
         let changes = Changes::new(&new, &old);
-        let sentence =
-            "app.tar.gz shrank by 40.0 MB (97.4 %), 40.0 MB in lib/torch: entries 2 removed.";
+        let sentence = "app.tar.gz shrank by 40.0 MB uncompressed (97.4 %), 40.0 MB in lib/torch. Entries: 2 removed.";
         assert_eq!(headline(Some(&changes), false).sentences()[0], sentence);
     }
 

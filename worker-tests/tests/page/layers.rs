@@ -180,7 +180,7 @@ fn the_first_sentence_says_by_how_much_the_layer_grew_and_where() {
     // A header and 3,000,000 bytes in blocks, less the file that was removed and what changed.
     assert_eq!(
         headline,
-        "app.tar.gz grew by 3.0 MB (177.5 %), 3.0 MB in app/site-packages/torch: entries 1 new, 1 removed, 1 changed."
+        "app.tar.gz grew by 3.0 MB uncompressed (177.5 %), 3.0 MB in app/site-packages/torch. Entries: 1 new, 1 removed, 1 changed."
     );
 }
 

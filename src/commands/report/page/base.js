@@ -124,5 +124,15 @@ function boxes(svg, items, tall) {
     }
     if (item.open) box.addEventListener("click", item.open);
     svg.append(box);
+    if (!item.inner?.length || width < 60 || down + 30 > y + height) return;
+    treemap(item.inner.slice(0, BOXES), x + 4, down - 6, width - 8, y + height - down + 2, (inner, x, y, width, height) => {
+      const box = shape("g", { class: "open inner" }, shape("title", {}, inner.title),
+        shape("rect", { x: x + .5, y: y + .5, width: Math.max(width - 1, .5), height: Math.max(height - 1, .5),
+          fill: `hsl(${item.hue} 40% 22%)`, rx: 2 }));
+      if (inner.name.length <= (width - 10) / 7.3 && height > 19)
+        box.append(shape("text", { x: x + 5, y: y + 15, class: "in-box" }, inner.name));
+      box.addEventListener("click", item.open);
+      svg.append(box);
+    });
   });
 }

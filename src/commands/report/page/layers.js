@@ -73,9 +73,12 @@ function pathTo(number) {
 }
 function showWhere(layer) {
   Object.assign(where, { layer, at: 0, children: childrenOf(layer.contents.tree) });
+  // A directory that has but one in it shows nothing.
+  const only = () => where.children[where.at].length === 1 && layer.contents.tree[where.children[where.at][0]].is_directory;
+  while (only()) where.at = where.children[where.at][0];
   const place = part("where");
   place.replaceChildren(element("h2", {}, "Where the bytes are"),
-    element("p", {}, "Each box of the picture is a file or a directory; its area is its size. The table below has the same in words. Open a directory with its button in the table, or with a click on its box."));
+    element("p", {}, "Each box of the picture is a file or a directory; its area is its size, and the boxes in it are what is in it. The table below has the same in words. Open a directory with its button in the table, or with a click on its box."));
   if (!hasEstimate(layer)) where.by = "tar";
   if (isCompressed(layer) && !layer.contents.has_frames)
     place.append(element("p", {}, "What entries take after compression is unknown: this version of the program divides the layer into other pieces than the one that recorded it."));
@@ -131,6 +134,9 @@ function drawWhere() {
     value: row[by], hue: row.node === null ? 210 : hueOf(row.name), title: `${row.name}: ${size(row)}`,
     lines: [row.name + (row.is_directory ? "/" : ""), humanBytes(row[by])],
     open: row.is_directory ? () => openDirectory(row.node) : null,
+    inner: (row.node === null ? [] : where.children[row.node]).map((number) => tree[number]).filter((node) => node[by] > 0)
+      .sort((one, other) => other[by] - one[by])
+      .map((node) => ({ value: node[by], name: node.name, title: `${row.name}/${node.name}: ${size(node)}` })),
   })), TALL);
 }
 
@@ -229,7 +235,7 @@ if (written.length) {
   part("heading").textContent = title;
   document.title = "mtree-worker: " + title;
   const chooser = part("layer");
-  written.forEach((layer, number) => chooser.append(element("option", { value: number }, `${layer.name}, built ${timeOf(layer)}`)));
+  written.forEach((layer, number) => chooser.append(element("option", { value: number }, `${layer.name}, ${timeOf(layer)}`)));
   part("chooser").hidden = written.length === 1;
   chooser.addEventListener("change", () => showLayer(written[chooser.value]));
   // The newest build is what people ask about.
