@@ -17,7 +17,7 @@ use crate::capture::format::{
 };
 use crate::capture::record::{LAYER_CONTENT_ERROR, LAYER_WRITE_ERROR, Operation, RecordingTree};
 use crate::display::Escaped;
-use crate::layer::{Codec, CutFrame, FrameTable, LayerError, TarEntry, cut_frames};
+use crate::layer::{Codec, CutFrame, FileStamp, FrameTable, LayerError, TarEntry, cut_frames};
 use crate::mtree::Spec;
 use crate::request::{
     Content, Host, OutputHandle, OutputKind, Purpose, RequestError, SourceQuery, SourceState,
@@ -39,6 +39,8 @@ pub struct ReplayHost {
     sizes: VecDeque<u64>,
     /// What is recorded of the layer.
     layer: LayerFacts,
+    /// By path of a source: what tells its file from others.
+    stamps: HashMap<Vec<u8>, FileStamp>,
     /// The layer that the request would write now.
     cut: Option<CutLayer>,
     output_now: KeptOutput,
@@ -69,6 +71,7 @@ impl ReplayHost {
             tree: Some(tree),
             sizes: facts.weights.iter().copied().collect(),
             layer: capture.layer.clone().unwrap_or_default(),
+            stamps: HashMap::new(),
             cut: None,
             output_now: KeptOutput::default(),
             log: FactLog::default(),
@@ -163,6 +166,9 @@ pub struct CutLayer {
     pub sizes: Vec<u64>,
     /// Its frames.
     pub frames: Vec<CutFrame>,
+    /// By path of a source: its identity and times when it was recorded, also if they are too young to tell contents
+    /// apart (docs/design.md, "The cache").
+    pub stamps: HashMap<Vec<u8>, FileStamp>,
 }
 
 impl CutLayer {
@@ -171,6 +177,7 @@ impl CutLayer {
             entries: entries.to_vec(),
             sizes: entries.iter().map(TarEntry::tar_size).collect(),
             frames: cut_frames(entries, codec),
+            stamps: HashMap::new(),
         }
     }
 }
@@ -221,9 +228,14 @@ impl Host for ReplayHost {
     ) -> Result<Vec<io::Result<SourceState>>, RequestError> {
         self.recorded_error(Operation::Sources)?;
         let answers = self.layer.sources.iter().map(SourceFact::answer);
-        answered(answers.collect(), queries.len(), || {
+        let answers = answered(answers.collect(), queries.len(), || {
             queries.first().map(|query| query.path.to_vec()).unwrap_or_default()
-        })
+        })?;
+        let known = queries.iter().zip(&answers).filter_map(|(query, answer)| {
+            Some((query.path.to_vec(), answer.as_ref().ok()?.on_disk.stamp))
+        });
+        self.stamps.extend(known);
+        Ok(answers)
     }
 
     fn hash_sources(
@@ -256,7 +268,8 @@ impl Host for ReplayHost {
                 "the layer of the capture has more than {LARGEST_LAYER} bytes, and is not compared"
             )));
         }
-        self.cut = Some(CutLayer::new(entries, codec));
+        let stamps = std::mem::take(&mut self.stamps);
+        self.cut = Some(CutLayer { stamps, ..CutLayer::new(entries, codec) });
         Ok(WrittenLayer::default())
     }
 

@@ -110,13 +110,13 @@ impl MeasuredLayer {
         let entries = layer.entries.iter().zip(&layer.sizes).zip(shares);
         let entries = entries.map(|((entry, tar), compressed)| {
             let tar = *tar;
-            measure(entry, EntryBytes { tar, compressed })
+            measure(entry, EntryBytes { tar, compressed }, layer)
         });
         Self { entries: entries.collect(), has_frames }
     }
 }
 
-fn measure(entry: &TarEntry, bytes: EntryBytes) -> MeasuredEntry {
+fn measure(entry: &TarEntry, bytes: EntryBytes, layer: &CutLayer) -> MeasuredEntry {
     let mut written = Vec::new();
     header::write(entry, &mut written);
     let kind = ShownKind::of(entry);
@@ -133,7 +133,14 @@ fn measure(entry: &TarEntry, bytes: EntryBytes) -> MeasuredEntry {
         }),
         content: content.map_or(0, |_| entry.size),
         bytes,
-        identity: content.map_or(ContentIdentity::Unknown, |content| content.identity),
+        identity: content.map_or(ContentIdentity::Unknown, |content| match content.identity {
+            // A process that runs once asks for no more than this.
+            ContentIdentity::Unknown => {
+                let stamp = layer.stamps.get(&*content.source);
+                stamp.map_or(ContentIdentity::Unknown, |stamp| ContentIdentity::Stamp(*stamp))
+            }
+            known => known,
+        }),
         header: frames::hash(&written),
     }
 }

@@ -166,7 +166,7 @@ fn column(browser: &mut Browser, table: &str, column: usize) -> Vec<String> {
     let script = format!(
         "[...document.querySelectorAll('#{table} tbody tr')].map((row) => row.cells[{column}].textContent).join('\\n')"
     );
-    browser.text(&script).lines().map(str::to_owned).collect()
+    browser.text(&script).split('\n').map(str::to_owned).collect()
 }
 
 fn open(page: &Path) -> Browser {
@@ -180,7 +180,7 @@ fn the_first_sentence_says_by_how_much_the_layer_grew_and_where() {
     // A header and 3,000,000 bytes in blocks, less the file that was removed and what changed.
     assert_eq!(
         headline,
-        "app.tar.gz grew by 3.0 MB uncompressed (177.5 %), 3.0 MB in app/site-packages/torch. Entries: 1 new, 1 removed, 1 changed."
+        "app.tar.gz grew by 3.0 MB uncompressed (173.3 %), 3.0 MB in app/site-packages/torch. Entries: 1 new, 1 removed, 1 changed."
     );
 }
 
@@ -192,8 +192,9 @@ fn sizes_and_digest_are_those_of_the_layer_on_the_disk() {
         let mut of =
             |field: &str| number(&mut browser, &format!("layers[{number_of}].contents.{field}"));
         assert_eq!((of("tar"), of("compressed")), (raw_size(layer), layer.len() as u64));
-        // All frames of gzip members, shared by the entries.
-        assert_eq!(of("tree[0].compressed"), layer.len() as u64);
+        // The entries share all frames, but for one that has only the end of the tar.
+        let end = layer.len() as u64 - of("tree[0].compressed");
+        assert!(end < 64, "{end}");
         assert_eq!(of("tree[0].tar") + 1024, of("tar"));
     }
     let digest: String =
@@ -224,7 +225,7 @@ fn the_sizes_of_a_directory_are_the_sum_of_what_is_in_it() {
 fn changes_are_listed_by_directory_package_and_entry() {
     let mut browser = open(&Layers::get().builds);
     let directories = column(&mut browser, "changed-directories", 0);
-    assert_eq!(directories[..2], ["app", "app/site-packages/torch"], "{directories:?}");
+    assert_eq!(directories, ["app/site-packages/torch", "app", "app/src"]);
     assert_eq!(column(&mut browser, "changed-packages", 0)[0], "torch");
     assert_eq!(column(&mut browser, "changed-packages", 4)[0], "+3.0 MB");
     let entries = column(&mut browser, "changed-entries", 0);
