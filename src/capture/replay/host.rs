@@ -1,5 +1,6 @@
 //! A host that is a capture: nothing outside the capture is read or written.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
@@ -17,7 +18,9 @@ use crate::capture::format::{
 };
 use crate::capture::record::{LAYER_CONTENT_ERROR, LAYER_WRITE_ERROR, Operation, RecordingTree};
 use crate::display::Escaped;
-use crate::layer::{Codec, CutFrame, Entries, FrameTable, LayerError, cut_frames};
+use crate::layer::{
+    Codec, CutFrame, Entries, FileStamp, FrameTable, LayerError, TarEntry, cut_frames,
+};
 use crate::mtree::Spec;
 use crate::request::{
     Content, Host, OutputHandle, OutputKind, Purpose, RequestError, SourceQuery, SourceState,
@@ -41,6 +44,8 @@ pub struct ReplayHost {
     layer: LayerFacts,
     /// How many of its sources were asked for.
     sources_taken: usize,
+    /// By path of a source: what tells its file from others.
+    stamps: HashMap<Vec<u8>, FileStamp>,
     /// The layer that the request would write now.
     cut: Option<CutLayer>,
     output_now: KeptOutput,
@@ -72,6 +77,7 @@ impl ReplayHost {
             sizes: facts.weights.iter().copied().collect(),
             layer: capture.layer.clone().unwrap_or_default(),
             sources_taken: 0,
+            stamps: HashMap::new(),
             cut: None,
             output_now: KeptOutput::default(),
             log: FactLog::default(),
@@ -163,20 +169,24 @@ impl ReplayHost {
 
 /// A layer as its entries and its codec alone determine it.
 pub struct CutLayer {
-    /// The paths of its entries, in order.
-    pub paths: Vec<Box<[u8]>>,
+    /// Its entries, in order.
+    pub entries: Vec<TarEntry>,
     /// The size of each entry in the tar, in bytes.
     pub sizes: Vec<u64>,
     /// Its frames.
     pub frames: Vec<CutFrame>,
+    /// By path of a source: its identity and times when it was recorded, also if they are too young to tell contents
+    /// apart (docs/design.md, "The cache").
+    pub stamps: HashMap<Vec<u8>, FileStamp>,
 }
 
 impl CutLayer {
     fn new(entries: &dyn Entries, codec: Codec) -> Self {
         Self {
-            paths: entries.iter().map(|entry| entry.path.clone()).collect(),
+            entries: entries.iter().map(Cow::into_owned).collect(),
             sizes: entries.iter().map(|entry| entry.tar_size()).collect(),
             frames: cut_frames(entries, codec),
+            stamps: HashMap::new(),
         }
     }
 }
@@ -229,9 +239,14 @@ impl Host for ReplayHost {
         let rest = self.layer.sources.get(self.sources_taken..).unwrap_or_default();
         let answers = rest.iter().take(queries.len()).map(SourceFact::answer);
         self.sources_taken += queries.len();
-        answered(answers.collect(), queries.len(), || {
+        let answers = answered(answers.collect(), queries.len(), || {
             queries.first().map(|query| query.path.to_vec()).unwrap_or_default()
-        })
+        })?;
+        let known = queries.iter().zip(&answers).filter_map(|(query, answer)| {
+            Some((query.path.to_vec(), answer.as_ref().ok()?.on_disk.stamp))
+        });
+        self.stamps.extend(known);
+        Ok(answers)
     }
 
     fn hash_sources(
@@ -264,7 +279,8 @@ impl Host for ReplayHost {
                 "the layer of the capture has more than {LARGEST_LAYER} bytes, and is not compared"
             )));
         }
-        self.cut = Some(CutLayer::new(entries, codec));
+        let stamps = std::mem::take(&mut self.stamps);
+        self.cut = Some(CutLayer { stamps, ..CutLayer::new(entries, codec) });
         Ok(WrittenLayer::default())
     }
 
