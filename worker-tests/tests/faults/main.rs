@@ -7,6 +7,7 @@ mod changing;
 mod clock;
 mod limits;
 mod outputs;
+mod system_calls;
 mod untyped;
 
 use std::path::Path;

@@ -1,12 +1,13 @@
-//! A worker that is asked for long, on trees that change: it takes no more memory and no more
-//! descriptors at the end than it does once it is warm.
+//! Requests to resolve: memory and descriptors stay flat.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
 use worker_tests::chance::Chance;
-use worker_tests::client::{Input, WorkRequest, Worker, cancel};
+use worker_tests::client::{Input, WorkRequest, cancel};
 use worker_tests::exec_root::{ExecRoot, resolve, spec};
+
+use crate::{FLAT, MEBIBYTE, descriptors};
 
 const REQUESTS: usize = 20_000;
 /// How many requests are under way at once.
@@ -18,13 +19,10 @@ const FILES: usize = 20;
 /// One request in so many comes after a tree has been removed and planted anew.
 const REQUESTS_A_TREE: usize = 50;
 
-const MEBIBYTE: u64 = 1 << 20;
 /// `--cache-limit`.
 const CACHE_LIMIT: u64 = MEBIBYTE;
 /// What the program takes besides what it remembers: itself, its threads, and the requests under way.
 const BESIDES: u64 = 32 * MEBIBYTE;
-/// How far a resident size goes up and down from one request to the next.
-const FLAT: u64 = 4 * MEBIBYTE;
 
 fn directory(tree: usize, directory: usize) -> String {
     format!("external/tree_{tree}/directory_{directory}")
@@ -64,10 +62,6 @@ fn asked(id: usize, chance: &mut Chance) -> WorkRequest {
         asked.inputs = sources(tree).into_iter().map(input).collect();
     }
     asked
-}
-
-fn descriptors(worker: &Worker) -> usize {
-    fs::read_dir(format!("/proc/{}/fd", worker.id())).unwrap().count()
 }
 
 #[test]
