@@ -5,6 +5,7 @@
 
 use std::io::Write;
 use std::ops::Range;
+use std::thread::Builder;
 use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
@@ -102,13 +103,17 @@ pub fn assemble(job: &Job<'_>, out: &mut dyn Write) -> Result<AssembledLayer, La
     let board = Board::new(runs.iter().map(size).collect(), budget);
     let stage = Stage { job, plan: &plan, runs: &runs, board: &board };
     let (written, raw_sums) = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| work(stage))).collect();
-        let summing = scope.spawn(|| sum_raw(stage));
+        let refused = |error| board.fail(0, LayerError::Thread(error));
+        let workers = (0..threads).map(|_| Builder::new().spawn_scoped(scope, || work(stage)));
+        let workers: Vec<_> = workers.collect();
+        let summing = Builder::new().spawn_scoped(scope, || sum_raw(stage)).map_err(refused);
+        let workers: Vec<_> =
+            workers.into_iter().filter_map(|worker| worker.map_err(refused).ok()).collect();
         let written = write(stage, out);
         for worker in workers {
             seconds.add(&joined(worker));
         }
-        (written, joined(summing))
+        (written, summing.ok().and_then(joined))
     });
     if let Some(error) = board.into_error() {
         return Err(error);

@@ -48,12 +48,12 @@ pub(super) fn find(
             queries.map(|row| row.as_ref().map_or(Ok(None), |row| query(row, looking))).collect();
         let asked: Vec<_> = queries.iter().flatten().flatten().collect();
         let mut states = host.sources(&asked)?.into_iter();
-        let answers: Vec<_> = queries
+        let answers: Vec<Answer> = queries
             .iter()
             .map(|query| match query {
-                Ok(Some(_)) => states.next().map_or(Answer::NotAsked, Answer::Asked),
-                Ok(None) => Answer::NotAsked,
-                Err(NotListed) => Answer::NotListed,
+                Ok(Some(_)) => Ok(states.next()),
+                Ok(None) => Ok(None),
+                Err(NotListed) => Err(NotListed),
             })
             .collect();
         drop(asked);
@@ -77,15 +77,8 @@ pub(super) fn find(
 /// The source of a row is not among the inputs of the request.
 struct NotListed;
 
-/// What came of a row's query.
-enum Answer {
-    /// The disk was not asked.
-    NotAsked,
-    /// It was not, since the request does not list the source.
-    NotListed,
-    /// It said this.
-    Asked(io::Result<SourceState>),
-}
+/// What the disk said to a row's query. `None` if it was not asked.
+type Answer = Result<Option<io::Result<SourceState>>, NotListed>;
 
 /// What to ask of the disk for a row.
 fn query<'r>(
@@ -121,17 +114,17 @@ fn look_at(row: SpecRow, answer: Answer, looking: &Looking<'_>) -> Result<Kept, 
     let (is_optional, has_content) = (row.keywords.is_optional, row.has_content());
     let source = || row.source.clone().unwrap_or_default();
     let state = match answer {
-        Answer::NotAsked => None,
-        Answer::Asked(Ok(state)) => Some(state),
-        Answer::NotListed if is_optional => return Ok(None),
-        Answer::NotListed => return Err(LayerProblem::NotAnInput(source())),
-        Answer::Asked(Err(problem)) if is_missing(&problem) => match has_content {
+        Ok(None) => None,
+        Ok(Some(Ok(state))) => Some(state),
+        Err(NotListed) if is_optional => return Ok(None),
+        Err(NotListed) => return Err(LayerProblem::NotAnInput(source())),
+        Ok(Some(Err(problem))) if is_missing(&problem) => match has_content {
             true if is_optional => return Ok(None),
             true => return Err(LayerProblem::Missing(source())),
             // `complete` says what the row lacks.
             false => None,
         },
-        Answer::Asked(Err(problem)) => {
+        Ok(Some(Err(problem))) => {
             return Err(LayerProblem::Unreadable { source_path: source(), problem });
         }
     };

@@ -102,6 +102,7 @@ pub(super) fn write(
         }
         LayerError::Recorded(text) => RequestError::Recorded(text),
         LayerError::Codec(error) => RequestError::Codec(error),
+        LayerError::Thread(error) => RequestError::Thread(error),
     })?;
     if let (Some(handle), Some(descriptor)) =
         (outputs.get(OutputKind::Descriptor), &layer.descriptor)

@@ -138,7 +138,7 @@ fn layer(
     index: Option<&Index>,
 ) -> (Vec<u8>, Digests, Vec<mtree_worker::layer::Kept>) {
     let job = Job {
-        entries,
+        entries: &entries.to_vec(),
         codec,
         permits: &Permits::new(NonZeroUsize::MIN),
         buffers: &BufferPool::new(NonZeroUsize::MIN),
