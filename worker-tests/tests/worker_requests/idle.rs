@@ -41,23 +41,3 @@ fn an_idle_worker_frees_its_cache_once_and_writes_the_same_output_before_and_aft
         assert!(first == second && second == third, "the outputs differ");
     }
 }
-
-#[test]
-fn an_idle_worker_gives_most_of_its_memory_back() {
-    let exec_root = ExecRoot::new("");
-    let forest = forest::plant(exec_root.path(), 2_000, 20).unwrap();
-    exec_root.write("spec.mtree", forest.spec());
-    exec_root.write("empty.mtree", "#mtree\n");
-    std::thread::sleep(Duration::from_millis(2_100));
-    let mut worker = exec_root.worker(&["--idle-release=1"]);
-    assert_done(&worker.ask(&resolve(1, "empty.mtree", "out.mtree")), 1);
-    let empty = worker.memory("VmRSS");
-    for id in 2..5 {
-        assert_done(&worker.ask(&resolve(id, "spec.mtree", "out.mtree")), id);
-    }
-    let full = worker.memory("VmRSS") - empty;
-    std::thread::sleep(Duration::from_millis(2_500));
-    let idle = worker.memory("VmRSS").saturating_sub(empty);
-    println!("{} KiB more than a new worker, idle {} KiB", full >> 10, idle >> 10);
-    assert!(idle < full / 2, "{} of {} KiB stay", idle >> 10, full >> 10);
-}
