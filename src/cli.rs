@@ -17,12 +17,13 @@ use crate::display::Escaped;
 use crate::error::Sentence;
 use crate::fs::Cache;
 use crate::log;
+use crate::malloc;
 use crate::request::{Context, Disk, LayerState, remove_unfinished};
 use crate::server::{self, Ended, Response};
 use crate::signals;
 use crate::worker::{self, Worker};
 
-/// The exit code of a usage error, by custom.
+/// The exit code of a usage error, by convention.
 const USAGE_ERROR: u8 = 2;
 /// The exit code of `diff` on an error.
 const TROUBLE: u8 = 2;
@@ -37,7 +38,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Ok((Invocation::Serve(startup), _)) => serve(startup, typed),
         Ok((Invocation::Once(startup, command), arguments)) => {
-            // Like diff(1), `diff` has status 1 for a difference, and 2 for trouble.
+            // Like diff(1), `diff` has status 1 for a difference, and 2 for an error.
             let failure = match command {
                 Command::Diff(_) => ExitCode::from(TROUBLE),
                 _ => ExitCode::FAILURE,
@@ -133,6 +134,7 @@ fn run_once(
 
 /// Serves requests until stdin ends, a signal arrives, or the parent process ends.
 fn serve(startup: Startup, typed: Vec<OsString>) -> ExitCode {
+    malloc::restart_with_fixed_thresholds();
     log::begin("info");
     let store = open_store(&startup, typed, |warning| tracing::warn!("{warning}"));
     let layers = LayerState::worker(threads(&startup), startup.frame_limit);

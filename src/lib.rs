@@ -3,20 +3,20 @@
 //! Each module depends only on those below it in this list; `tests/edges.rs` holds the crate to that.
 //!
 //! - [`cli`]: dispatch and exit codes.
-//! - [`commands`]: what each command does, but for requests themselves.
-//! - [`worker`]: requests of Bazel's protocol, each run as the command that it asks for.
+//! - [`commands`]: what each command does, except running a request.
+//! - [`worker`]: requests of Bazel's protocol, each run as the command that it names.
 //! - [`args`]: arguments, converted to plain values.
-//! - [`capture`]: requests as they were met, kept in files, and replayed.
+//! - [`capture`]: recorded requests in files, and their replay.
 //! - [`request`]: one request, from a spec that is read to an output in place.
-//! - [`layer`]: entries in, a tar out. Knows no rows and no flags.
-//! - `layer`: what tar makes of rows.
+//! - [`layer`]: entries in, a tar out; and the sizes of rows in a tar. Knows no flags.
+//! - [`oci`]: OCI image layouts of layers that are already written.
 //! - [`archive`]: layers of any tool, read as a stream. Knows no rows.
 //! - [`fs`]: directories on the disk, and the cache of them. Knows no rows.
 //! - [`resolve`]: rows and a tree in, decisions out. Knows no file system and no Bazel.
 //! - [`mtree`]: mtree(5), read into rows and written back. Knows no files.
 //! - [`server`]: frames, requests and cancellation of Bazel's worker protocol. Knows no mtree.
-//! - [`path`], [`display`], `log`, `signals`, [`error`]: paths as text, bytes in messages, the log, the end of a process,
-//!   errors as sentences.
+//! - [`path`], [`display`], `log`, `malloc`, `signals`, [`error`]: paths as text, bytes in messages, the log, memory that
+//!   is given back, the end of a process, errors as sentences.
 
 #[cfg(not(unix))]
 compile_error!(
@@ -34,6 +34,7 @@ pub mod error;
 pub mod fs;
 pub mod layer;
 mod log;
+mod malloc;
 pub mod mtree;
 pub mod oci;
 pub mod path;

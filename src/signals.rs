@@ -5,7 +5,7 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Has `end` called, with the exit status that is the custom, on a thread of its own once SIGINT or SIGTERM arrives. If
+/// Calls `end` with the conventional exit status, on a thread of its own, once SIGINT or SIGTERM arrives. If
 /// the system has no thread or no event loop to spare, the signals end the process as they do by default.
 pub(crate) fn on_end(end: impl FnOnce(u8) + Send + 'static) {
     let wait = move || {
@@ -14,7 +14,7 @@ pub(crate) fn on_end(end: impl FnOnce(u8) + Send + 'static) {
         let status = runtime.block_on(async {
             let mut interrupt = signal(SignalKind::interrupt()).ok()?;
             let mut terminate = signal(SignalKind::terminate()).ok()?;
-            // By custom: 128 plus the number of the signal.
+            // By convention: 128 plus the number of the signal.
             Some(tokio::select! {
                 _ = interrupt.recv() => 128 + 2,
                 _ = terminate.recv() => 128 + 15,

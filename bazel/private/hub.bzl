@@ -39,7 +39,7 @@ def _host(rctx):
     if system.startswith("mac os"):
         system = "macos"
 
-    # Bazel 7 and later have `arch`; 4.2.3 has not.
+    # Bazel 7 and later have `arch`; 4.2.3 does not.
     architecture = getattr(rctx.os, "arch", "")
     if not architecture:
         architecture = rctx.execute(["uname", "-m"]).stdout.strip()

@@ -93,7 +93,7 @@ def layer_action(ctx, codec, out, name, files, group = None, report = None, unus
         group: which rows to write: a struct of the name of a group, and the file of groups. None: all rows.
         report: the report to write, or None.
         unused_inputs: whether Bazel learns which inputs the layer does not read.
-        inputs_list: a file that lists the inputs, or None. Without it, only sources in the spec are told unused.
+        inputs_list: a file that lists the inputs, or None. Without it, only sources in the spec are listed as unused.
 
     Returns:
         a struct of the layer and its descriptor.
@@ -170,7 +170,7 @@ def layer_providers(layers, reports):
     ]
 
 def list_inputs(ctx, files):
-    """Writes the paths of inputs to a file, one a line.
+    """Writes the paths of inputs to a file, one per line.
 
     Args:
         ctx: the context of a rule.

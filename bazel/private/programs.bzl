@@ -31,7 +31,7 @@ def _workspace_root(rctx):
     return root if root else rctx.path(Label("@//:WORKSPACE")).dirname
 
 def _watch(rctx, path):
-    # Bazel 7 and earlier watch a file whose path is asked for by label; 8 and later need a call, which 7.1 has.
+    # Bazel 7 and earlier watch a file whose path is looked up by label; 8 and later need a call, which 7.1 has.
     if hasattr(rctx, "watch"):
         rctx.watch(path)
 

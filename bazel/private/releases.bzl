@@ -1,6 +1,6 @@
 """The released programs of this version. `release/list` writes this file; see release/CHECKLIST.md."""
 
-# The version in Cargo.toml. A new version builds and downloads its program anew, since Bazel compares the digest of
+# The version in Cargo.toml. A new version builds and downloads its program again, since Bazel compares the digest of
 # this file.
 VERSION = "0.2.0"
 

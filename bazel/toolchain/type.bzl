@@ -11,8 +11,8 @@ def toolchain_type_with_help(name):
         name: the name of the type.
     """
 
-    # Bazel 8.1 and later have `no_match_error`. A BUILD file cannot ask for the version of Bazel, but a macro can ask
-    # which attributes a target has.
+    # Bazel 8.1 and later have `no_match_error`. A BUILD file cannot read the version of Bazel, but a macro can
+    # check which attributes a target has.
     probe = "attributes_of_" + name
     native.toolchain_type(name = probe, visibility = ["//visibility:private"])
     if "no_match_error" in native.existing_rule(probe):

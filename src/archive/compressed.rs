@@ -1,4 +1,4 @@
-//! gzip and zstd undone, and where their members and frames begin.
+//! Decompresses gzip and zstd, and finds where their members and frames begin.
 //!
 //! Knows compressed formats; must not know what is compressed.
 
@@ -11,7 +11,7 @@ use super::error::ArchiveError;
 
 /// The most frames. A layer of a terabyte has that many of one MiB.
 pub(super) const MOST_FRAMES: usize = 1 << 20;
-/// The largest window of zstd, as a power of two: what zstd itself accepts without being asked.
+/// The largest window of zstd, as a power of two: what zstd accepts by default.
 const WINDOW: u32 = 27;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -195,7 +195,7 @@ impl<R: BufRead> Decompressed<R> {
         Ok(())
     }
 
-    /// Notes a frame, whose bytes were taken from `input`, and answers what the next begins with.
+    /// Notes a frame, whose bytes were taken from `input`. Returns what the next one begins with.
     fn end_frame(&mut self, mut input: Counted<R>) -> Result<Counted<R>, ArchiveError> {
         if self.frames.len() == MOST_FRAMES {
             return Err(ArchiveError::ManyFrames);
@@ -237,7 +237,7 @@ fn read(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// Reads from a frame of zstd, also nothing if it ends. Answers how much, and whether the frame has ended.
+/// Reads from a zstd frame. Returns the number of bytes, which is 0 at its end, and whether the frame has ended.
 fn read_zstd(
     decoder: &mut ZstdDecoder<'_>,
     input: &mut impl BufRead,

@@ -44,10 +44,10 @@ pub enum ArchiveError {
         "byte {0} of the tar: a record of the pax header is invalid; the archive is damaged (copy it again)"
     )]
     Record(u64),
-    /// A name that no system has.
+    /// A name that is longer than any system allows.
     #[error("byte {0} of the tar: a name is longer than {LONGEST_NAME} bytes")]
     LongName(u64),
-    /// Records that no member needs.
+    /// An extended header that is longer than any member needs.
     #[error("byte {0} of the tar: a pax header is longer than {LONGEST_RECORDS} bytes")]
     LongRecords(u64),
     /// More members than fit the limit.

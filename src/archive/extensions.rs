@@ -88,18 +88,18 @@ pub(super) struct Extensions {
     pub own: SaidRecords,
     /// Of all members from here on.
     pub global: SaidRecords,
-    /// GNU tar's way.
+    /// The name, from a header of GNU tar.
     pub long_name: Option<Vec<u8>>,
-    /// As `long_name`, for what a link links to.
+    /// The target of a link, from a header of GNU tar.
     pub long_link: Option<Vec<u8>>,
-    /// An extended header of pax was met.
+    /// There was an extended header of pax.
     pub has_pax: bool,
-    /// How many bytes there are before this member.
+    /// The size of the extension headers before this member, in bytes.
     len: u64,
 }
 
 impl Extensions {
-    /// Counts an extension header before the member. Answers whether it is one too many.
+    /// Counts an extension header before the member. Returns whether there are too many.
     pub(super) fn count(&mut self, len: u64) -> bool {
         self.len = self.len.saturating_add(len);
         self.len > LONGEST_RECORDS as u64

@@ -7,7 +7,7 @@ use super::member::HeaderForm;
 /// The size of a block of a tar, in bytes.
 pub(super) const BLOCK: usize = 512;
 
-/// A block with a true checksum.
+/// A block with a correct checksum.
 pub(super) struct Header<'b>(&'b [u8; BLOCK]);
 
 impl<'b> Header<'b> {
@@ -16,7 +16,7 @@ impl<'b> Header<'b> {
         let stored = number(&block[148..156])?;
         let blank = |at: usize, byte: u8| if (148..156).contains(&at) { b' ' } else { byte };
         let bytes = || block.iter().enumerate().map(|(at, byte)| blank(at, *byte));
-        // Some programs of old added signed bytes.
+        // Some old programs added signed bytes.
         let unsigned: i64 = bytes().map(i64::from).sum();
         let signed: i64 = bytes().map(|byte| i64::from(byte.cast_signed())).sum();
         (stored == unsigned || stored == signed).then_some(Self(block))
@@ -34,7 +34,7 @@ impl<'b> Header<'b> {
         }
     }
 
-    /// The name, with the prefix that stands apart.
+    /// The name, with the prefix, which has a field of its own.
     pub(super) fn name(&self) -> Vec<u8> {
         let name = text(&self.0[..100]);
         let prefix = match self.form() {
@@ -106,7 +106,7 @@ pub(super) fn text(field: &[u8]) -> &[u8] {
     &field[..memchr::memchr(0, field).unwrap_or(field.len())]
 }
 
-/// The number in a field: octal digits between blanks, or binary if the highest bit is set. Nothing is 0.
+/// The number in a field: octal digits between blanks, or binary if the highest bit is set. An empty field is 0.
 fn number(field: &[u8]) -> Option<i64> {
     match field {
         [first, rest @ ..] if first & 0x80 != 0 => {
@@ -122,7 +122,7 @@ fn number(field: &[u8]) -> Option<i64> {
             value?.try_into().ok()
         }
         _ => {
-            // Like libarchive, this ends at what is no digit: writers differ in what stands there.
+            // Like libarchive, this ends at the first byte that is not a digit: writers end numbers differently.
             let digits = field.trim_ascii_start().iter().map(|byte| byte.wrapping_sub(b'0'));
             let mut digits = digits.take_while(|digit| *digit < 8).map(i64::from);
             digits.try_fold(0_i64, |value, digit| value.checked_mul(8)?.checked_add(digit))

@@ -1,10 +1,10 @@
-//! Layers that exist: a tar of any tool, compressed or not, read as a stream of members.
+//! Reads layers that any tool wrote, compressed or not, as a stream of members.
 //!
 //! Nothing in an archive is trusted, and nothing of it is unpacked: contents are hashed as they pass by, and
 //! memory is taken for bytes that have arrived, up to a limit. Must not know how this program writes layers, nor
 //! what is done with members. In the order of the work:
 //!
-//! - `compressed`: gzip and zstd undone, frame by frame.
+//! - `compressed`: decompresses gzip and zstd, frame by frame.
 //! - `header`: the fields of one block.
 //! - `pax`: the records of an extended header.
 //! - `extensions`: what extension headers say of the member behind them.

@@ -19,10 +19,10 @@ pub(super) const LARGEST: usize = 512 << 20;
 /// How much is read at once, in bytes.
 const CHUNK: usize = 1 << 17;
 
-/// What stands behind the last member: zeros, as a rule two blocks of them or more.
+/// What follows the last member: zeros, as a rule two blocks of them or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArchiveEnd {
-    /// In bytes. 0 where the archive does not say that it ends.
+    /// In bytes. 0 if no blocks of zeros end the archive.
     pub len: u64,
     /// The digest of these bytes.
     pub digest: [u8; 32],
@@ -80,7 +80,7 @@ pub fn read(input: impl BufRead, compression: Compression) -> Result<ReadArchive
         if weight > LARGEST {
             return Err(ArchiveError::TooLarge);
         }
-        // In boxes, since a vector that grows takes thrice its size for a moment.
+        // In boxes, since a vector that grows takes three times its size for a moment.
         members.push(Box::new(member));
     };
     let raw_len = reader.input.position();
@@ -150,7 +150,7 @@ impl<R: BufRead> Reader<R> {
         Ok(())
     }
 
-    /// Reads the extension header that begins with `block`. Answers whether it is one.
+    /// Reads the extension header that begins with `block`. Returns whether it is one.
     fn take_extension(
         &mut self,
         block: &[u8; BLOCK],

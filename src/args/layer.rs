@@ -15,7 +15,7 @@ use crate::request::{GroupChoice, HardLinks, LayerOptions, Order, ResolveRequest
 /// Resolves an mtree spec as `resolve` does, and writes the layer: a tar, compressed by all cores.
 ///
 /// Uncompressed, it is byte for byte what `bsdtar -cf FILE @SPEC` writes for the resolved spec. A worker
-/// compresses anew only what has changed.
+/// compresses only what has changed.
 #[derive(Args)]
 pub(super) struct LayerArgs {
     /// The spec to read.
@@ -217,7 +217,7 @@ impl LayerFormatArgs {
     }
 }
 
-/// The compression that the name of a layer tells.
+/// The compression that the name of a layer implies.
 fn by_name(out: &OsStr) -> CompressArg {
     let ends =
         |endings: &[&str]| endings.iter().any(|ending| out.as_bytes().ends_with(ending.as_bytes()));

@@ -164,7 +164,7 @@ impl From<ExplainArgs> for Explain {
 /// The arguments of `report`.
 #[derive(Clone, Debug)]
 pub struct WriteReport {
-    /// Captures, or files of `resolve --report`.
+    /// Captures, or files of `resolve --report` or `layer --report`.
     pub files: Vec<PathBuf>,
     /// The HTML file to write.
     pub html: PathBuf,
@@ -172,12 +172,13 @@ pub struct WriteReport {
     pub cwd: Option<PathBuf>,
 }
 
-/// Writes an HTML page: the sizes of layers, what links save, and which rows stayed files.
+/// Writes an HTML page about layers: sizes by directory and package, what changed between builds, and what links save.
 ///
-/// The page is one file that loads nothing else. Sizes that a spec does not state are read from the disk.
+/// The page is one file that loads nothing else. Captures whose layers have one --out are builds of one layer. For
+/// captures of resolve, sizes that a spec does not state are read from the disk.
 #[derive(Args)]
 pub(super) struct ReportArgs {
-    /// Captures, or files of `resolve --report`.
+    /// Captures, or files of `resolve --report` or `layer --report`.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// The HTML file to write.

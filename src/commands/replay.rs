@@ -325,7 +325,7 @@ fn changed_files(capture: &Capture, root: &Path) -> Vec<FactChange> {
 /// Whether the file at `path` has the content `text`.
 fn has_content(path: &PathBuf, text: &[u8]) -> std::io::Result<bool> {
     let metadata = fs::metadata(path)?;
-    // The path is a stranger's, and may lead to a device that never ends.
+    // The path comes from an untrusted capture, and may lead to a device that never ends.
     if !metadata.is_file() || metadata.len() != text.len() as u64 {
         return Ok(false);
     }

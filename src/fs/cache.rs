@@ -24,7 +24,7 @@ use dashmap::DashMap;
 use hashbrown::HashMap;
 use rustix::fs::Stat;
 
-use super::listing::{Listing, NameHasher};
+use super::listing::{DirectoryListing, NameHasher};
 use crate::resolve::Entry;
 
 /// How long a directory must have been unchanged before it is read, in seconds.
@@ -87,7 +87,7 @@ pub struct CachedDirectory {
     /// The identity, and the times at which the names were valid.
     pub stamp: Stamp,
     /// Its names, if it was read. A listing in the cache is complete; one of a sandbox may be partial.
-    pub listing: Option<Listing>,
+    pub listing: Option<DirectoryListing>,
     /// The directory has more names than this. `None` if the number is not known.
     more_names_than: Option<usize>,
     /// The results of single lookups, by name.
@@ -101,7 +101,7 @@ pub(super) type LookupResult = Entry<Arc<[u8]>>;
 
 impl CachedDirectory {
     /// A directory with a listing of all or some of its names.
-    pub fn listed(stamp: Stamp, listing: Listing) -> Self {
+    pub fn listed(stamp: Stamp, listing: DirectoryListing) -> Self {
         Self::new(stamp, Some(listing), None)
     }
 
@@ -115,9 +115,13 @@ impl CachedDirectory {
         Self::new(stamp, None, None)
     }
 
-    fn new(stamp: Stamp, listing: Option<Listing>, more_names_than: Option<usize>) -> Self {
+    fn new(
+        stamp: Stamp,
+        listing: Option<DirectoryListing>,
+        more_names_than: Option<usize>,
+    ) -> Self {
         let bytes = size_of::<Self>() + size_of::<Slot>() + size_of::<(Identity, Arc<Slot>)>();
-        let bytes = AtomicUsize::new(bytes + listing.as_ref().map_or(0, Listing::bytes));
+        let bytes = AtomicUsize::new(bytes + listing.as_ref().map_or(0, DirectoryListing::bytes));
         Self { stamp, listing, more_names_than, lookups: Mutex::default(), bytes }
     }
 
@@ -129,7 +133,7 @@ impl CachedDirectory {
 
     /// Whether all its names are known.
     pub fn is_complete(&self) -> bool {
-        self.listing.as_ref().is_some_and(Listing::is_complete)
+        self.listing.as_ref().is_some_and(DirectoryListing::is_complete)
     }
 
     /// What an earlier lookup of `name` found.

@@ -19,7 +19,7 @@ use crate::resolve::Entry;
 /// a tree has many of them. If two names have one hash, an absent or unlisted name may appear as a file, and
 /// its row is left unchanged.
 #[derive(Debug, Default)]
-pub struct Listing {
+pub struct DirectoryListing {
     /// The hashes of the names that are not symlinks, in ascending order.
     plain: Box<[u64]>,
     symlinks: Option<Box<Symlinks>>,
@@ -70,7 +70,7 @@ impl Default for Scratch {
     }
 }
 
-impl Listing {
+impl DirectoryListing {
     /// Reads the directory that `descriptor` refers to. `None` if it has more than `max_names` names.
     pub fn read(
         descriptor: impl AsFd,
@@ -179,14 +179,14 @@ impl Scratch {
     }
 
     /// A listing of the names collected so far.
-    fn listing(&mut self, is_complete: bool) -> Listing {
+    fn listing(&mut self, is_complete: bool) -> DirectoryListing {
         let Self { plain, table, text, .. } = self;
         plain.sort_unstable();
         table.sort_unstable_by_key(|link| link.hash);
         let symlinks = (!table.is_empty()).then(|| {
             Box::new(Symlinks { table: table.drain(..).collect(), text: text.as_slice().into() })
         });
-        Listing { plain: plain.as_slice().into(), symlinks, is_complete }
+        DirectoryListing { plain: plain.as_slice().into(), symlinks, is_complete }
     }
 }
 
@@ -283,8 +283,9 @@ mod tests {
         symlink("some/where", directory.path().join("link")).unwrap();
         let descriptor = std::fs::File::open(directory.path()).unwrap();
         let hasher = NameHasher::default();
-        let read =
-            |max_names| Listing::read(&descriptor, max_names, &hasher, &mut Scratch::default());
+        let read = |max_names| {
+            DirectoryListing::read(&descriptor, max_names, &hasher, &mut Scratch::default())
+        };
         let listing = read(2).unwrap().unwrap();
         let entry = |name: &[u8]| listing.entry(name, hasher.hash_one(name));
         assert_eq!(entry(b"file"), Entry::Plain(()));
@@ -299,7 +300,8 @@ mod tests {
             std::fs::write(directory.path().join(name), "").unwrap();
         }
         let descriptor = std::fs::File::open(directory.path()).unwrap();
-        let read = Listing::read(&descriptor, 2, &NameHasher::default(), &mut Scratch::default());
+        let read =
+            DirectoryListing::read(&descriptor, 2, &NameHasher::default(), &mut Scratch::default());
         assert!(read.unwrap().is_none());
     }
 

@@ -1,6 +1,6 @@
 //! Where a system call looks: a path, and the open directory that it is relative to.
 //!
-//! Knows paths and descriptors; must not know what is asked for there.
+//! Knows paths and descriptors; must not know what is looked up there.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -31,7 +31,7 @@ pub(super) struct Place<'p> {
 const LONG: usize = 64;
 /// Opening the directory is worth it for more entries than this.
 const FEW_ENTRIES: usize = 3;
-/// The longest path that a system call takes, in bytes with its NUL (`PATH_MAX`): no longer one is there.
+/// The longest path that a system call takes, in bytes with its NUL (`PATH_MAX`): a longer one does not exist.
 const LONGEST: usize = 4096;
 
 /// The places of entries, one by one. Consecutive entries of one directory share its path; if they are many and
@@ -47,7 +47,7 @@ struct Parent {
     directory: Directory,
     /// The length of its path, which is at the head of `Places::text`.
     length: usize,
-    /// How many entries in it were asked for.
+    /// How many entries in it were looked up.
     entries: usize,
     opened: Option<OwnedFd>,
 }

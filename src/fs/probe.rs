@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, FileType, Mode, Stat, fstat, openat, readlinkat_raw, s
 use rustix::io::Errno;
 
 use super::cache::{Cache, CachedDirectory, Identity, LookupResult, Moment, Origin, Stamp};
-use super::listing::{Listing, Scratch};
+use super::listing::{DirectoryListing, Scratch};
 use super::place::{DIRECTORY, Place, SEARCH_ONLY};
 use crate::resolve::{Entry, Wanted};
 
@@ -171,7 +171,8 @@ impl<'c> Probe<'c> {
         if wanted.names.len() > MAX_SANDBOX_LOOKUPS || self.unlisted(stamp).1 == Origin::Cached {
             return self.read_dir(place, wanted.asked, scratch).map(StatResult::Directory);
         }
-        let names = Listing::look_up_names(place, wanted.names, self.cache.names(), scratch);
+        let names =
+            DirectoryListing::look_up_names(place, wanted.names, self.cache.names(), scratch);
         let Some(names) = names else {
             return self.read_dir(place, wanted.asked, scratch).map(StatResult::Directory);
         };
@@ -218,7 +219,7 @@ impl<'c> Probe<'c> {
             if is_large {
                 return Ok(CachedDirectory::unlisted(stamp));
             }
-            Ok(match Listing::read(&directory, max_names, self.cache.names(), scratch)? {
+            Ok(match DirectoryListing::read(&directory, max_names, self.cache.names(), scratch)? {
                 Some(listing) => CachedDirectory::listed(stamp, listing),
                 None => CachedDirectory::too_large(stamp, max_names),
             })

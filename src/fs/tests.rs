@@ -178,11 +178,11 @@ fn a_directory_of_a_persistent_sandbox_is_read_by_the_second_request_and_cached_
     }
 }
 
-/// Calls `ask` for the directory `one` of a sandbox in many requests, while another thread exchanges the
-/// directories `one` and `two` again and again. Then checks what `ask` gives for both.
+/// Calls `query` for the directory `one` of a sandbox in many requests, while another thread exchanges the
+/// directories `one` and `two` again and again. Then checks what `query` gives for both.
 fn while_directories_are_swapped<A: PartialEq + std::fmt::Debug>(
     root: &TempDir,
-    ask: impl Fn(&mut View<'_>, Directory) -> Option<A>,
+    query: impl Fn(&mut View<'_>, Directory) -> Option<A>,
     [first, second]: [A; 2],
 ) {
     let (one, two) = (root.path().join("one"), root.path().join("two"));
@@ -190,7 +190,7 @@ fn while_directories_are_swapped<A: PartialEq + std::fmt::Debug>(
     let inside = |cache: &Cache, path: &str| {
         let mut view = sandboxed(root, cache);
         match view.enter(Directory(0), path.as_bytes()).unwrap() {
-            Entered::Directory(parent) => ask(&mut view, parent),
+            Entered::Directory(parent) => query(&mut view, parent),
             _ => None,
         }
     };

@@ -4,15 +4,17 @@
 //! uncompressed tar, the caller's thread writes. Must not know what a frame is made of.
 
 use std::io::Write;
+use std::ops::Range;
+use std::thread::Builder;
 use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
 use super::board::{Board, Side};
-use super::buffer::{Buffer, Pool};
+use super::buffer::{Buffer, BufferPool};
 use super::codec::Codec;
 use super::descriptor::{Descriptor, Digest, FORMAT_VERSION, LayerCounts, Seconds};
-use super::entry::TarEntry;
+use super::entries::Entries;
 use super::error::LayerError;
 use super::header::END;
 use super::history::RowHistory;
@@ -27,17 +29,17 @@ use super::table::{FrameOrigin, FrameTable, WrittenFrame, cut_frame};
 /// How many bytes of frames may be under way for each thread that makes them, counted once for each
 /// side, uncompressed.
 const PER_THREAD: u64 = 12 << 20;
-/// How many bytes of buffers may be idle for each of these threads.
-const IDLE_PER_THREAD: usize = 4 << 20;
 
 /// One layer to write.
 pub struct Job<'j> {
     /// In the order of the layer.
-    pub entries: &'j [TarEntry],
+    pub entries: &'j dyn Entries,
     /// How frames are compressed.
     pub codec: Codec,
     /// How many threads read and compress, of this layer and of all others. Two more take sums and write.
     pub permits: &'j Permits,
+    /// The memory of frames under way.
+    pub buffers: &'j BufferPool,
     /// Reads contents.
     pub source: &'j dyn ReadSource,
     /// Where frames are looked up. Without, no frame is reused, and none can be kept.
@@ -70,9 +72,19 @@ pub struct AssembledLayer {
 
 /// A side of a frame on its way to its consumer.
 struct BoardItem {
-    /// `None` where the consumer has nothing to do with the frame.
-    bytes: Option<Buffer>,
+    bytes: Buffer,
     facts: FrameFacts,
+}
+
+/// What all threads of a layer share.
+#[derive(Clone, Copy)]
+struct Stage<'s> {
+    job: &'s Job<'s>,
+    plan: &'s Plan,
+    /// The frames that are made together.
+    runs: &'s [Range<usize>],
+    /// By run.
+    board: &'s Board<Vec<BoardItem>>,
 }
 
 /// Writes the layer of `job` to `out`.
@@ -86,18 +98,22 @@ pub fn assemble(job: &Job<'_>, out: &mut dyn Write) -> Result<AssembledLayer, La
     let mut seconds = Seconds { plan: start.elapsed().as_secs_f64(), ..Seconds::default() };
     let threads = job.permits.all().get();
     let budget = PER_THREAD * threads as u64;
-    let sizes = plan.frames.iter().map(|frame| frame.size);
-    let board = Board::new(sizes.collect(), budget);
-    let pool = Pool::new(IDLE_PER_THREAD * threads);
+    let runs = plan.runs();
+    let size = |run: &Range<usize>| plan.frames[run.clone()].iter().map(|frame| frame.size).sum();
+    let board = Board::new(runs.iter().map(size).collect(), budget);
+    let stage = Stage { job, plan: &plan, runs: &runs, board: &board };
     let (written, raw_sums) = std::thread::scope(|scope| {
+        let refused = |error| board.fail(0, LayerError::Thread(error));
+        let workers = (0..threads).map(|_| Builder::new().spawn_scoped(scope, || work(stage)));
+        let workers: Vec<_> = workers.collect();
+        let summing = Builder::new().spawn_scoped(scope, || sum_raw(stage)).map_err(refused);
         let workers: Vec<_> =
-            (0..threads).map(|_| scope.spawn(|| work(job, &plan, &board, &pool))).collect();
-        let summing = scope.spawn(|| sum_raw(job, &plan, &board, &pool));
-        let written = write(job, &plan, &board, &pool, out);
+            workers.into_iter().filter_map(|worker| worker.map_err(refused).ok()).collect();
+        let written = write(stage, out);
         for worker in workers {
             seconds.add(&joined(worker));
         }
-        (written, joined(summing))
+        (written, summing.ok().and_then(joined))
     });
     if let Some(error) = board.into_error() {
         return Err(error);
@@ -116,60 +132,61 @@ fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// Makes frames until there are no more.
-fn work(job: &Job<'_>, plan: &Plan, board: &Board<BoardItem>, pool: &Pool) -> Seconds {
+fn work(Stage { job, plan, runs, board }: Stage<'_>) -> Seconds {
     let _stop = board.stop_on_panic();
-    let mut maker = match Maker::new(job, plan, pool) {
+    let mut maker = match Maker::new(job, plan) {
         Ok(maker) => maker,
         Err(error) => {
             board.fail(0, error);
             return Seconds::default();
         }
     };
-    while let Some(number) = board.begin() {
-        let made = {
-            let _permit = job.permits.take();
-            maker.make(number)
-        };
-        match made {
-            Ok(made) => {
-                let raw = BoardItem { bytes: made.raw, facts: made.facts };
-                board.deliver(number, raw, BoardItem { bytes: Some(made.blob), facts: made.facts });
+    while let Some(run) = board.begin() {
+        let _permit = job.permits.take();
+        let (mut raw, mut blob) = (Vec::new(), Vec::new());
+        for number in runs[run].clone() {
+            match maker.make(number) {
+                Ok(made) => {
+                    raw.extend(made.raw.map(|bytes| BoardItem { bytes, facts: made.facts }));
+                    blob.push(BoardItem { bytes: made.blob, facts: made.facts });
+                }
+                Err(error) => {
+                    board.fail(number, error);
+                    return maker.seconds;
+                }
             }
-            Err(error) => board.fail(number, error),
         }
+        board.deliver(run, (!raw.is_empty()).then_some(raw), blob);
     }
     maker.seconds
 }
 
 /// Takes the sum of the uncompressed tar, and checks contents that are spread over frames. Answers
 /// the sum behind each frame; no sums without compression.
-fn sum_raw(
-    job: &Job<'_>,
-    plan: &Plan,
-    board: &Board<BoardItem>,
-    pool: &Pool,
-) -> Option<(Vec<Sha256>, f64)> {
+fn sum_raw(Stage { job, plan, runs, board }: Stage<'_>) -> Option<(Vec<Sha256>, f64)> {
     let _stop = board.stop_on_panic();
     let head = plan.lookup.head_frames();
     let mut sums: Vec<_> = head.iter().map(|kept| kept.after.raw.clone()).collect();
     let mut sum = sums.last().cloned().unwrap_or_default();
     let (mut check, mut seconds) = (SpreadCheck::new(job, plan), 0.0);
-    for number in 0..plan.frames.len() {
-        let item = board.take(number, Side::Raw)?;
-        if let Some(bytes) = item.bytes {
+    for (run, frames) in runs.iter().enumerate() {
+        if !plan.wants_raw[frames.start] {
+            continue;
+        }
+        for (number, item) in frames.clone().zip(board.take(run, Side::Raw)?) {
             let start = Instant::now();
-            if let Err(error) = check.pass(number, bytes.as_slice()) {
+            if let Err(error) = check.pass(number, item.bytes.as_slice()) {
                 board.fail(number, error);
                 return None;
             }
             if number >= head.len() {
-                sum.update(bytes.as_slice());
+                sum.update(item.bytes.as_slice());
                 sums.push(sum.clone());
             }
-            pool.give(bytes);
+            job.buffers.give(item.bytes);
             seconds += start.elapsed().as_secs_f64();
         }
-        board.done(number);
+        board.done(run);
     }
     Some((sums, seconds))
 }
@@ -185,13 +202,7 @@ struct Written {
 }
 
 /// Writes the frames in order.
-fn write(
-    job: &Job<'_>,
-    plan: &Plan,
-    board: &Board<BoardItem>,
-    pool: &Pool,
-    out: &mut dyn Write,
-) -> Option<Written> {
+fn write(Stage { job, plan, runs, board }: Stage<'_>, out: &mut dyn Write) -> Option<Written> {
     let _stop = board.stop_on_panic();
     let head = plan.lookup.head_frames();
     let mut sums: Vec<_> = head.iter().map(|kept| kept.after.blob.clone()).collect();
@@ -203,33 +214,34 @@ fn write(
         board.fail(0, LayerError::Write(error));
         return None;
     }
-    for (number, frame) in plan.frames.iter().enumerate() {
-        let BoardItem { bytes: Some(blob), facts } = board.take(number, Side::Blob)? else {
-            continue;
-        };
-        let bytes = blob.as_slice();
-        let start = Instant::now();
-        if number >= head.len() {
-            sum.update(bytes);
-            sums.push(sum.clone());
+    for (run, frames) in runs.iter().enumerate() {
+        for (number, BoardItem { bytes, facts }) in frames.clone().zip(board.take(run, Side::Blob)?)
+        {
+            let blob = bytes.as_slice();
+            let start = Instant::now();
+            if number >= head.len() {
+                sum.update(blob);
+                sums.push(sum.clone());
+            }
+            let checked = match job.codec {
+                Codec::None => check.pass(number, blob),
+                _ => Ok(()),
+            };
+            let middle = Instant::now();
+            let written = checked.and_then(|()| out.write_all(blob).map_err(LayerError::Write));
+            if let Err(error) = written {
+                board.fail(number, error);
+                return None;
+            }
+            seconds.hash_blob += (middle - start).as_secs_f64();
+            seconds.write += middle.elapsed().as_secs_f64();
+            places.push((size, blob.len(), facts));
+            size += blob.len() as u64;
+            let frame = &plan.frames[number];
+            raw_size += frame.size + if frame.is_last { END.len() as u64 } else { 0 };
+            job.buffers.give(bytes);
         }
-        let checked = match job.codec {
-            Codec::None => check.pass(number, bytes),
-            _ => Ok(()),
-        };
-        let middle = Instant::now();
-        let written = checked.and_then(|()| out.write_all(bytes).map_err(LayerError::Write));
-        if let Err(error) = written {
-            board.fail(number, error);
-            return None;
-        }
-        seconds.hash_blob += (middle - start).as_secs_f64();
-        seconds.write += middle.elapsed().as_secs_f64();
-        places.push((size, bytes.len(), facts));
-        size += bytes.len() as u64;
-        raw_size += frame.size + if frame.is_last { END.len() as u64 } else { 0 };
-        pool.give(blob);
-        board.done(number);
+        board.done(run);
         (job.progress)(raw_size, total);
     }
     Some(Written { places, sums, size, seconds })
@@ -282,7 +294,7 @@ fn finish(
             })
             .collect();
     }
-    let rows = job.wants_table.then(|| RowHistory::new(job.entries));
+    let rows = job.wants_table.then(|| RowHistory::new(&plan.rows));
     let table = job.wants_table.then(|| FrameTable {
         frames: plan
             .frames
@@ -294,7 +306,7 @@ fn finish(
                 origin: facts.origin,
             })
             .collect(),
-        changed: job.before.map(|before| before.changed(job.entries)),
+        changed: job.before.map(|before| before.changed(&plan.rows)),
     });
     seconds.total = start.elapsed().as_secs_f64();
     Ok(AssembledLayer {

@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::error::LayerError;
 
-/// What one consumer takes of each frame.
+/// What one consumer takes of each run of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     /// Its uncompressed bytes, for their sum.
@@ -29,7 +29,7 @@ pub(super) struct Board<T> {
 
 struct BoardState<T> {
     next: usize,
-    /// Each frame counts for its size on each side.
+    /// Each run counts for its size on each side.
     under_way: u64,
     ready: [HashMap<usize, T>; 2],
     error: Option<(usize, LayerError)>,
@@ -37,7 +37,7 @@ struct BoardState<T> {
 }
 
 impl<T> Board<T> {
-    /// A board of frames of these `sizes`, in bytes, of which `budget` bytes may be under way; one frame
+    /// A board of runs of frames of these `sizes`, in bytes, of which `budget` bytes may be under way; one run
     /// always may.
     pub(super) fn new(sizes: Vec<u64>, budget: u64) -> Self {
         let state = BoardState {
@@ -50,7 +50,7 @@ impl<T> Board<T> {
         Self { state: Mutex::new(state), changed: Condvar::new(), sizes, budget }
     }
 
-    /// The next frame to make, once there is room for it. `None` if there are no more, or all stops.
+    /// The next run to make, once there is room for it. `None` if there are no more, or all stops.
     pub(super) fn begin(&self) -> Option<usize> {
         let mut state = self.lock();
         loop {
@@ -67,31 +67,34 @@ impl<T> Board<T> {
         }
     }
 
-    /// Hands over what was made of `frame`.
-    pub(super) fn deliver(&self, frame: usize, raw: T, blob: T) {
+    /// Hands over what was made of `run`. A side of which there is nothing is done with.
+    pub(super) fn deliver(&self, run: usize, raw: Option<T>, blob: T) {
         let mut state = self.lock();
-        state.ready[0].insert(frame, raw);
-        state.ready[1].insert(frame, blob);
+        match raw {
+            Some(raw) => drop(state.ready[0].insert(run, raw)),
+            None => state.under_way -= self.sizes[run],
+        }
+        state.ready[1].insert(run, blob);
         self.changed.notify_all();
     }
 
-    /// What was made of `frame`, once that is ready. `None` if all stops.
-    pub(super) fn take(&self, frame: usize, side: Side) -> Option<T> {
+    /// What was made of `run`, once that is ready. `None` if all stops.
+    pub(super) fn take(&self, run: usize, side: Side) -> Option<T> {
         let mut state = self.lock();
         loop {
             if state.is_stopped {
                 return None;
             }
-            if let Some(item) = state.ready[side as usize].remove(&frame) {
+            if let Some(item) = state.ready[side as usize].remove(&run) {
                 return Some(item);
             }
             state = self.wait(state);
         }
     }
 
-    /// Says that what was taken of `frame` on one side is done with.
-    pub(super) fn done(&self, frame: usize) {
-        self.lock().under_way -= self.sizes[frame];
+    /// Says that what was taken of `run` on one side is done with.
+    pub(super) fn done(&self, run: usize) {
+        self.lock().under_way -= self.sizes[run];
         self.changed.notify_all();
     }
 

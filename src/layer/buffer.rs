@@ -2,6 +2,7 @@
 //!
 //! Knows bytes; must not know what they are.
 
+use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes at the head of memory that was cleared once.
@@ -56,8 +57,11 @@ impl Buffer {
     }
 }
 
+/// How many bytes of buffers may be idle for each thread that makes frames.
+const IDLE_PER_THREAD: usize = 4 << 20;
+
 /// Buffers that are not in use.
-pub(super) struct Pool {
+pub struct BufferPool {
     idle: Mutex<Idle>,
     /// The most memory that idle buffers have together, in bytes.
     limit: usize,
@@ -69,10 +73,15 @@ struct Idle {
     memory: usize,
 }
 
-impl Pool {
-    /// An empty pool that keeps at most `limit` bytes.
-    pub(super) fn new(limit: usize) -> Self {
-        Self { idle: Mutex::default(), limit }
+impl BufferPool {
+    /// An empty pool for as many `threads`.
+    pub fn new(threads: NonZeroUsize) -> Self {
+        Self { idle: Mutex::default(), limit: IDLE_PER_THREAD * threads.get() }
+    }
+
+    /// Frees all buffers that are idle.
+    pub fn free(&self) {
+        *self.lock() = Idle::default();
     }
 
     /// An empty buffer.
@@ -104,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_pool_keeps_no_more_than_its_limit() {
-        let pool = Pool::new(1000);
+        let pool = BufferPool { limit: 1000, ..BufferPool::new(NonZeroUsize::MIN) };
         let buffers: Vec<_> = (0..3)
             .map(|_| {
                 let mut buffer = pool.take();
@@ -115,5 +124,7 @@ mod tests {
         buffers.into_iter().for_each(|buffer| pool.give(buffer));
         assert_eq!(pool.lock().buffers.len(), 2);
         assert_eq!(pool.take().as_slice(), b"");
+        pool.free();
+        assert_eq!(pool.lock().buffers.len(), 0);
     }
 }

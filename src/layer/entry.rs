@@ -64,6 +64,13 @@ pub struct FileContent {
     pub identity: ContentIdentity,
 }
 
+impl FileContent {
+    /// Whether what is known of it is about its bytes, and not about its file.
+    pub(super) fn is_known_by_bytes(&self) -> bool {
+        matches!(self.identity, ContentIdentity::Listed(_) | ContentIdentity::Hashed(_))
+    }
+}
+
 /// One entry of a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TarEntry {

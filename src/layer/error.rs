@@ -41,6 +41,11 @@ pub enum LayerError {
     /// A frame could not be compressed.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// The system gave no thread.
+    #[error(
+        "a thread cannot be started; raise the limit of processes (ulimit -u), or pass a smaller --jobs"
+    )]
+    Thread(#[source] io::Error),
 }
 
 /// What is wrong with a content.

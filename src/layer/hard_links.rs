@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
-use super::entry::{EntryKind, LinkText, TarEntry, Time, hard_link_name};
+use super::entries::Entries;
+use super::entry::{EntryKind, Time};
 use super::identity::ContentIdentity;
 
 /// The file of an entry's source.
@@ -19,27 +20,36 @@ pub struct FileInode {
     pub links: u32,
 }
 
-/// Makes hard links of entries that are one file on the disk, exactly as bsdtar does
+/// An entry that becomes a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HardLink {
+    /// Its number.
+    pub entry: usize,
+    /// The number of the earlier entry that it is a link to.
+    pub to: usize,
+}
+
+/// The hard links of entries that are one file on the disk, exactly as bsdtar makes them
 /// (`archive_entry_linkify`): an entry of a file that an earlier entry has, until as many names were met
-/// as the file has. `inodes` says for each entry what its source is; an entry without one stays.
-pub fn by_inode(entries: &mut [TarEntry], inodes: &[Option<FileInode>]) {
-    // By device and inode: the first name, and how many names are still to come.
-    type Open = HashMap<(u64, u64), (Box<[u8]>, u32)>;
-    let mut open = Open::new();
-    for (entry, inode) in entries.iter_mut().zip(inodes) {
-        let Some(FileInode { device, inode, links }) = *inode else { continue };
+/// as the file has. `inodes` says for each entry what it is and what its source is; an entry without one stays.
+pub fn by_inode(inodes: impl Iterator<Item = (EntryKind, Option<FileInode>)>) -> Vec<HardLink> {
+    // By device and inode: the first entry, and how many names are still to come.
+    let mut open = HashMap::<(u64, u64), (usize, u32)>::new();
+    let mut hard_links = Vec::new();
+    for (number, (kind, inode)) in inodes.enumerate() {
+        let Some(FileInode { device, inode, links }) = inode else { continue };
         if links == 1
-            || matches!(entry.kind, EntryKind::Directory | EntryKind::Character | EntryKind::Block)
+            || matches!(kind, EntryKind::Directory | EntryKind::Character | EntryKind::Block)
         {
             continue;
         }
         match open.entry((device, inode)) {
             Slot::Vacant(slot) => {
-                slot.insert((entry.path.clone(), links.wrapping_sub(1)));
+                slot.insert((number, links.wrapping_sub(1)));
             }
             Slot::Occupied(mut slot) => {
-                let (path, left) = slot.get_mut();
-                entry.link = hard_link_name(path).map(LinkText::Hard);
+                let (to, left) = slot.get_mut();
+                hard_links.push(HardLink { entry: number, to: *to });
                 *left = left.wrapping_sub(1);
                 if *left == 0 {
                     slot.remove();
@@ -47,15 +57,16 @@ pub fn by_inode(entries: &mut [TarEntry], inodes: &[Option<FileInode>]) {
             }
         }
     }
+    hard_links
 }
 
-/// Makes hard links of files that equal an earlier one in bytes, mode, owner and time, if they are not
+/// The hard links of files that equal an earlier one in bytes, mode, owner and time, if they are not
 /// empty. Contents are equal if their identities are: the caller lists or hashes them all in one way.
-pub fn by_content(entries: &mut [TarEntry]) {
+pub fn by_content(entries: &dyn Entries) -> Vec<HardLink> {
     type Same = (ContentIdentity, u64, u32, i64, i64, Time);
     let mut first: HashMap<Same, Vec<usize>> = HashMap::new();
-    for number in 0..entries.len() {
-        let entry = &entries[number];
+    let mut hard_links = Vec::new();
+    for (number, entry) in entries.iter().enumerate() {
         let Some(content) = entry.data() else { continue };
         if entry.size == 0 || content.identity == ContentIdentity::Unknown {
             continue;
@@ -63,23 +74,22 @@ pub fn by_content(entries: &mut [TarEntry]) {
         let same = (content.identity, entry.size, entry.mode, entry.uid, entry.gid, entry.time);
         let candidates = first.entry(same).or_default();
         let has_same_names = |&&earlier: &&usize| {
-            let earlier = &entries[earlier];
+            let earlier = entries.entry(earlier);
             (&earlier.uname, &earlier.gname, &earlier.flags)
                 == (&entry.uname, &entry.gname, &entry.flags)
         };
         match candidates.iter().find(has_same_names) {
-            Some(&earlier) => {
-                entries[number].link = Some(LinkText::Hard(entries[earlier].path.clone()));
-            }
+            Some(&earlier) => hard_links.push(HardLink { entry: number, to: earlier }),
             None => candidates.push(number),
         }
     }
+    hard_links
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::entry::FileContent;
+    use crate::layer::entry::{FileContent, TarEntry};
 
     fn file(path: &str, content: u8) -> TarEntry {
         TarEntry {
@@ -102,16 +112,6 @@ mod tests {
         }
     }
 
-    fn links(entries: &[TarEntry]) -> Vec<Option<&str>> {
-        entries
-            .iter()
-            .map(|entry| match &entry.link {
-                Some(LinkText::Hard(path)) => str::from_utf8(path).ok(),
-                _ => None,
-            })
-            .collect()
-    }
-
     #[test]
     fn a_file_becomes_a_link_to_an_earlier_one_with_its_bytes_mode_owner_and_time() {
         let mut entries: Vec<_> =
@@ -120,15 +120,13 @@ mod tests {
                 .into();
         entries[5].mode = 0o755;
         entries[6].uname = Some(b"u"[..].into());
-        by_content(&mut entries);
-        assert_eq!(links(&entries), [None, Some("a"), None, None, None, None, None]);
+        assert_eq!(by_content(&entries), [HardLink { entry: 1, to: 0 }]);
     }
 
     #[test]
     fn names_of_a_file_are_links_until_all_its_names_were_met() {
-        let mut entries: Vec<_> = ["/a", "b", "c", "d", "e"].map(|path| file(path, 1)).into();
-        let inode = |links| Some(FileInode { device: 1, inode: 1, links });
-        by_inode(&mut entries, &[inode(3), inode(3), inode(3), inode(3), inode(1)]);
-        assert_eq!(links(&entries), [None, Some("a"), Some("a"), None, None]);
+        let inode = |links| (EntryKind::File, Some(FileInode { device: 1, inode: 1, links }));
+        let hard_links = by_inode([3, 3, 3, 3, 1].map(inode).into_iter());
+        assert_eq!(hard_links, [HardLink { entry: 1, to: 0 }, HardLink { entry: 2, to: 0 }]);
     }
 }

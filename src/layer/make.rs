@@ -6,7 +6,7 @@ use std::io;
 use std::time::Instant;
 
 use super::assemble::Job;
-use super::buffer::{Buffer, Pool};
+use super::buffer::Buffer;
 use super::codec::{Codec, Encoder};
 use super::descriptor::Seconds;
 use super::entry::{FileContent, TarEntry};
@@ -44,7 +44,6 @@ pub(super) struct FrameFacts {
 pub(super) struct Maker<'j> {
     job: &'j Job<'j>,
     plan: &'j Plan,
-    pool: &'j Pool,
     encoder: Encoder,
     header: Vec<u8>,
     pub seconds: Seconds,
@@ -52,13 +51,9 @@ pub(super) struct Maker<'j> {
 
 impl<'j> Maker<'j> {
     /// A maker for one thread.
-    pub(super) fn new(
-        job: &'j Job<'j>,
-        plan: &'j Plan,
-        pool: &'j Pool,
-    ) -> Result<Self, LayerError> {
+    pub(super) fn new(job: &'j Job<'j>, plan: &'j Plan) -> Result<Self, LayerError> {
         let (encoder, seconds) = (Encoder::new(job.codec)?, Seconds::default());
-        Ok(Self { job, plan, pool, encoder, header: Vec::new(), seconds })
+        Ok(Self { job, plan, encoder, header: Vec::new(), seconds })
     }
 
     /// Makes frame `number`, or has it from an output.
@@ -78,23 +73,23 @@ impl<'j> Maker<'j> {
         let found = self.plan.lookup.frames[number].as_ref()?;
         let start = Instant::now();
         let Kept { crc, checksum, raw_checksum, .. } = *found.kept();
-        let mut blob = self.pool.take();
+        let mut blob = self.job.buffers.take();
         let is_intact = blob.write(|bytes| found.output.read(found.kept(), bytes));
         self.seconds.reuse += start.elapsed().as_secs_f64();
         if !is_intact {
-            self.pool.give(blob);
+            self.job.buffers.give(blob);
             return None;
         }
         let mut raw = None;
         if self.plan.wants_raw[number] {
             let start = Instant::now();
-            let mut bytes = self.pool.take();
+            let mut bytes = self.job.buffers.take();
             let is_same = self.read(&self.plan.frames[number], &mut bytes, false).is_ok()
                 && raw_checksum.is_none_or(|sum| blake3::hash(bytes.as_slice()) == sum);
             self.seconds.read += start.elapsed().as_secs_f64();
             if !is_same {
-                self.pool.give(bytes);
-                self.pool.give(blob);
+                self.job.buffers.give(bytes);
+                self.job.buffers.give(blob);
                 return None;
             }
             raw = Some(bytes);
@@ -106,22 +101,22 @@ impl<'j> Maker<'j> {
     fn make_anew(&mut self, number: usize) -> Result<Made, LayerError> {
         let frame = &self.plan.frames[number];
         let start = Instant::now();
-        let mut raw = self.pool.take();
-        self.read(frame, &mut raw, true)?;
+        let mut raw = self.job.buffers.take();
+        let has_contents_by_bytes = self.read(frame, &mut raw, true)?;
         let is_kept = self.plan.keys[number].is_some();
         let sum = |bytes: &Buffer| *blake3::hash(bytes.as_slice()).as_bytes();
-        let raw_checksum = (is_kept && self.has_contents_by_bytes(frame)).then(|| sum(&raw));
+        let raw_checksum = (is_kept && has_contents_by_bytes).then(|| sum(&raw));
         let (middle, mut crc) = (Instant::now(), 0);
         self.seconds.read += (middle - start).as_secs_f64();
         let (raw, blob) = if self.job.codec == Codec::None {
             (None, raw)
         } else {
-            let mut blob = self.pool.take();
+            let mut blob = self.job.buffers.take();
             crc = blob.write(|out| self.encoder.encode(raw.as_slice(), out))?;
             if self.plan.wants_raw[number] {
                 (Some(raw), blob)
             } else {
-                self.pool.give(raw);
+                self.job.buffers.give(raw);
                 (None, blob)
             }
         };
@@ -135,24 +130,19 @@ impl<'j> Maker<'j> {
         Ok(Made { raw, blob, facts: FrameFacts { crc, checksum, raw_checksum, origin } })
     }
 
-    fn has_contents_by_bytes(&self, frame: &LayerFrame) -> bool {
-        let mut contents = self.job.entries[frame.rows.clone()].iter().filter_map(TarEntry::data);
-        contents.any(|content| {
-            matches!(content.identity, ContentIdentity::Listed(_) | ContentIdentity::Hashed(_))
-        })
-    }
-
     /// Reads the uncompressed bytes of `frame`. With `by_bytes`, contents that are known by their bytes
-    /// are held to these, too.
+    /// are held to these, too. Answers whether there are such contents.
     fn read(
         &mut self,
         frame: &LayerFrame,
         raw: &mut Buffer,
         by_bytes: bool,
-    ) -> Result<(), LayerError> {
+    ) -> Result<bool, LayerError> {
         let job = self.job;
+        let mut has_contents_by_bytes = false;
         for number in frame.rows.clone() {
-            let entry = &job.entries[number];
+            let entry = &*job.entries.entry(number);
+            has_contents_by_bytes |= entry.data().is_some_and(FileContent::is_known_by_bytes);
             let problem =
                 |problem| LayerError::Content { entry: number, path: entry.path.clone(), problem };
             self.header.clear();
@@ -188,7 +178,7 @@ impl<'j> Maker<'j> {
         if frame.is_last {
             raw.extend(&END);
         }
-        Ok(())
+        Ok(has_contents_by_bytes)
     }
 
     fn read_whole(
@@ -244,7 +234,7 @@ impl<'j> Maker<'j> {
 
     /// Holds a content to its identity, apart from the frames that it is spread over.
     fn check_whole(&self, entry: &TarEntry, content: &FileContent) -> Result<(), ContentError> {
-        if !matches!(content.identity, ContentIdentity::Listed(_) | ContentIdentity::Hashed(_)) {
+        if !content.is_known_by_bytes() {
             return Ok(());
         }
         let failed = |error| read_error(content, error);
@@ -283,7 +273,7 @@ impl<'j> SpreadCheck<'j> {
         let (Some(part), Some(spread)) = (&frame.part, self.plan.checked.get(&entry_number)) else {
             return Ok(());
         };
-        let entry = &self.job.entries[entry_number];
+        let entry = self.job.entries.entry(entry_number);
         let Some(content) = entry.data() else { return Ok(()) };
         let check = self.open.get_or_insert_with(|| Check::new(content.identity));
         let end = (spread.header + spread.size).min(part.end);

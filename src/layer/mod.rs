@@ -6,7 +6,7 @@
 //! - [`keywords`], `device`: what the keywords of a row say.
 //! - [`rows`]: rows of one path merged, and completed.
 //! - [`hard_links`]: which entries become links to an earlier one.
-//! - `entry`: what becomes a header and its bytes.
+//! - `entry`, `entries`: what becomes a header and its bytes.
 //! - [`header`]: headers, byte for byte as bsdtar writes them.
 //! - [`frames`]: where the tar is cut.
 //! - `identity`: what is known of a content before it is read.
@@ -29,6 +29,7 @@ mod buffer;
 mod codec;
 mod descriptor;
 mod device;
+mod entries;
 mod entry;
 mod error;
 pub mod frames;
@@ -47,8 +48,10 @@ mod source;
 mod table;
 
 pub use assemble::{AssembledLayer, Job, assemble};
+pub use buffer::BufferPool;
 pub use codec::{Codec, CodecError, GzipLevel, ZstdLevel};
 pub use descriptor::{Descriptor, Digest, FORMAT_VERSION, LayerCounts, Seconds};
+pub use entries::Entries;
 pub use entry::{
     Device, EntryKind, FileContent, LinkText, TarEntry, Time, archive_name, hard_link_name,
 };

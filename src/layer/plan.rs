@@ -1,14 +1,16 @@
 //! The plan of a layer: its frames, their keys, and what is to be done for each.
 //!
-//! Knows entries, cuts and what the index found; must not read a content nor compress.
+//! Knows entries, cuts, and what the index found; must not read a content nor compress.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::codec::Codec;
 use super::descriptor::FORMAT_VERSION;
-use super::entry::TarEntry;
+use super::entries::Entries;
+use super::entry::{FileContent, TarEntry};
 use super::frames::{self, LayerFrame, RowSize};
 use super::header::{self, END, padding};
 use super::identity::ContentIdentity;
@@ -17,8 +19,12 @@ use super::index::{Index, Key, Lookup};
 /// Fewer entries than this are not worth waking another thread for.
 const WORTH_SHARING: usize = 512;
 
+/// So many bytes of frames, uncompressed, are reused together.
+const RUN: u64 = 4 << 20;
+
 /// What is to be done for each frame of a layer.
 pub(super) struct Plan {
+    pub rows: Vec<PlannedRow>,
     pub frames: Vec<LayerFrame>,
     pub keys: Vec<Option<Key>>,
     pub lookup: Lookup,
@@ -37,28 +43,73 @@ pub(super) struct Spread {
     pub size: u64,
 }
 
+/// What a plan needs of a row.
+pub(super) struct PlannedRow {
+    pub size: RowSize,
+    /// The BLAKE3 of its header and of what is known of its content. `None` if of that nothing is known.
+    pub digest: Option<[u8; 32]>,
+}
+
+impl PlannedRow {
+    /// Plans an entry. `header` is overwritten.
+    fn new(entry: &TarEntry, header: &mut Vec<u8>) -> Self {
+        header.clear();
+        header::write(entry, header);
+        let size = header.len() as u64 + entry.data_len() + padding(entry.data_len()) as u64;
+        let mut hash = blake3::Hasher::new();
+        hash.update(&(header.len() as u64).to_le_bytes()).update(header);
+        let is_known = match entry.data() {
+            Some(content) => {
+                hash.update(&entry.size.to_le_bytes());
+                update_identity(&mut hash, &content.identity)
+            }
+            None => true,
+        };
+        let digest = is_known.then(|| *hash.finalize().as_bytes());
+        Self { size: RowSize { hash: frames::hash(&entry.path), size }, digest }
+    }
+}
+
 impl Plan {
     /// Plans the layer of `entries`. Without an index, nothing is looked up and no key made.
-    pub(super) fn new(entries: &[TarEntry], codec: Codec, index: Option<&Index>) -> Self {
-        let row = |entry: &TarEntry| RowSize {
-            hash: frames::hash(&entry.path),
-            size: header_len(entry) + padded(entry),
-        };
-        let rows: Vec<_> = entries.par_iter().with_min_len(WORTH_SHARING).map(row).collect();
-        let frames = frames::cut(rows.into_iter());
+    pub(super) fn new(entries: &dyn Entries, codec: Codec, index: Option<&Index>) -> Self {
+        let numbers = (0..entries.count()).into_par_iter().with_min_len(WORTH_SHARING);
+        let plan = |header: &mut Vec<u8>, number| PlannedRow::new(&entries.entry(number), header);
+        let rows: Vec<_> = numbers.map_init(Vec::new, plan).collect();
+        let frames = frames::cut(rows.iter().map(|row| row.size));
         let (mut keys, mut lookup) = (vec![None; frames.len()], Lookup::default());
         if let Some(index) = index {
-            keys = frames.par_iter().map(|frame| key(entries, codec, frame)).collect();
+            keys = frames.iter().map(|frame| key(&rows, codec, frame)).collect();
             lookup = index.find(&keys);
         }
         lookup.frames.resize(frames.len(), None);
         // Sums begin behind the head. Without compression they are taken of the frames as they are.
         let head = lookup.head_len();
         let wants_raw = (0..frames.len()).map(|number| codec != Codec::None && number >= head);
-        let mut plan =
-            Self { wants_raw: wants_raw.collect(), frames, keys, lookup, checked: HashMap::new() };
+        let wants_raw = wants_raw.collect();
+        let mut plan = Self { rows, wants_raw, frames, keys, lookup, checked: HashMap::new() };
         plan.check_spread(entries, codec);
         plan
+    }
+
+    /// The frames in runs that one thread makes together: frames that are reused as they are take less time than
+    /// another thread to wake. Every other frame is a run of its own.
+    pub(super) fn runs(&self) -> Vec<Range<usize>> {
+        let mut runs = Vec::<Range<usize>>::new();
+        let mut size = 0;
+        for (number, frame) in self.frames.iter().enumerate() {
+            let is_copied = self.lookup.frames[number].is_some() && !self.wants_raw[number];
+            size += frame.size;
+            match runs.last_mut() {
+                Some(run) if is_copied && size <= RUN => run.end = number + 1,
+                _ => {
+                    runs.push(number..number + 1);
+                    // What follows a frame that is made begins another run.
+                    size = if is_copied { frame.size } else { RUN };
+                }
+            }
+        }
+        runs
     }
 
     /// How many bytes the tar has.
@@ -68,17 +119,16 @@ impl Plan {
 
     /// Has each content checked as a whole of which a part is read anew: its other parts are then read
     /// as well.
-    fn check_spread(&mut self, entries: &[TarEntry], codec: Codec) {
+    fn check_spread(&mut self, entries: &dyn Entries, codec: Codec) {
         for (frame, found) in self.frames.iter().zip(&self.lookup.frames) {
-            let entry = frame.rows.start;
-            if frame.part.is_none() || found.is_some() || self.checked.contains_key(&entry) {
+            let number = frame.rows.start;
+            if frame.part.is_none() || found.is_some() || self.checked.contains_key(&number) {
                 continue;
             }
-            let identity = entries[entry].data().map(|content| content.identity);
-            if let Some(ContentIdentity::Listed(_) | ContentIdentity::Hashed(_)) = identity {
-                let spread =
-                    Spread { header: header_len(&entries[entry]), size: entries[entry].size };
-                self.checked.insert(entry, spread);
+            let entry = entries.entry(number);
+            if entry.data().is_some_and(FileContent::is_known_by_bytes) {
+                let spread = Spread { header: header_len(&entry), size: entry.size };
+                self.checked.insert(number, spread);
             }
         }
         for (frame, wants_raw) in self.frames.iter().zip(&mut self.wants_raw) {
@@ -90,43 +140,31 @@ impl Plan {
 }
 
 /// The size of an entry's header, in bytes.
-pub(super) fn header_len(entry: &TarEntry) -> u64 {
+fn header_len(entry: &TarEntry) -> u64 {
     let mut header = Vec::new();
     header::write(entry, &mut header);
     header.len() as u64
 }
 
-/// The size of an entry's content with what fills its last block, in bytes.
-fn padded(entry: &TarEntry) -> u64 {
-    entry.data_len() + padding(entry.data_len()) as u64
-}
-
-/// The key of a frame: the BLAKE3 of everything that its bytes depend on, each stretch with its length
-/// or of a fixed one. `None` if nothing is known of a content in it.
-fn key(entries: &[TarEntry], codec: Codec, frame: &LayerFrame) -> Option<Key> {
+/// The key of a frame: the BLAKE3 of everything that its bytes depend on, each of a fixed length. `None` if nothing is
+/// known of a content in it.
+fn key(rows: &[PlannedRow], codec: Codec, frame: &LayerFrame) -> Option<Key> {
     let mut hash = blake3::Hasher::new_derive_key("mtree-worker layer frame");
     hash.update(&FORMAT_VERSION.to_le_bytes());
     hash.update(&codec.tag());
     hash.update(&[u8::from(frame.is_last)]);
     let part = frame.part.clone().unwrap_or(0..u64::MAX);
     hash.update(&part.start.to_le_bytes()).update(&part.end.to_le_bytes());
-    let mut header = Vec::new();
-    for entry in &entries[frame.rows.clone()] {
-        header.clear();
-        header::write(entry, &mut header);
-        hash.update(&(header.len() as u64).to_le_bytes());
-        hash.update(&header);
-        if let Some(content) = entry.data() {
-            hash.update(&entry.size.to_le_bytes());
-            update_identity(&mut hash, &content.identity)?;
-        }
+    for row in &rows[frame.rows.clone()] {
+        hash.update(&row.digest?);
     }
     Some(*hash.finalize().as_bytes())
 }
 
-pub(super) fn update_identity(hash: &mut blake3::Hasher, identity: &ContentIdentity) -> Option<()> {
+/// Adds what is known of a content. Whether anything is.
+fn update_identity(hash: &mut blake3::Hasher, identity: &ContentIdentity) -> bool {
     match identity {
-        ContentIdentity::Unknown => return None,
+        ContentIdentity::Unknown => return false,
         ContentIdentity::Listed(listed) => {
             let bytes = listed.as_bytes();
             hash.update(&[1, bytes.len() as u8]).update(bytes);
@@ -142,5 +180,5 @@ pub(super) fn update_identity(hash: &mut blake3::Hasher, identity: &ContentIdent
             hash.update(&[3]).update(digest);
         }
     }
-    Some(())
+    true
 }

@@ -3,11 +3,11 @@
 //! Knows how libarchive makes entries of rows (`parse_file`); must not know the text of a spec. All here
 //! are functions of what they are given: nothing asks a file system.
 
-use std::hash::BuildHasher;
+use std::borrow::Cow;
 
 use foldhash::quality::RandomState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Slot;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry as Slot;
 
 use super::entry::{EntryKind, FileContent, LinkText, TarEntry, archive_name};
 use super::identity::{ContentIdentity, FileStamp};
@@ -38,38 +38,42 @@ pub struct Merged {
     pub into: usize,
 }
 
-/// Merges rows of one path as libarchive does: the first one's place and path, the later one's keywords,
-/// link and source where it has them. Paths are one only if they are spelled alike. Answers what is
-/// left, each with its number among `rows`, and what was merged.
-pub fn merge(rows: Vec<SpecRow>) -> (Vec<(usize, SpecRow)>, Vec<Merged>) {
-    // Places in `left`, by path.
-    let mut places = HashTable::with_capacity(rows.len());
-    let hasher = RandomState::default();
-    let (mut left, mut merged) = (Vec::<(usize, SpecRow)>::with_capacity(rows.len()), Vec::new());
-    for (number, row) in rows.into_iter().enumerate() {
-        if !row.is_relative {
-            let path_at = |place: &usize| &left[*place].1.path;
-            let hash = hasher.hash_one(&row.path);
-            let known = places.entry(
-                hash,
-                |place| *path_at(place) == row.path,
-                |place| hasher.hash_one(path_at(place)),
-            );
-            match known {
-                Slot::Occupied(place) => {
-                    let (into, earlier) = &mut left[*place.get()];
-                    earlier.keywords.merge(row.keywords);
-                    earlier.link = row.link.or(earlier.link.take());
-                    earlier.source = row.source.or(earlier.source.take());
-                    merged.push(Merged { row: number, into: *into });
-                    continue;
-                }
-                Slot::Vacant(slot) => drop(slot.insert(left.len())),
-            }
+/// Which rows libarchive merges into an earlier one: those whose paths are spelled alike. `rows` are the rows that are
+/// not [relative](SpecRow::is_relative): their numbers, ascending, and paths. What was merged is in the order of the rows.
+pub fn same_paths<'p>(rows: impl Iterator<Item = (usize, Cow<'p, [u8]>)>) -> Vec<Merged> {
+    let mut first = HashMap::with_hasher(RandomState::default());
+    let merged = rows.filter_map(|(row, path)| match first.entry(path) {
+        Slot::Occupied(earlier) => Some(Merged { row, into: *earlier.get() }),
+        Slot::Vacant(slot) => {
+            slot.insert(row);
+            None
         }
-        left.push((number, row));
+    });
+    merged.collect()
+}
+
+impl SpecRow {
+    /// Adds a later row of the same path as libarchive does: place and path stay, and the later row's keywords, link and
+    /// source count where it has them.
+    pub fn merge(&mut self, later: Self) {
+        self.keywords.merge(later.keywords);
+        self.link = later.link.or(self.link.take());
+        self.source = later.source.or(self.source.take());
     }
-    (left, merged)
+
+    /// Whether the entry of this row has the bytes of its source.
+    pub fn has_content(&self) -> bool {
+        self.keywords.kind == Some(EntryKind::File) && self.source.is_some()
+    }
+}
+
+/// What is known of a row's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundContent {
+    /// In bytes.
+    pub size: u64,
+    /// What tells it from others.
+    pub identity: ContentIdentity,
 }
 
 /// What the disk says of a row's source.
@@ -112,13 +116,14 @@ pub enum RowError {
     SizeWithoutSource(u64),
 }
 
-/// The entry of `row`. `on_disk` is what its source is, if it has one; `identity` what tells its content.
+/// The entry of `row`. `on_disk` is what the disk says of its source, where that is wanted.
 pub fn complete(
     row: SpecRow,
     metadata: Metadata,
     on_disk: Option<&OnDisk>,
-    identity: ContentIdentity,
+    content: Option<FoundContent>,
 ) -> Result<TarEntry, RowError> {
+    let has_content = row.has_content();
     let SpecRow { path, keywords, link, source, .. } = row;
     let disk = on_disk.filter(|_| metadata == Metadata::Disk);
     // `nochange` takes the disk's word, but only where that is asked at all.
@@ -142,11 +147,11 @@ pub fn complete(
     let mode = choose(prefers_disk, keywords.mode, disk.map(|disk| disk.mode));
     let time = choose(prefers_disk, keywords.time, disk.map(|disk| disk.time));
     let kind = keywords.kind.ok_or_else(missing("type"))?;
-    let has_content = kind == EntryKind::File && source.is_some();
-    let size = match on_disk {
-        Some(disk) if has_content => disk.stamp.size,
+    let size = match content {
+        Some(content) if has_content => content.size,
         _ => keywords.size.unwrap_or(0),
     };
+    let identity = content.map_or(ContentIdentity::Unknown, |content| content.identity);
     if kind == EntryKind::File && !has_content && size > 0 {
         return Err(RowError::SizeWithoutSource(size));
     }
@@ -187,18 +192,19 @@ mod tests {
 
     #[test]
     fn rows_of_one_path_become_one_at_the_first_ones_place() {
-        let rows = vec![
+        let rows = [
             row("./a", &[("type", "file"), ("uid", "1")]),
             row("./b", &[("type", "file")]),
             row("a", &[("type", "file")]),
             row("a", &[("type", "dir")]),
             row("./a", &[("uid", "2"), ("gid", "3")]),
         ];
-        let (left, merged) = merge(rows);
-        let numbers: Vec<_> = left.iter().map(|(number, _)| *number).collect();
-        assert_eq!(numbers, [0, 1, 2, 3]);
+        let mergeable = (0..).zip(&rows).filter(|(_, row)| !row.is_relative);
+        let merged = same_paths(mergeable.map(|(number, row)| (number, Cow::Borrowed(&*row.path))));
         assert_eq!(merged, [Merged { row: 4, into: 0 }]);
-        assert_eq!(left[0].1, row("./a", &[("type", "file"), ("uid", "2"), ("gid", "3")]));
+        let mut first = rows[0].clone();
+        first.merge(rows[4].clone());
+        assert_eq!(first, row("./a", &[("type", "file"), ("uid", "2"), ("gid", "3")]));
     }
 
     #[test]
@@ -207,8 +213,7 @@ mod tests {
         for lacking in 0..all.len() {
             let mut keywords = all.to_vec();
             let (name, _) = keywords.remove(lacking);
-            let error =
-                complete(row("./a", &keywords), Metadata::Spec, None, ContentIdentity::Unknown);
+            let error = complete(row("./a", &keywords), Metadata::Spec, None, None);
             assert_eq!(error, Err(RowError::Missing(name)));
         }
     }
@@ -221,8 +226,8 @@ mod tests {
         let complete = |keywords: &[(&str, &str)]| {
             let mut row = row("./a", keywords);
             row.source = Some(b"s"[..].into());
-            super::complete(row, Metadata::Disk, Some(&disk), ContentIdentity::Stamp(stamp))
-                .unwrap()
+            let content = FoundContent { size: 3, identity: ContentIdentity::Stamp(stamp) };
+            super::complete(row, Metadata::Disk, Some(&disk), Some(content)).unwrap()
         };
         let entry = complete(&[("type", "file"), ("uid", "1"), ("gname", "g")]);
         assert_eq!(
@@ -243,7 +248,7 @@ mod tests {
             ("time", "0"),
             ("size", "5"),
         ];
-        let error = complete(row("./a", &keywords), Metadata::Spec, None, ContentIdentity::Unknown);
+        let error = complete(row("./a", &keywords), Metadata::Spec, None, None);
         assert_eq!(error, Err(RowError::SizeWithoutSource(5)));
     }
 }

@@ -3,7 +3,7 @@
 //! Knows frames after they are cut; must not know how they are made.
 
 use super::codec::Codec;
-use super::entry::TarEntry;
+use super::entries::Entries;
 use super::frames::LayerFrame;
 use super::header;
 use super::plan::Plan;
@@ -56,16 +56,16 @@ pub struct FrameTable {
 }
 
 /// The frames that the layer of `entries` has.
-pub fn cut_frames(entries: &[TarEntry], codec: Codec) -> Vec<CutFrame> {
+pub fn cut_frames(entries: &dyn Entries, codec: Codec) -> Vec<CutFrame> {
     Plan::new(entries, codec, None).frames.iter().map(|frame| cut_frame(entries, frame)).collect()
 }
 
-pub(super) fn cut_frame(entries: &[TarEntry], frame: &LayerFrame) -> CutFrame {
+pub(super) fn cut_frame(entries: &dyn Entries, frame: &LayerFrame) -> CutFrame {
     let mut hash = blake3::Hasher::new();
     let mut header = Vec::new();
-    for entry in &entries[frame.rows.clone()] {
+    for number in frame.rows.clone() {
         header.clear();
-        header::write(entry, &mut header);
+        header::write(&entries.entry(number), &mut header);
         hash.update(&header);
     }
     let first = *hash.finalize().as_bytes().first_chunk().unwrap_or(&[0; 8]);

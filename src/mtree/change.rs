@@ -16,13 +16,13 @@ use crate::path;
 /// What is to change. `Default` changes nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
-    /// The archive path that rows lose; others go. Text, not a pattern.
+    /// The directory that is removed from the head of archive paths; other rows are removed. Text, not a pattern.
     pub strip_prefix: Option<Vec<u8>>,
     /// The archive path below which every row moves.
     pub package_dir: Option<Vec<u8>>,
     /// The `time` of every row that has one, and of the parents made.
     pub mtime: Option<Vec<u8>>,
-    /// Whose the rows are.
+    /// The owner of the rows.
     pub owner: Owner,
     /// The modes of rows that have one. Of several that match the last counts.
     pub modes: Vec<Mode>,
@@ -186,7 +186,7 @@ impl Changer<'_> {
         self.stays.get(row) != Some(&false)
     }
 
-    /// The new name of a row, or `None` if it goes.
+    /// The new name of a row, or `None` if the row is removed.
     fn moved(&self, row: &Row) -> Option<Vec<u8>> {
         let line = self.spec.line(row);
         let form = self.spec.form;
@@ -216,12 +216,12 @@ impl Changer<'_> {
             None => escape(path, &mut moved),
         }
         if moved.is_empty() {
-            // The archive's own directory, which goes nowhere: a prefix or package directory of `.`.
+            // The archive's own directory, which does not move: a prefix or package directory of `.`.
             let own = if form == Form::NameLast { &b"./"[..] } else { b"." };
             return Some(own.to_vec());
         }
         if form == Form::NameLast && !moved.contains(&b'/') {
-            // By its slash libarchive knows the form.
+            // libarchive recognizes the form by the slash.
             moved.splice(..0, *b"./");
         }
         if name.ends_with(b"/") && moved.len() > head
@@ -327,19 +327,19 @@ impl Changer<'_> {
         self.out.extend_from_slice(&line[written..stretch.end]);
     }
 
-    /// The directory rows that lead to the package directory, but for one that a row stands for.
+    /// The directory rows that lead to the package directory, except one that a row represents.
     fn make_parents(&mut self) {
         let Some(package_dir) = self.package_dir.clone() else {
             return;
         };
         // The archive's own directory, if it has a row, becomes the package directory.
-        let stands = self.strip_prefix.is_none()
+        let has_own_row = self.strip_prefix.is_none()
             && (self.spec.rows.iter().enumerate())
                 .any(|(number, row)| self.spec.path(row).is_empty() && self.stays(number));
         let mut parent = Vec::new();
         for part in path::parts(&package_dir) {
             path::push(&mut parent, part);
-            if stands && parent == package_dir {
+            if has_own_row && parent == package_dir {
                 continue;
             }
             let mut name = Vec::new();

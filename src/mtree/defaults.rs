@@ -51,8 +51,8 @@ impl<'l> RowLine<'l> {
     }
 }
 
-/// Keywords with their values.
-type Keywords<'a> = BTreeMap<&'a [u8], Option<&'a [u8]>>;
+/// Keywords with their values, as rows and `/set` lines give them together.
+type EffectiveKeywords<'a> = BTreeMap<&'a [u8], Option<&'a [u8]>>;
 
 impl Default for Defaults {
     fn default() -> Self {
@@ -183,8 +183,8 @@ impl Defaults {
     }
 
     /// The keywords of a row with `line` in `version`, except type and source.
-    fn effective<'a>(&'a self, line: RowLine<'a>, version: u32) -> Keywords<'a> {
-        let mut keywords: Keywords<'a> = self.given(version).collect();
+    fn effective<'a>(&'a self, line: RowLine<'a>, version: u32) -> EffectiveKeywords<'a> {
+        let mut keywords: EffectiveKeywords<'a> = self.given(version).collect();
         keywords.extend(line.keywords());
         keywords.retain(|keyword, _| {
             *keyword != b"type" && *keyword != b"link" && !field::is_source(keyword)

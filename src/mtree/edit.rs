@@ -135,8 +135,8 @@ impl<'s> Edits<'s> {
         }
     }
 
-    /// Replaces the rows `rows` by one link at the archive path `path` (design rule 6). It takes the place of the
-    /// first of them, and the keywords of the row `keywords`, which is one of them.
+    /// Replaces the rows `rows` by one link at the archive path `path` (design rule 6). It replaces the first
+    /// of them, and has the keywords of the row `keywords`, which is one of them.
     pub fn directory_link(&mut self, rows: &[RowId], keywords: RowId, path: &[u8], link: &[u8]) {
         let Some(&first) = rows.iter().min() else {
             return;

@@ -1,4 +1,4 @@
-//! What a row says of an entry in an archive, beside what resolving asks.
+//! What a row says of an entry in an archive, beside what resolving needs.
 //!
 //! Knows keywords as text, in the row and from `/set`; must not know what they mean to tar.
 
@@ -24,7 +24,7 @@ impl Spec {
         Cow::Owned(bytes)
     }
 
-    /// Whether the name of `row` has no slash, so that it stands in the directory that was entered last.
+    /// Whether the name of `row` has no slash, so that it is in the directory that was entered last.
     pub fn is_slashless(&self, row: &Row) -> bool {
         is_slashless(self.name(row))
     }

@@ -12,7 +12,7 @@ pub(super) enum Form {
     NameLast,
 }
 
-/// So many rows decide.
+/// This many rows decide.
 const DECIDING_ROWS: usize = 3;
 
 /// The keywords that libarchive looks for here.
@@ -55,7 +55,7 @@ const KEYWORDS: [&[u8]; 33] = [
 impl Form {
     /// The form of the spec `text`, as libarchive finds it (`detect_form`): names are last if the first three
     /// rows, or all where there are fewer, have known keywords and then a relative path with a slash. A row of
-    /// a name alone may be among them. Where libarchive finds neither form, names are first.
+    /// a name alone may be among them. If libarchive finds neither form, names are first.
     pub(super) fn of(text: &[u8]) -> Self {
         // Almost every spec is decided by its first row, which begins with a name.
         let mut rows = 0;
@@ -86,9 +86,9 @@ impl Form {
                 [b'/', ..] => return Self::NameFirst,
                 _ => {
                     match place_of_name(line) {
-                        Some(Place::Alone) => {}
-                        Some(Place::Last) => names_are_last = true,
-                        Some(Place::First) | None => return Self::NameFirst,
+                        Some(NamePosition::Alone) => {}
+                        Some(NamePosition::Last) => names_are_last = true,
+                        Some(NamePosition::First) | None => return Self::NameFirst,
                     }
                     rows += 1;
                 }
@@ -99,7 +99,7 @@ impl Form {
 }
 
 /// Where a row has its name.
-enum Place {
+enum NamePosition {
     First,
     Last,
     /// The row has no keywords.
@@ -127,14 +127,14 @@ fn without_blanks_before(line: &[u8]) -> &[u8] {
 }
 
 /// Where the row `line` has its name. `None` if it is no row in either form.
-fn place_of_name(line: &[u8]) -> Option<Place> {
+fn place_of_name(line: &[u8]) -> Option<NamePosition> {
     let first = line.iter().take_while(|&&byte| is_safe(byte)).count();
     if first > 0 && line.get(first).is_none_or(|&byte| is_blank(byte)) {
         let keywords = &line[first..];
         // The first row in this form decides, so those that a `\` joins to it need no look.
         return match without_blanks_before(keywords) {
-            [] => Some(Place::Alone),
-            _ => Some(Place::First),
+            [] => Some(NamePosition::Alone),
+            _ => Some(NamePosition::First),
         };
     }
     let last = line.iter().rev().take_while(|&&byte| !is_blank(byte)).count();
@@ -143,7 +143,7 @@ fn place_of_name(line: &[u8]) -> Option<Place> {
         && name.contains(&b'/')
         && !name.starts_with(b"/")
         && !name.ends_with(b"\\");
-    (is_name && are_keywords(keywords, &mut false, false)).then_some(Place::Last)
+    (is_name && are_keywords(keywords, &mut false, false)).then_some(NamePosition::Last)
 }
 
 /// Whether `text` has nothing but known keywords, and at least one; those of `/unset` have no values. Sets

@@ -1,4 +1,4 @@
-//! What the fields of a row say, as far as resolving asks.
+//! What the fields of a row say, as far as resolving needs it.
 //!
 //! Knows one row, and that the one before mostly looked like it; must not know what `/set` gives.
 
@@ -8,8 +8,8 @@ use super::error::What;
 use super::escape;
 use super::field::{self, Kind, Span};
 
-/// What stood between the name and the source of a row, if nothing stood behind them. The next row
-/// mostly says the same there, and need not be read field by field.
+/// The text between the name and the source of a row, if nothing follows the source. The next row mostly has the
+/// same text there, and need not be read field by field.
 pub(super) struct Between<'t> {
     /// From behind the name up to the source.
     text: &'t [u8],
@@ -18,7 +18,7 @@ pub(super) struct Between<'t> {
 }
 
 impl<'t> Between<'t> {
-    /// What stands between in a row with `rest` behind its name, which says `fields`.
+    /// That text of a row with `rest` after its name, and with these `fields`.
     pub(super) fn new(rest: Span<'t>, fields: &RowFields<'t>) -> Option<Self> {
         let (content, is_contents) = match (fields.content, fields.contents, fields.link) {
             (Some(content), None, None) => (content, false),
@@ -51,7 +51,7 @@ pub(super) struct RowFields<'l> {
 }
 
 impl<'l> RowFields<'l> {
-    /// The source: of the two spellings the one that is written first, as libarchive reads them.
+    /// The source: of the two spellings the one that is first in the row, as libarchive reads them.
     pub(super) fn source(&self) -> Option<Span<'l>> {
         match (self.content, self.contents) {
             (Some(one), Some(other)) => Some(if one.start < other.start { one } else { other }),

@@ -18,7 +18,7 @@ pub(super) struct Simple {
 
 impl<'t> SimplePaths<'t> {
     /// The next path, if it is simple. `None` for some paths in normal form too, such as one with a component that
-    /// begins with a dot. Then the next path must be asked of new `SimplePaths`.
+    /// begins with a dot. Then the next path needs new `SimplePaths`.
     #[inline]
     pub(super) fn next(&mut self, path: &'t [u8]) -> Option<Simple> {
         let known = if path.starts_with(self.directory) { self.directory.len() } else { 0 };

@@ -1,7 +1,7 @@
 //! Rows in the byte order of their archive paths (docs/design.md, "Changing rows").
 //!
-//! Rows of one path keep their order. All have full paths, and there are no `..` lines. Comments stand at the
-//! head. `/set` lines stay there if none stands between rows; else each row says what was in force for it.
+//! Rows of one path keep their order. All have full paths, and there are no `..` lines. Comments move to
+//! the head. `/set` lines stay there if none is between rows; else each row gets the keywords that were in force for it.
 
 use super::change::{Changed, as_row, keep_apart};
 use super::escape::escape;
@@ -57,7 +57,7 @@ impl Spec {
             let mut full = Vec::new();
             escape(self.path(row), &mut full);
             if self.form == Form::NameLast && !full.contains(&b'/') {
-                // By its slash libarchive knows the form.
+                // libarchive recognizes the form by the slash.
                 full.splice(..0, *b"./");
             } else if row.kind == Kind::Directory && !full.contains(&b'/') {
                 full.push(b'/');

@@ -1,23 +1,23 @@
-//! The image below: a layout on disk, which others wrote.
+//! The base image: a layout on the disk that other tools wrote.
 //!
-//! Nothing in it is believed: what is small is hashed, and of a layer the size is compared.
+//! Nothing in it is trusted: small files are hashed, and the sizes of layers are compared.
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::digest::{Descriptor, Digest};
+use super::digest::{BlobDigest, ContentDescriptor};
 use super::error::OciError;
 use super::{CONFIG, LAYER, MANIFEST, file};
 
 /// An image of a layout.
 pub(super) struct Base {
     /// Its layers, the lowest first.
-    pub layers: Vec<Descriptor>,
+    pub layers: Vec<ContentDescriptor>,
     /// Its configuration.
     pub config: Map<String, Value>,
     /// The diff IDs in the configuration, one for each layer.
-    pub diff_ids: Vec<Digest>,
+    pub diff_ids: Vec<BlobDigest>,
 }
 
 impl Base {
@@ -41,7 +41,7 @@ impl Base {
         };
         let (manifest, path) = blob(directory, manifest, MANIFEST, &index_path)?;
         let layers = array(&manifest, "layers", &path)?.iter().map(|layer| {
-            let layer = Descriptor::parse(layer, &path)?;
+            let layer = ContentDescriptor::parse(layer, &path)?;
             if !layer.media_type.starts_with(LAYER) {
                 return Err(OciError::NotALayer {
                     path: path.clone(),
@@ -59,7 +59,7 @@ impl Base {
         let diff_ids = array(rootfs, "diff_ids", &path)?.iter().map(|digest| {
             serde_json::from_value(digest.clone()).map_err(|source| OciError::json(&path, source))
         });
-        let diff_ids = diff_ids.collect::<Result<Vec<Digest>, OciError>>()?;
+        let diff_ids = diff_ids.collect::<Result<Vec<BlobDigest>, OciError>>()?;
         if diff_ids.len() != layers.len() {
             return Err(OciError::DiffIds { path, layers: layers.len(), diff_ids: diff_ids.len() });
         }
@@ -78,14 +78,14 @@ fn array<'v>(
     }
 }
 
-/// The JSON blob of a descriptor that stands in the file at `path`, and the path of the blob.
+/// The JSON blob of a descriptor that is in the file at `path`, and the path of the blob.
 fn blob(
     directory: &Path,
     descriptor: &Value,
     media_type: &'static str,
     path: &Path,
 ) -> Result<(Map<String, Value>, std::path::PathBuf), OciError> {
-    let descriptor = Descriptor::parse(descriptor, path)?;
+    let descriptor = ContentDescriptor::parse(descriptor, path)?;
     if descriptor.media_type != media_type {
         return Err(OciError::MediaType {
             path: path.to_owned(),
@@ -95,7 +95,7 @@ fn blob(
     }
     let path = descriptor.blob_in(directory);
     let bytes = file::read(&path)?;
-    if Digest::of(&bytes) != descriptor.digest {
+    if BlobDigest::of(&bytes) != descriptor.digest {
         return Err(OciError::Mismatch(path));
     }
     let object = serde_json::from_slice(&bytes).map_err(|source| OciError::json(&path, source))?;

@@ -7,17 +7,17 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::base::Base;
-use super::digest::Digest;
+use super::digest::BlobDigest;
 use super::error::OciError;
 
 /// The time of an image that has none: a build has no time of its own.
 const CREATED: &str = "1970-01-01T00:00:00Z";
 
-/// The configuration of `given`, which stands in the file at `path`, over that of `base`.
+/// The configuration of `given`, which is in the file at `path`, merged with that of `base`.
 pub(super) fn merged(
     base: Option<&Base>,
     given: Map<String, Value>,
-    diff_ids: Vec<Digest>,
+    diff_ids: Vec<BlobDigest>,
     path: Option<&Path>,
 ) -> Result<Map<String, Value>, OciError> {
     let mut config = base.map(|base| base.config.clone()).unwrap_or_default();
@@ -46,7 +46,7 @@ pub(super) fn merged(
     let created = config["created"].clone();
     let added = diff_ids.len();
     let below = base.map(|base| &base.diff_ids[..]).unwrap_or_default();
-    let all = below.iter().chain(&diff_ids).map(Digest::as_str).collect::<Vec<_>>();
+    let all = below.iter().chain(&diff_ids).map(BlobDigest::as_str).collect::<Vec<_>>();
     config.insert("rootfs".to_owned(), json!({ "type": "layers", "diff_ids": all }));
     // A history names all layers or is absent.
     let history = match (base, config.remove("history")) {
@@ -104,7 +104,7 @@ mod tests {
 
     fn base(config: Value) -> Base {
         let Value::Object(config) = config else { panic!("not an object") };
-        Base { layers: Vec::new(), config, diff_ids: vec![Digest::of(b"below")] }
+        Base { layers: Vec::new(), config, diff_ids: vec![BlobDigest::of(b"below")] }
     }
 
     fn object(value: Value) -> Map<String, Value> {
@@ -122,7 +122,8 @@ mod tests {
         let given = json!({
             "config": {"Entrypoint": ["/app"], "Env": ["A=2"], "Labels": {"b": "2"}},
         });
-        let merged = merged(Some(&base), object(given), vec![Digest::of(b"above")], None).unwrap();
+        let merged =
+            merged(Some(&base), object(given), vec![BlobDigest::of(b"above")], None).unwrap();
         assert_eq!(
             Value::Object(merged),
             json!({
@@ -134,7 +135,7 @@ mod tests {
                 "history": [{"created_by": "other"}, {"created": CREATED, "created_by": "mtree-worker"}],
                 "rootfs": {
                     "type": "layers",
-                    "diff_ids": [Digest::of(b"below").as_str(), Digest::of(b"above").as_str()],
+                    "diff_ids": [BlobDigest::of(b"below").as_str(), BlobDigest::of(b"above").as_str()],
                 },
             })
         );

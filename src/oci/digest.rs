@@ -1,6 +1,6 @@
 //! Digests and descriptors, as JSON has them.
 //!
-//! A digest names a file, so nothing but a checked one is ever joined to a path.
+//! A digest names a file, so only a checked one is joined to a path.
 
 use std::path::Path;
 
@@ -13,9 +13,9 @@ use super::{LAYER, file};
 /// A SHA-256: `sha256:` and 64 digits.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Digest(String);
+pub(super) struct BlobDigest(String);
 
-impl Digest {
+impl BlobDigest {
     const ALGORITHM: &str = "sha256:";
 
     pub(super) fn of(bytes: &[u8]) -> Self {
@@ -37,7 +37,7 @@ impl Digest {
     }
 }
 
-impl TryFrom<String> for Digest {
+impl TryFrom<String> for BlobDigest {
     type Error = BadDescriptor;
 
     fn try_from(text: String) -> Result<Self, BadDescriptor> {
@@ -50,11 +50,11 @@ impl TryFrom<String> for Digest {
     }
 }
 
-/// A descriptor of a blob, with whatever else stands in it.
+/// A descriptor of a blob, with all its fields.
 #[derive(Clone, Debug)]
-pub(super) struct Descriptor {
+pub(super) struct ContentDescriptor {
     pub media_type: String,
-    pub digest: Digest,
+    pub digest: BlobDigest,
     pub size: u64,
     /// The whole of it.
     pub value: Value,
@@ -63,22 +63,22 @@ pub(super) struct Descriptor {
 /// What is read of a descriptor.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Fields {
+struct DescriptorFields {
     media_type: String,
-    digest: Digest,
+    digest: BlobDigest,
     size: u64,
 }
 
-impl Descriptor {
-    pub(super) fn new(media_type: &str, digest: Digest, size: u64) -> Self {
+impl ContentDescriptor {
+    pub(super) fn new(media_type: &str, digest: BlobDigest, size: u64) -> Self {
         let value = json!({ "mediaType": media_type, "digest": digest.as_str(), "size": size });
         Self { media_type: media_type.to_owned(), digest, size, value }
     }
 
-    /// The descriptor in `value`, which stands in the file at `path`.
+    /// The descriptor in `value`, which is in the file at `path`.
     pub(super) fn parse(value: &Value, path: &Path) -> Result<Self, OciError> {
-        let Fields { media_type, digest, size } =
-            Fields::deserialize(value).map_err(|source| OciError::json(path, source))?;
+        let DescriptorFields { media_type, digest, size } =
+            DescriptorFields::deserialize(value).map_err(|source| OciError::json(path, source))?;
         Ok(Self { media_type, digest, size, value: value.clone() })
     }
 }
@@ -88,9 +88,9 @@ impl Descriptor {
 pub(super) struct LayerDescriptor {
     #[serde(rename = "mediaType")]
     media_type: String,
-    digest: Digest,
+    digest: BlobDigest,
     pub size: u64,
-    pub diff_id: Digest,
+    pub diff_id: BlobDigest,
 }
 
 impl LayerDescriptor {
@@ -105,7 +105,7 @@ impl LayerDescriptor {
         }
     }
 
-    pub(super) fn descriptor(&self) -> Descriptor {
-        Descriptor::new(&self.media_type, self.digest.clone(), self.size)
+    pub(super) fn descriptor(&self) -> ContentDescriptor {
+        ContentDescriptor::new(&self.media_type, self.digest.clone(), self.size)
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::digest::{Descriptor, Digest};
+use super::digest::{BlobDigest, ContentDescriptor};
 use super::error::OciError;
 
 /// The longest manifest, index, configuration or descriptor that is read: what registries accept, in bytes.
@@ -56,7 +56,7 @@ pub(super) fn make_empty_directory(directory: &Path) -> Result<(), OciError> {
 pub(super) fn copy_blob(
     from: &Path,
     blobs: &Path,
-    descriptor: &Descriptor,
+    descriptor: &ContentDescriptor,
 ) -> Result<(), OciError> {
     let to = blobs.join(descriptor.digest.hex());
     let mut source =
@@ -79,11 +79,11 @@ pub(super) fn write_json_blob(
     blobs: &Path,
     media_type: &str,
     value: &Value,
-) -> Result<Descriptor, OciError> {
+) -> Result<ContentDescriptor, OciError> {
     let text = value.to_string();
-    let digest = Digest::of(text.as_bytes());
+    let digest = BlobDigest::of(text.as_bytes());
     write(&blobs.join(digest.hex()), &text)?;
-    Ok(Descriptor::new(media_type, digest, text.len() as u64))
+    Ok(ContentDescriptor::new(media_type, digest, text.len() as u64))
 }
 
 /// Writes `value` to `path`.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use base::Base;
-use digest::{Descriptor, LayerDescriptor};
+use digest::{ContentDescriptor, LayerDescriptor};
 pub use error::OciError;
 pub use file::MOST_JSON;
 
@@ -102,7 +102,7 @@ impl Layout {
     }
 }
 
-impl Descriptor {
+impl ContentDescriptor {
     /// Where its blob is in the layout at `directory`.
     fn blob_in(&self, directory: &Path) -> PathBuf {
         directory.join("blobs/sha256").join(self.digest.hex())

@@ -22,8 +22,7 @@ use super::layer::LayerState;
 use super::sources;
 use crate::fs::{Cache, View};
 use crate::layer::{
-    AssembledLayer, Codec, DiskContents, FrameTable, Job, LayerError, RowHistory, TarEntry,
-    assemble,
+    AssembledLayer, Codec, DiskContents, Entries, FrameTable, Job, LayerError, RowHistory, assemble,
 };
 
 /// Where a request runs.
@@ -40,7 +39,7 @@ pub struct Context<'c> {
     pub cancelled: &'c (dyn Fn() -> bool + Sync),
     /// What layers of this process share. `None` for a process that writes none.
     pub layers: Option<&'c LayerState>,
-    /// Told how many bytes of a layer are written, uncompressed, and how many it has.
+    /// Called with the bytes of a layer that are written, uncompressed, and with the bytes that it has.
     pub progress: &'c (dyn Fn(u64, u64) + Sync),
 }
 
@@ -93,7 +92,7 @@ impl<'c> Disk<'c> {
         Self { context, outputs: Vec::new(), written: None, wants_table: false }
     }
 
-    /// Has the table of frames made of each layer that is written.
+    /// Makes the table of frames of each layer that is written.
     pub fn want_table(&mut self) {
         self.wants_table = true;
     }
@@ -174,7 +173,7 @@ impl<'c> Host for Disk<'c> {
     fn write_layer(
         &mut self,
         output: &OutputHandle,
-        entries: &[TarEntry],
+        entries: &dyn Entries,
         codec: Codec,
     ) -> Result<WrittenLayer, LayerError> {
         let created = self.outputs.iter_mut().find(|(created, _)| *created == output.kind());
@@ -248,7 +247,7 @@ pub struct Table<'t> {
 pub fn assemble_to(
     out: &mut dyn Write,
     context: Context<'_>,
-    entries: &[TarEntry],
+    entries: &dyn Entries,
     codec: Codec,
     table: Table<'_>,
 ) -> Result<AssembledLayer, LayerError> {
@@ -265,6 +264,7 @@ pub fn assemble_to(
             entries,
             codec,
             permits: &layers.permits,
+            buffers: &layers.buffers,
             source: &DiskContents::new(context.root.to_owned()),
             index: layers.index.as_ref(),
             functions: &layers.functions,

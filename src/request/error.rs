@@ -98,6 +98,11 @@ pub enum RequestError {
     /// A frame could not be compressed.
     #[error(transparent)]
     Codec(CodecError),
+    /// The system gave no thread to write a layer.
+    #[error(
+        "a thread cannot be started; raise the limit of processes (ulimit -u), or pass a smaller --jobs"
+    )]
+    Thread(#[source] io::Error),
     /// An output cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),

@@ -12,7 +12,7 @@ use super::error::RequestError;
 use super::report::Report;
 use crate::fs::{Observations, Stamp, View};
 use crate::layer::rows::OnDisk;
-use crate::layer::{Codec, ContentIdentity, Descriptor, LayerCounts, LayerError, Listed, TarEntry};
+use crate::layer::{Codec, ContentIdentity, Descriptor, Entries, LayerCounts, LayerError, Listed};
 use crate::mtree::{Patch, Spec};
 use crate::resolve::{Decisions, Directory, Tree};
 
@@ -145,7 +145,7 @@ impl Content<'_> {
     }
 }
 
-/// What is asked about a source.
+/// A question about a source.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceQuery<'s> {
     /// Relative to the root, or absolute.
@@ -163,7 +163,7 @@ pub struct SourceState {
     pub is_file: bool,
     /// What the disk says of it.
     pub on_disk: OnDisk,
-    /// What tells its content from every other.
+    /// What identifies its content.
     pub identity: ContentIdentity,
 }
 
@@ -214,7 +214,7 @@ pub trait Host {
     fn write_layer(
         &mut self,
         output: &OutputHandle,
-        entries: &[TarEntry],
+        entries: &dyn Entries,
         codec: Codec,
     ) -> Result<WrittenLayer, LayerError>;
 

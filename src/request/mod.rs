@@ -32,7 +32,7 @@ pub use report::Report;
 pub use run::{Outcome, Specs, run, run_on_specs};
 pub use warnings::{is_probably_a_source, leads_into_exec_root};
 
-/// What one request asks for.
+/// One request.
 #[derive(Clone, Debug)]
 pub struct ResolveRequest {
     /// The spec to read.

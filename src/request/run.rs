@@ -149,7 +149,7 @@ impl Outputs {
         self.0.iter().find(|handle| handle.kind() == kind)
     }
 
-    /// Puts all outputs in their places. What is written first goes last: once that is in its place, all are.
+    /// Commits all outputs, the first one last: once that is in place, all are.
     fn commit(self, host: &mut impl Host) -> Result<(), RequestError> {
         self.0.into_iter().rev().try_for_each(|handle| host.commit(handle))
     }

@@ -23,8 +23,8 @@ const PIECE: usize = 256 << 10;
 /// From so many sources of one directory on, the directory is opened, and they are looked up in it.
 const WORTH_OPENING: usize = 4;
 
-/// What sources below `root` are, in order. If `must_last`, the identity of each tells it from every later state as well,
-/// for which a file that was changed just now is read.
+/// What sources below `root` are, in order. If `must_last`, the identity of each also differs from that of
+/// every later state; for this, a file that was changed just now is read.
 pub(super) fn states(
     root: &Path,
     queries: &[&SourceQuery<'_>],
@@ -102,7 +102,7 @@ fn on_disk(stat: &Stat) -> OnDisk {
     }
 }
 
-/// The BLAKE3 of a source. The request fails elsewhere once it is cancelled: then any hash will do.
+/// The BLAKE3 of a source. A cancelled request fails elsewhere, so any hash is right for it.
 pub(super) fn hash(
     root: &Path,
     source: &[u8],

@@ -113,7 +113,7 @@ pub(super) fn of(
             None => Escaped(&below.link).to_string(),
         };
         warnings.push(format!(
-            "rows stand below a link row: {}, the first: {}, below {link}; unpacked, they hide that \
+            "rows below a link row: {}, the first: {}, below {link}; unpacked, they hide that \
              link or are written through it, so those whose links would lead above it stay files; \
              move the rows to where the link leads, or remove the link",
             below.count,

@@ -86,7 +86,7 @@ impl<'s> Archive<'s> {
     }
 }
 
-/// Every row by archive path, so that what stands below a directory stands together.
+/// Every row by archive path, so that all rows below a directory are consecutive.
 pub(super) struct ByPath {
     rows: Vec<RowId>,
 }

@@ -17,7 +17,7 @@ use super::path_filter::PathFilter;
 use crate::mtree::Kind;
 use crate::path;
 
-/// The link rows of an archive, if other rows stand below one of them.
+/// The link rows of an archive, if other rows are below one of them.
 pub(super) struct BelowLinks<'s> {
     /// By archive path. `None` where the text is not known. Of several links at one path the last put in
     /// counts.
@@ -48,12 +48,12 @@ impl<'s> BelowLinks<'s> {
         }
     }
 
-    /// Whether any row stands below a link, or below a row that may become one.
+    /// Whether any row is below a link, or below a row that may become one.
     pub(super) fn is_needed(&self) -> bool {
         !self.above.is_empty()
     }
 
-    /// Whether rows stand below the row at `path`, which is a link or may become one.
+    /// Whether rows are below the row at `path`, which is a link or may become one.
     pub(super) fn is_above_rows(&self, path: &[u8]) -> bool {
         self.above.contains(path)
     }
@@ -117,8 +117,8 @@ impl<'s> BelowLinks<'s> {
             && self.room(path).is_some_and(|room| path::climbs_above(room, text))
     }
 
-    /// Finds the positions of all rows anew.
-    pub(super) fn find_places(&mut self, archive: &Archive<'_>) {
+    /// Finds the positions of all rows again.
+    pub(super) fn find_positions(&mut self, archive: &Archive<'_>) {
         self.agreed.borrow_mut().clear();
         self.positions.clear();
         for row in archive.all() {
@@ -250,14 +250,14 @@ impl<'s> ByPosition<'s> {
     }
 }
 
-/// Those of `paths` that rows stand below.
+/// Those of `paths` that have rows below them.
 fn above_rows<'s>(archive: &Archive<'s>, paths: &HashSet<&[u8]>) -> HashSet<&'s [u8]> {
     let mut found = HashSet::new();
     let filter = PathFilter::new(paths.iter().copied());
     let mut last: &[u8] = b"";
     for (_, spec, row) in archive.rows().filter(|(.., row)| !row.is_beside_last()) {
         let directory = path::split(spec.path(row)).0;
-        // Rows of one directory mostly stand together, and those of the directory above were before.
+        // Rows of one directory are mostly consecutive, and follow those of the directory above.
         for above in path::upwards(directory) {
             if above == last || path::below(last, above).is_some() {
                 break;

@@ -1,6 +1,6 @@
 //! Which archive directory, if any, a directory that is one symlink becomes a link to (design rule 6).
 //!
-//! Knows what stands below archive directories, and what of it is the same. Must not know how candidates
+//! Knows what is below archive directories, and what of it is the same. Must not know how candidates
 //! were found, nor which of them lie in others that became links.
 
 use std::cell::RefCell;
@@ -31,10 +31,10 @@ pub(super) struct Collapse<'a, 's> {
     locations: &'a Locations,
     below_links: &'a BelowLinks<'s>,
     by_path: ByPath,
-    /// Many directories may be links to one: what stands for that one is looked up once.
+    /// Many directories may be links to one, whose mirrors are looked up once.
     mirrors: RefCell<HashMap<Mirrored<'s>, Rc<Mirrors<'s>>>>,
-    /// By archive directory: how many files stand below it. Many candidates of a few files each may have
-    /// a mirror of thousands, which is then not gone through for every one of them.
+    /// By archive directory: how many files are below it. Many candidates of a few files each may have
+    /// a mirror of thousands, which is then not visited for each of them.
     files: RefCell<HashMap<&'s [u8], usize>>,
 }
 
@@ -51,7 +51,7 @@ struct Mirrored<'s> {
 /// The archive directories that may stand for a directory of the tree.
 enum Mirrors<'s> {
     Few(Targets<'s>),
-    /// By a hash of what stands below them, so that a candidate meets those alone that may be its like.
+    /// By a hash of what is below them, so that a candidate is compared only with those that may be the same.
     Many(HashMap<u64, Targets<'s>>),
 }
 
@@ -59,11 +59,11 @@ enum Mirrors<'s> {
 const FEW: usize = 4;
 
 /// After so many mirrors that have the same files and keywords as a candidate and still do not show the
-/// same, it is left a directory of links. A spec can be made so that thousands of directories differ from
-/// thousands of others in nothing but the keywords of a directory row, and comparing all never ends.
+/// same, it stays a directory of links. In a malicious spec, thousands of directories may differ from
+/// thousands of others only in the keywords of a directory row, and comparing all would not end in reasonable time.
 const MOST_REFUSED: usize = 16;
 
-/// What stands below an archive directory: its files and its directories, by what they are called there.
+/// What is below an archive directory: its files and its directories, by their names there.
 struct Below<'a> {
     files: Vec<(&'a [u8], RowId)>,
     /// Directories that have a row, in the order of their names.
@@ -71,7 +71,7 @@ struct Below<'a> {
 }
 
 impl<'a, 's: 'a> Collapse<'a, 's> {
-    /// Nothing is looked at before it is asked for.
+    /// Nothing is looked up before it is needed.
     pub(super) fn new(facts: Facts<'a, 's>, below_links: &'a BelowLinks<'s>) -> Self {
         let Facts { archive, homes, locations } = facts;
         Self {
@@ -147,7 +147,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
     }
 
     /// The archive directories that may stand for the directory at one location: where the home of the
-    /// candidate's first row stands again, with the same remainder, and the source is below it, among
+    /// candidate's first row occurs again, with the same remainder, and the source is below it, among
     /// as many `files`.
     fn mirrors(
         &self,
@@ -184,7 +184,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         self.mirrors.borrow_mut().entry(key).or_insert(Rc::new(found)).clone()
     }
 
-    /// How many files stand below an archive directory.
+    /// How many files are below an archive directory.
     fn files_below(&self, directory: &'s [u8]) -> usize {
         *self.files.borrow_mut().entry(directory).or_insert_with(|| {
             let is_file = |row: &&RowId| {
@@ -200,7 +200,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         self.archive.get(row).1.kind() == Kind::Directory && path::is_plain(remainder)
     }
 
-    /// A hash of what stands below an archive directory, the same for directories that show the same.
+    /// A hash of what is below an archive directory, the same for directories with the same content.
     fn contents(&self, below: &Below<'_>) -> u64 {
         let mut hasher = FixedState::default().build_hasher();
         for (remainder, row) in &below.files {
@@ -208,7 +208,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
             let (spec, row) = self.archive.get(*row);
             spec.hash_keywords(row, &mut hasher);
         }
-        // A directory without a row is there all the same, if something stands below it.
+        // A directory without a row exists nevertheless if something is below it.
         let above_files = below.files.iter().map(|(file, _)| path::split(file).0);
         let directories: BTreeSet<_> = above_files
             .chain(below.directories.iter().map(|(directory, _)| *directory))
@@ -298,7 +298,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
             && there.all(|(_, other)| conflicts::same(self.archive, self.homes, row, *other))
     }
 
-    /// What stands below `mirror`, if that stands for the directory at a location.
+    /// What is below `mirror`, if that stands for the directory at a location.
     fn shown_by(&self, mirror: &'s [u8], directory: Directory, name: &[u8]) -> Option<Below<'s>> {
         self.mirrored(mirror, |row, up| self.homes.directory_known_at(row, up, directory, name))
     }
@@ -308,7 +308,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
             one.directories.iter().all(|(name, row)| {
                 let start = other.directories.partition_point(|(known, _)| known < name);
                 match other.directories.get(start) {
-                    // Each is asked the same of the first of these, so that all of a name agree.
+                    // Each is compared with the first of these, so that all of one name agree.
                     Some((known, there)) if known == name => self.same_keywords(*row, *there),
                     _ => {
                         holds(other, name)
@@ -329,7 +329,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         spec.same_keywords(row, other_spec, other_row)
     }
 
-    /// What stands below `directory`, if each row there has a source with the same remainder below the
+    /// What is below `directory`, if each row there has a source with the same remainder below the
     /// directory of sources that is `up` directories above the row's own, and that `is_there`, however it
     /// is spelled.
     fn mirrored(
@@ -359,7 +359,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
     }
 }
 
-/// Whether a file stands below `directory`.
+/// Whether a file is below `directory`.
 fn holds(below: &Below<'_>, directory: &[u8]) -> bool {
     let at = below.files.partition_point(|(name, _)| *name < directory);
     // What lies below `directory` comes behind it, but `directory-x` comes between.

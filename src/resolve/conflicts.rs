@@ -1,5 +1,5 @@
-//! Archive paths that stand more than once and not for the same thing: which of the rows will be
-//! unpacked there is not for this program to say, so no link is made to one and none of one.
+//! Archive paths that several rows with different homes use. Which of these rows an unpacker leaves there depends on
+//! the unpacker, so none of them becomes a link, and no link leads to them.
 
 use hashbrown::HashMap;
 use rayon::prelude::*;
@@ -10,7 +10,7 @@ use super::homes::Homes;
 use super::path_filter::PathFilter;
 use crate::path;
 
-/// The contested among the archive paths of the rows that matter.
+/// Which archive paths of the rows that matter are in conflict.
 pub(super) struct Conflicts<'s> {
     paths: HashMap<&'s [u8], Claim>,
 }
@@ -18,7 +18,7 @@ pub(super) struct Conflicts<'s> {
 struct Claim {
     row: RowId,
     /// Another row of any spec has this path and another source.
-    contested: bool,
+    conflicts: bool,
     /// So do two rows of the spec that is resolved.
     among_own: bool,
 }
@@ -31,7 +31,7 @@ impl<'s> Conflicts<'s> {
         rows: impl Iterator<Item = RowId>,
     ) -> Self {
         let mut paths: HashMap<&[u8], Claim> = rows
-            .map(|row| (archive.path(row), Claim { row, contested: false, among_own: false }))
+            .map(|row| (archive.path(row), Claim { row, conflicts: false, among_own: false }))
             .collect();
         if paths.is_empty() {
             return Self { paths };
@@ -49,7 +49,7 @@ impl<'s> Conflicts<'s> {
             let Some(claim) = paths.get_mut(path) else {
                 continue;
             };
-            claim.contested |= !same(archive, homes, claim.row, row);
+            claim.conflicts |= !same(archive, homes, claim.row, row);
             if archive.is_own(row) {
                 let first = *own.entry(path).or_insert(row);
                 claim.among_own |= !same(archive, homes, first, row);
@@ -60,7 +60,7 @@ impl<'s> Conflicts<'s> {
 
     /// Whether a link may lead to `row`.
     pub(super) fn can_be_target(&self, archive: &Archive<'s>, row: RowId) -> bool {
-        self.paths.get(archive.path(row)).is_some_and(|claim| !claim.contested)
+        self.paths.get(archive.path(row)).is_some_and(|claim| !claim.conflicts)
     }
 
     /// Whether `row`, which is one of the spec that is resolved, may become a link.

@@ -1,6 +1,6 @@
 //! Directories that are one symlink in the tree, and become one link (design rule 6).
 //!
-//! A directory link never makes a circle with another link. A target's location comes later on the
+//! A directory link never makes a symlink loop with another link. A target's location comes later on the
 //! trail than the directory's own, so directory links alone cannot make a symlink loop; and a target whose rows were
 //! reached through more linked directories than the directory's is refused, since rule 1 would link those
 //! rows back.
@@ -72,7 +72,7 @@ impl<'s> Candidates<'s> {
         Ok(Self { outermost_first })
     }
 
-    /// Notes the locations that `collapse` will ask for.
+    /// Notes the locations that `collapse` will need.
     pub(super) fn note(&self, archive: &Archive<'s>, homes: &Homes<'s>, locations: &mut Locations) {
         for candidate in &self.outermost_first {
             let name = path::split(archive.source(candidate.first)).1;

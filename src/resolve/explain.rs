@@ -1,4 +1,4 @@
-//! Why rows became what they became: the same facts and decisions, told row by row.
+//! Why rows became what they became: the same facts and decisions, row by row.
 //!
 //! Knows what was found and decided; must decide nothing itself, nor know any words.
 
@@ -37,7 +37,7 @@ pub struct RowTrace {
 }
 
 /// The most rows that are named at one location. Where thousands of rows have one source, naming all of
-/// them for each of them would never end.
+/// them for each of them would take quadratic time.
 const MOST_NAMED: usize = 8;
 
 /// A location on a trail.
@@ -51,7 +51,7 @@ pub struct Hop {
     pub text: Option<Vec<u8>>,
     /// Whether nothing is there.
     pub is_absent: bool,
-    /// The archive paths of the rows that live or are staged there: the first of them.
+    /// The archive paths of the rows whose home or staging location it is: the first of them.
     pub rows: Vec<Vec<u8>>,
     /// How many more there are.
     pub more: usize,
@@ -62,7 +62,7 @@ pub struct Hop {
 pub struct DirectoryTrace {
     /// Its archive path.
     pub path: Vec<u8>,
-    /// How many rows went.
+    /// How many rows were removed.
     pub rows: usize,
     /// The location of the linked directory in the tree.
     pub home: Option<(Directory, Vec<u8>)>,
@@ -77,7 +77,7 @@ pub struct DirectoryTrace {
 /// Whether the row at an archive path is chosen.
 pub type Chosen<'a> = &'a dyn Fn(&[u8]) -> bool;
 
-/// Explains the rows at the archive paths that `chosen` takes. Without it, every row that became a link or
+/// Explains the rows at the archive paths that `chosen` selects. Without it, every row that became a link or
 /// that stays a file since nothing on its trail is in the archive; for a directory that became one link,
 /// that directory. Directories come first, the outermost before the others, then rows in their order. Each is
 /// explained as soon as it is known, since all of them may be far larger than the spec.
@@ -88,7 +88,7 @@ pub fn explain<T: Tree, E: From<ResolveError>>(
     inputs: Option<&Inputs>,
     tree: &mut T,
     chosen: Option<Chosen<'_>>,
-    mut tell: impl FnMut(Explained, &Decisions, &T) -> Result<(), E>,
+    mut emit: impl FnMut(Explained, &Decisions, &T) -> Result<(), E>,
 ) -> Result<Decisions, E> {
     let archive = Archive::new(spec, also);
     let studied = Studied::new(&archive, options, inputs, tree)?;
@@ -96,7 +96,7 @@ pub fn explain<T: Tree, E: From<ResolveError>>(
     for link in decisions.directory_links() {
         if chosen.is_none_or(|chosen| chosen(&link.path)) {
             let trace = studied.trace_directory(link, tree)?;
-            tell(Explained::Directory(trace), &decisions, tree)?;
+            emit(Explained::Directory(trace), &decisions, tree)?;
         }
     }
     for (row, outcome) in spec.row_ids().filter_map(|row| Some((row, decisions.of(row)?))) {
@@ -117,7 +117,7 @@ pub fn explain<T: Tree, E: From<ResolveError>>(
         };
         if is_wanted {
             let trace = studied.trace_row(row, outcome, &decisions, tree)?;
-            tell(Explained::Row(trace), &decisions, tree)?;
+            emit(Explained::Row(trace), &decisions, tree)?;
         }
     }
     Ok(decisions)
@@ -213,7 +213,7 @@ fn link_text(
     match tree.entry(directory, name) {
         Ok(Entry::Symlink(text)) => Ok(Some(text.to_vec())),
         Err(Stopped::Cancelled) => Err(Stopped::Cancelled.into()),
-        // The end of a trail that is a directory was never asked for.
+        // The end of a trail that is a directory was never looked up.
         Ok(_) | Err(Stopped::Failed { .. }) => Ok(None),
     }
 }

@@ -1,6 +1,6 @@
 //! Following links: from a link's text to the location that it names, and from there on.
 //!
-//! Goes as the kernel goes (path_resolution(7)), one part at a time.
+//! Follows them as the kernel does (path_resolution(7)), one component at a time.
 
 use super::tree::{Directory, Entered, Entry, Stopped, Tree};
 use crate::path;
@@ -24,14 +24,14 @@ pub(super) enum Landing {
 }
 
 /// Where `text` leads from `directory`: to the location of its last part, which is not followed.
-/// Adds the links met on the way to `met`.
+/// Adds the number of links on the way to `followed`.
 pub(super) fn land(
     tree: &mut impl Tree,
     directory: Directory,
     text: &[u8],
-    met: &mut u32,
+    followed: &mut u32,
 ) -> Result<Landing, Stopped> {
-    walk(tree, directory, text, met, false)
+    walk(tree, directory, text, followed, false)
 }
 
 /// The directory that `text` leads to from `directory`: `Landing::Location` is not an answer.
@@ -39,16 +39,16 @@ pub(super) fn land_in(
     tree: &mut impl Tree,
     directory: Directory,
     text: &[u8],
-    met: &mut u32,
+    followed: &mut u32,
 ) -> Result<Landing, Stopped> {
-    walk(tree, directory, text, met, true)
+    walk(tree, directory, text, followed, true)
 }
 
 fn walk(
     tree: &mut impl Tree,
     from: Directory,
     text: &[u8],
-    met: &mut u32,
+    followed: &mut u32,
     follow_last: bool,
 ) -> Result<Landing, Stopped> {
     // Most links lead to a name beside them.
@@ -95,7 +95,7 @@ fn walk(
             },
             Entry::Symlink(text) => {
                 next = Some(text.to_vec());
-                *met += 1;
+                *followed += 1;
                 links += 1;
                 if links > MOST_LINKS {
                     return Ok(Landing::SymlinkLoop);
@@ -170,7 +170,7 @@ pub(super) fn trail(
     }
 }
 
-/// The texts of the links that begin at `name` in `directory`, until they end, come round, or are more
+/// The texts of the links that begin at `name` in `directory`, until they end, loop, or are more
 /// than `MOST_LINKS`.
 pub(super) fn texts(
     tree: &mut impl Tree,
@@ -178,9 +178,9 @@ pub(super) fn texts(
     name: &[u8],
 ) -> Result<Vec<Vec<u8>>, Stopped> {
     let mut texts = Vec::new();
-    let mut met = vec![(directory, name.to_vec())];
+    let mut visited = vec![(directory, name.to_vec())];
     loop {
-        let (directory, name) = met[met.len() - 1].clone();
+        let (directory, name) = visited[visited.len() - 1].clone();
         let Entry::Symlink(text) = tree.entry(directory, &name)? else {
             return Ok(texts);
         };
@@ -188,9 +188,10 @@ pub(super) fn texts(
         let landing = land(tree, directory, &texts[texts.len() - 1], &mut 0)?;
         match landing {
             Landing::Location(directory, name)
-                if met.len() as u32 <= MOST_LINKS && !met.contains(&(directory, name.clone())) =>
+                if visited.len() as u32 <= MOST_LINKS
+                    && !visited.contains(&(directory, name.clone())) =>
             {
-                met.push((directory, name));
+                visited.push((directory, name));
             }
             _ => return Ok(texts),
         }

@@ -1,10 +1,9 @@
-//! Where rows really live: every source is walked to its home, once for each directory of sources.
+//! The homes of rows: every source is walked to its home, once for each directory of sources.
 //!
 //! Staging (docs/design.md, "Terms") moves the root: what Bazel put before a source is an absolute link
-//! whose target ends in `/` + the source, so the source is walked anew below what is left of the
+//! whose target ends in `/` + the source, so the source is walked again below what is left of the
 //! target. A link that is put so before a directory of the source moves the root in the same way.
-//! Linked directories are counted below the last root, so that however a row is staged, it counts
-//! alike.
+//! Linked directories are counted below the last root, so that the count does not depend on how a row is staged.
 
 use std::borrow::Cow;
 
@@ -22,10 +21,10 @@ use crate::path;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Home {
     /// What is there, or why that is not known.
-    pub stands: AtHome,
+    pub at_home: AtHome,
     /// The directory of the home location, if it is known.
     pub directory: Directory,
-    /// How many links the kernel meets on the way to that directory.
+    /// How many links the kernel follows on the way to that directory.
     pub linked: u32,
     root: RootId,
 }
@@ -33,7 +32,7 @@ pub(super) struct Home {
 impl Home {
     /// Whether the home is known, and what is there.
     pub(super) fn is_known(&self) -> bool {
-        matches!(self.stands, AtHome::NotASymlink | AtHome::Symlink)
+        matches!(self.at_home, AtHome::NotASymlink | AtHome::Symlink)
     }
 }
 
@@ -77,7 +76,7 @@ enum Step {
     SymlinkLoop,
 }
 
-/// A row's source was met at the location of its name in `directory`, and is staged there.
+/// A row's source was looked up at the location of its name in `directory`, and is staged there.
 struct Staging {
     row: RowId,
     directory: Directory,
@@ -93,7 +92,7 @@ pub(super) struct LinkedDirectory<'s> {
     pub directory: Directory,
 }
 
-/// Where all rows live.
+/// The homes of all rows.
 pub(super) struct Homes<'s> {
     sources: Sources<'s>,
     homes: Vec<Home>,
@@ -104,7 +103,7 @@ pub(super) struct Homes<'s> {
 }
 
 const NOT_WALKED: Home =
-    Home { stands: AtHome::NoPart, directory: Directory(u32::MAX), linked: 0, root: RootId(0) };
+    Home { at_home: AtHome::NoPart, directory: Directory(u32::MAX), linked: 0, root: RootId(0) };
 
 impl<'s> Homes<'s> {
     /// Walks every source of `archive` that is among `inputs`, or below one, in `tree`.
@@ -148,12 +147,12 @@ impl<'s> Homes<'s> {
             round.sort_unstable_by_key(|(_, rows)| rows[0]);
         }
         for row in round.into_iter().flat_map(|(_, rows)| rows) {
-            homes.homes[row.0 as usize].stands = AtHome::SymlinkLoop;
+            homes.homes[row.0 as usize].at_home = AtHome::SymlinkLoop;
         }
         Ok(homes)
     }
 
-    /// Whether relative sources of files were found, and no symlink stands at one of them or on the way to one.
+    /// Whether relative sources of files were found, and no symlink is at one of them or on the way to one.
     pub(super) fn have_no_symlink(&self, archive: &Archive<'s>) -> bool {
         if self.roots.len() > 1 {
             return false;
@@ -165,7 +164,7 @@ impl<'s> Homes<'s> {
         };
         let mut files = archive.all().filter(may_be_staged).map(|row| self.of(row)).peekable();
         files.peek().is_some()
-            && files.all(|home| home.stands != AtHome::Symlink && home.linked == 0)
+            && files.all(|home| home.at_home != AtHome::Symlink && home.linked == 0)
     }
 
     /// The home of a row.
@@ -280,11 +279,11 @@ impl<'s> Homes<'s> {
         staged: &mut Vec<Staging>,
     ) -> Result<(), Stopped> {
         self.walk_directories(tree, root, rows)?;
-        // Rows of one directory mostly stand together.
+        // Rows of one directory are mostly consecutive.
         let mut last: Option<(SourceDirectory, Step)> = None;
         for &row in rows {
             let Some(source) = self.sources.of(row) else {
-                self.homes[row.0 as usize].stands = AtHome::Absent;
+                self.homes[row.0 as usize].at_home = AtHome::Absent;
                 continue;
             };
             let step = match last {
@@ -293,7 +292,7 @@ impl<'s> Homes<'s> {
             };
             last = Some((source, step));
             let mut home = Home { root, ..NOT_WALKED };
-            home.stands = match step {
+            home.at_home = match step {
                 Step::Absent => AtHome::Absent,
                 Step::Unknown => AtHome::Unreadable,
                 Step::SymlinkLoop => AtHome::SymlinkLoop,
@@ -374,12 +373,12 @@ impl<'s> Homes<'s> {
                 asked: sources.asked(source),
                 names: sources.names(source),
             });
-            let met = tree.enter_all(&wanted.collect::<Vec<_>>())?;
-            for ((source, parent, linked, link), met) in waiting.into_iter().zip(met) {
-                let step = match met {
+            let entered_all = tree.enter_all(&wanted.collect::<Vec<_>>())?;
+            for ((source, parent, linked, link), entry) in waiting.into_iter().zip(entered_all) {
+                let step = match entry {
                     Entry::Absent => Step::Absent,
                     Entry::Unreadable => Step::Unknown,
-                    Entry::Plain(met) => entered(met, linked, link),
+                    Entry::Plain(directory) => entered(directory, linked, link),
                     Entry::Symlink(text) => {
                         let step = self.follow(tree, source, parent, &text, linked)?;
                         if let Step::Directory { directory, .. } = step {

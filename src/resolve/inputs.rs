@@ -1,4 +1,4 @@
-//! The files that a request lists: what is not among them, nor below one, is not asked for.
+//! The files that a request lists: what is neither one of them nor below one is not looked up.
 //!
 //! Knows paths as text; must not know how a request lists them.
 

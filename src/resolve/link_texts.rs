@@ -35,7 +35,7 @@ pub fn link_texts(
     for row in wanted {
         let home = homes.of(row);
         let name = path::split(spec.source(spec.row(row))).1;
-        if home.stands == AtHome::Symlink
+        if home.at_home == AtHome::Symlink
             && let Entry::Symlink(text) = tree.entry(home.directory, name)?
         {
             texts.insert(row, text.to_vec());

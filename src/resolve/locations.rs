@@ -1,6 +1,6 @@
-//! Which rows are known at a location: those that live there, and those that are staged there.
+//! Which rows are known at a location: those that have their home there, and those that are staged there.
 //!
-//! Knows locations and rows; must not know what asks for them.
+//! Knows locations and rows; must not know what needs them.
 
 use hashbrown::{Equivalent, HashMap};
 
@@ -9,8 +9,8 @@ use super::homes::Homes;
 use super::tree::Directory;
 use crate::path;
 
-/// The rows at the locations that are asked for. First every location is noted, then all rows
-/// are gone through once: most rows are at no location that a link leads to.
+/// The rows at the locations that were noted. First every location is noted, then all rows
+/// are visited once: most rows are at no location that a link leads to.
 #[derive(Default)]
 pub(super) struct Locations {
     numbers: HashMap<Location, usize>,
@@ -24,7 +24,7 @@ pub(super) struct Locations {
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct Location(pub Directory, pub Box<[u8]>);
 
-/// A location that a map is asked for.
+/// A location that is looked up in a map.
 #[derive(Hash)]
 pub(super) struct Asked<'n>(pub Directory, pub &'n [u8]);
 

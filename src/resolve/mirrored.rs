@@ -1,7 +1,7 @@
 //! Directories of the tree that the archive mirrors, for rows that are links to one (design rule 2).
 //!
 //! A build may list a link to a directory as one file. No row is the directory that it leads to, but rows
-//! below it may stand below a directory of the archive.
+//! below it may be below a directory of the archive.
 
 use hashbrown::{HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use super::targets::Targets;
 use super::tree::Directory;
 use crate::path;
 
-/// The archive directories at which a row stands as its source stands below a directory of the tree.
+/// The archive directories below which a row has the same remainder as its source below a directory of the tree.
 pub(super) struct MirroredDirectories<'s> {
     targets: HashMap<Location, Targets<'s>>,
 }

@@ -24,6 +24,8 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod verdict;
+mod without_target;
 
 pub use explain::{Chosen, DirectoryTrace, Explained, Hop, RowTrace, explain};
 pub use follow::MOST_LINKS;
@@ -84,7 +86,7 @@ pub enum ResolveError {
         /// Its source and the texts of the links from there on.
         trail: Vec<Vec<u8>>,
     },
-    /// Nothing on a row's trail is in the archive, and that was to fail (design rule 3).
+    /// Nothing on a row's trail is in the archive, with `--missing-target=fail` (design rule 3).
     MissingTarget {
         /// The row's archive path.
         path: Vec<u8>,
@@ -170,7 +172,7 @@ impl<'a, 's> Studied<'a, 's> {
             for link in decisions.directory_links() {
                 below_links.put(&link.path, Some(link.text.clone()));
             }
-            below_links.find_places(self.archive);
+            below_links.find_positions(self.archive);
         }
         let below = &mut below_links;
         self.linked.decide(facts, options, tree, below, above_rows, &mut decisions)?;
@@ -198,7 +200,7 @@ impl<'a, 's> Studied<'a, 's> {
 
     /// Why a row stays as it is, unless something is decided for it.
     fn undecided(&self, row: RowId) -> Unchanged {
-        match self.homes.of(row).stands {
+        match self.homes.of(row).at_home {
             AtHome::NoPart if self.archive.get(row).1.kind() == Kind::Link => {
                 Unchanged::FinishedLink
             }

@@ -1,4 +1,4 @@
-//! What becomes of the rows of a spec: one outcome a row.
+//! What becomes of the rows of a spec: one outcome per row.
 //!
 //! Knows outcomes and reasons; must not know how they were found.
 
@@ -15,7 +15,7 @@ pub struct Decisions {
     no_symlink: bool,
 }
 
-/// The rows of the spec that stand below a link row (design rule 10).
+/// The rows of the spec below a link row (design rule 10).
 #[derive(Debug)]
 pub struct RowsBelowLinks {
     /// How many they are.
@@ -49,17 +49,17 @@ pub enum Unchanged {
     FinishedLink,
     /// Its home is not a symlink (design rule 1).
     NotASymlink,
-    /// Nothing on its trail is in the archive, so that its bytes go in (design rule 3).
+    /// Nothing on its trail is in the archive, so that its bytes are in the layer (design rule 3).
     Inlined,
     /// Its symlink is dangling and would lead out of the archive, and the build did not declare it (design
     /// rule 3).
     DanglingOutside,
-    /// Its symlink is absolute and dangling: a link to it would lead nowhere, and no bytes can go in (design
+    /// Its symlink is absolute and dangling: a link to it would dangle, and it has no bytes (design
     /// rule 3).
     DanglingAbsolute,
     /// A symlink of the form that Bazel puts before a source is dangling (design rule 8).
     DanglingStaging,
-    /// The author's text could be kept but for another row that it would name (design rule 3).
+    /// The author's text could be kept, but would name another row (design rule 3).
     NamesAnother {
         /// Whether its symlink is dangling.
         is_dangling: bool,
@@ -104,7 +104,7 @@ pub enum Reason {
     Directory(usize),
     /// It is dangling, so that there is nothing to inline (design rule 3).
     Dangling,
-    /// Its target was not found, and [`MissingTarget::Keep`](super::MissingTarget::Keep) is asked for
+    /// Its target was not found, and [`MissingTarget::Keep`](super::MissingTarget::Keep) is set
     /// (design rule 3).
     Kept,
     /// The build declared it, and its target was not found (design rule 4).
@@ -145,7 +145,7 @@ impl Decisions {
         self.below_links = rows;
     }
 
-    /// The rows that stand below a link row, if any do.
+    /// The rows below a link row, if there are any.
     pub fn below_links(&self) -> Option<&RowsBelowLinks> {
         self.below_links.as_ref()
     }
@@ -155,7 +155,7 @@ impl Decisions {
     }
 
     /// Whether relative sources of files were found, of this spec or of others, and no symlink of an author or
-    /// of Bazel stands at one of them or on the way to one.
+    /// of Bazel is at one of them or on the way to one.
     pub fn no_symlink(&self) -> bool {
         self.no_symlink
     }
@@ -202,7 +202,7 @@ impl Decisions {
     pub fn tally(&self) -> Tally {
         let mut tally = Tally(Vec::new());
         let mut next = 0;
-        // Rows of one outcome mostly stand together.
+        // Rows of one outcome are mostly consecutive.
         for run in self.rows.chunk_by(|one, other| one == other) {
             let first = RowId(next);
             next += run.len() as u32;

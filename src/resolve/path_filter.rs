@@ -1,4 +1,4 @@
-//! A filter that tells of most paths that they are not in a set, without hashing them.
+//! A filter that rejects most paths that are not in a set, without hashing them.
 //!
 //! Knows the ends of paths; must not know what the paths are for.
 

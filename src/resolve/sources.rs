@@ -74,7 +74,7 @@ impl<'s> Sources<'s> {
             hasher: Default::default(),
         };
         let listed = inputs.map(|inputs| listed(archive, inputs));
-        // Rows of one directory mostly stand together.
+        // Rows of one directory are mostly consecutive.
         let (mut last, mut last_path) = (SourceDirectory::NONE, &b""[..]);
         for (id, spec, row) in archive.rows() {
             if !row.takes_part() || spec.source(row).len() > LONGEST {
@@ -174,7 +174,7 @@ impl<'s> Sources<'s> {
         path::split(self.path(directory)).1
     }
 
-    /// How many names of `directory` are asked for: of rows and of directories.
+    /// How many names of `directory` are looked up: of rows and of directories.
     pub(super) fn asked(&self, directory: SourceDirectory) -> u32 {
         self.directories[directory.0 as usize].asked
     }

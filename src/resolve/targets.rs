@@ -19,9 +19,9 @@ use crate::path;
 pub(super) struct Targets<'s> {
     /// In byte order, each once.
     paths: Vec<&'s [u8]>,
-    /// By a stretch of `paths` that is all that lies below some directory: what is nearest to that
-    /// directory first. Two directories with one stretch have one order, since they differ only by what all
-    /// its paths begin with.
+    /// By the range of `paths` below some directory: these paths, the nearest to that directory first. Two
+    /// directories with the same range have the same order, since they differ only in the common head of the
+    /// paths.
     orders: RefCell<HashMap<Range<usize>, Rc<[u32]>>>,
 }
 
@@ -30,9 +30,9 @@ pub(super) struct Targets<'s> {
 pub(super) enum Choice {
     /// It is the one.
     This,
-    /// The next nearest is asked of.
+    /// It is not; the next nearest is judged.
     Next,
-    /// No further one is asked of: there is none.
+    /// There is none: no further target is judged.
     NoMore,
 }
 
@@ -70,14 +70,14 @@ impl<'s> Targets<'s> {
     }
 
     /// The text that leads a link at the archive path `link` to the first target that is the one, as
-    /// `ask` says of those that come before. `author` is the text of the author's symlink, if there is one. No text
+    /// `judge` decides, the nearest first. `author` is the text of the author's symlink, if there is one. No text
     /// climbs more directories than there is `room` for (design rule 10).
     pub(super) fn choose(
         &self,
         link: &[u8],
         author: Option<&[u8]>,
         room: Option<usize>,
-        mut ask: impl FnMut(&'s [u8]) -> Choice,
+        mut judge: impl FnMut(&'s [u8]) -> Choice,
     ) -> Option<Vec<u8>> {
         let directory = path::split(link).0;
         let room = room.unwrap_or(usize::MAX);
@@ -87,20 +87,20 @@ impl<'s> Targets<'s> {
             && let Some(path) = path::join(directory, text)
             && let Ok(target) = self.paths.binary_search(&&path[..])
         {
-            match ask(self.paths[target]) {
+            match judge(self.paths[target]) {
                 Choice::This => return Some(text.to_vec()),
                 Choice::Next => named = Some(target),
                 Choice::NoMore => return None,
             }
         }
-        let mut ask = |target: usize| match Some(target) == named {
+        let mut judge = |target: usize| match Some(target) == named {
             true => Choice::Next,
-            false => ask(self.paths[target]),
+            false => judge(self.paths[target]),
         };
         let target = match self.paths.len() {
             // Nearly always.
-            1 => (ask(0) == Choice::This).then_some(0),
-            _ => self.nearest(directory, room, ask),
+            1 => (judge(0) == Choice::This).then_some(0),
+            _ => self.nearest(directory, room, judge),
         };
         let text = path::relative(directory, self.paths[target?]);
         (path::leading_ups(&text) <= room).then_some(text)
@@ -111,7 +111,7 @@ impl<'s> Targets<'s> {
         &self,
         directory: &[u8],
         room: usize,
-        mut ask: impl FnMut(usize) -> Choice,
+        mut judge: impl FnMut(usize) -> Choice,
     ) -> Option<usize> {
         let (mut above, mut at) = self.above(directory);
         above.retain(|above| above.up <= room);
@@ -137,7 +137,7 @@ impl<'s> Targets<'s> {
             if inner.is_some_and(|inner| inner.below.contains(&target)) {
                 continue;
             }
-            match ask(target) {
+            match judge(target) {
                 Choice::This => return Some(target),
                 Choice::Next => {}
                 Choice::NoMore => return None,
@@ -197,7 +197,7 @@ impl<'s> Targets<'s> {
     }
 }
 
-/// How `path` stands to the paths below a directory with the path `directory`: equal if it is one of them.
+/// The order of `path` relative to the paths below a directory with the path `directory`: equal if it is one of them.
 fn order_below(path: &[u8], directory: &[u8]) -> Ordering {
     match path.strip_prefix(directory) {
         Some([]) => Ordering::Less,
@@ -234,14 +234,14 @@ mod tests {
     #[test]
     fn where_no_more_are_asked_of_there_is_none() {
         let targets = Targets::new(vec![b"a/x", b"a/y", b"a/z"]);
-        let ask = |path: &[u8]| match path {
+        let judge = |path: &[u8]| match path {
             b"a/x" => Choice::Next,
             b"a/y" => Choice::NoMore,
             _ => Choice::This,
         };
-        assert_eq!(targets.choose(b"a/l", None, None, ask), None);
-        assert_eq!(targets.choose(b"a/l", Some(b"y"), None, ask), None);
-        assert_eq!(targets.choose(b"a/l", Some(b"z"), None, ask), Some(b"z".to_vec()));
+        assert_eq!(targets.choose(b"a/l", None, None, judge), None);
+        assert_eq!(targets.choose(b"a/l", Some(b"y"), None, judge), None);
+        assert_eq!(targets.choose(b"a/l", Some(b"z"), None, judge), Some(b"z".to_vec()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What resolving asks of a tree. A file system answers (`crate::fs`), or a test.
+//! The questions of resolving to a tree. A file system answers them (`crate::fs`), or a test.
 //!
 //! Knows directories by numbers and names by bytes; must not know paths, devices or inodes.
 
@@ -66,17 +66,17 @@ pub enum Entered {
     Unknown,
 }
 
-/// A directory that is wanted, and what will be asked for in it.
+/// A directory that is wanted, and what will be looked up in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'n> {
     /// The directory that it is in.
     pub parent: Directory,
     /// Its name there.
     pub name: &'n [u8],
-    /// How many of its names will be asked for, or thereabouts.
+    /// About how many of its names will be looked up.
     pub asked: u32,
     /// Those names, but for directories that will be wanted, if the tree [takes](Tree::takes_names) them.
-    /// One may stand here twice.
+    /// A name may occur twice.
     pub names: &'n [&'n [u8]],
 }
 
@@ -90,7 +90,7 @@ pub enum Stopped {
     Cancelled,
     /// The file system failed.
     Failed {
-        /// What was asked for.
+        /// The path of the failed system call.
         path: Vec<u8>,
         /// What the system said.
         reason: String,
@@ -123,7 +123,7 @@ pub trait Tree {
     fn enter(&mut self, directory: Directory, name: &[u8]) -> Result<Entered, Stopped>;
 
     /// Enters many directories, and returns what is at each of their locations. A tree that can reads them at
-    /// once, with the names that will be asked for.
+    /// once, with the names that will be looked up.
     fn enter_all(&mut self, wanted: &[Wanted<'_>]) -> Result<Vec<EnteredEntry>, Stopped> {
         let enter = |&Wanted { parent, name, .. }: &Wanted<'_>| {
             Ok(match self.entry(parent, name)? {
@@ -136,7 +136,7 @@ pub trait Tree {
         wanted.iter().map(enter).collect()
     }
 
-    /// Reads directories that were entered otherwise, each with the number of names that will be asked for.
+    /// Reads directories that were entered otherwise, each with the number of names that will be looked up.
     fn read_all(&mut self, _directories: &[(Directory, u32)]) -> Result<(), Stopped> {
         Ok(())
     }

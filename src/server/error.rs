@@ -80,7 +80,7 @@ pub enum ServerError {
     Undecodable {
         /// The offset of the frame.
         at: u64,
-        /// What is wrong with it. It stands within the sentence, and is no source.
+        /// What is wrong with it. It is part of the sentence, and not a source.
         problem: MessageError,
     },
     /// Writing a response to stdout failed.

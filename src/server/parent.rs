@@ -1,6 +1,6 @@
-//! The parent process. If it ends while another process keeps the worker's stdin open, no end of input says so.
+//! The parent process. If it ends while another process keeps the worker's stdin open, stdin has no end of input.
 //!
-//! Knows process ids alone. `PR_SET_PDEATHSIG` would not do: it is sent when the *thread* that started the worker
+//! Knows process ids alone. `PR_SET_PDEATHSIG` is not sufficient: it is sent when the *thread* that started the worker
 //! ends.
 
 use std::time::Duration;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use rustix::process::getppid;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often the parent is asked for.
+/// How often the id of the parent is read.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Returns once the process has another parent than now: init, or whichever process takes in orphans. A process that
+/// Returns once the process has another parent than now: init, or another process that adopts orphans. A process that
 /// one of these has started itself keeps its parent.
 pub(super) async fn ended() {
     let parent = getppid();

@@ -137,10 +137,11 @@ impl Handler for Worker {
 
     fn release(&self) {
         self.cache.clear();
+        self.layers.buffers.free();
     }
 }
 
-/// The span of a request in the log. The filter of `crate::log` asks for `verbose`.
+/// The span of a request in the log. The filter of `crate::log` reads `verbose`.
 fn request_span(id: i32, verbose: bool) -> Span {
     info_span!("request", id, verbose)
 }

@@ -7,7 +7,7 @@ use protobuf::Message;
 
 pub use crate::client::messages::generated::capture::{Capture, Facts, Refusal};
 
-/// The mark and the version that a capture's file begins with.
+/// The magic number and the version that a capture's file begins with.
 const HEAD: &[u8] = b"MTREECAP\x01\0\0\0";
 
 /// Reads the capture at `path`.

@@ -1,15 +1,15 @@
 //! The case format of `worker-tests/cases`: a txtar file with a comment that says why, then sections.
 //!
 //! ```text
-//! -- tree --        what lies on the disk (see `plant`)
+//! -- tree --        what is on the disk (see `plant`)
 //! -- cwd --         where the command runs, below $ROOT (default: execroot/_main)
-//! -- args --        further arguments of `resolve`, one a line
+//! -- args --        further arguments of `resolve`, one per line
 //! -- spec.mtree --  the spec to resolve (also, as NAME.mtree, any other spec that args name)
 //! -- want.mtree --  what it must write, byte for byte
 //! -- fails --       instead of want.mtree: the words that the error on stderr must name
 //! ```
 //!
-//! This module knows the format only; running a case is the business of `tests/cases.rs`.
+//! This module knows the format only; `tests/cases.rs` runs cases.
 
 use std::{fs, io, path::Path};
 

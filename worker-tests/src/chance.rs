@@ -1,4 +1,4 @@
-//! Chance that is the same in every run, so that what fails once fails again.
+//! Random numbers that are the same in every run, so that a failure can be repeated.
 
 /// A sequence of numbers that look random (xorshift64*).
 pub struct Chance(u64);

@@ -1,7 +1,7 @@
-//! Bazel's side of the worker protocol: starts a worker, writes requests, collects answers.
+//! Bazel's side of the worker protocol: starts a worker, writes requests, collects responses.
 //!
 //! Knows any worker only by its command, its pipes and its exit status. Whatever the worker does
-//! wrong (silence, a torn frame, bytes that are no answer) is a panic that says so, never a hang.
+//! wrong (silence, a torn frame, bytes that are not a response) is a panic that says so, never a hang.
 
 pub(crate) mod messages;
 
@@ -16,10 +16,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 pub use messages::{Input, Protocol, WorkRequest, WorkResponse, cancel, delimited, request};
 
-/// How long a worker may be silent. Nothing here takes a hundredth of it.
+/// How long a worker may be silent. Each request here takes less than a hundredth of it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An answer, or what is wrong with stdout.
+/// A response, or what is wrong with stdout.
 type Heard = Result<WorkResponse, String>;
 
 /// A running worker and both ends of its pipes.
@@ -28,7 +28,7 @@ pub struct Worker {
     child: Child,
     stdin: Option<ChildStdin>,
     answers: Receiver<Heard>,
-    /// Keeps a pipe open that is not read.
+    /// Keeps open a pipe that is not read.
     unread: Option<PipeReader>,
     log: Option<JoinHandle<String>>,
 }
@@ -39,7 +39,7 @@ pub struct End {
     pub status: ExitStatus,
     /// What it wrote to stderr.
     pub log: String,
-    /// The responses that were not asked for yet.
+    /// The responses that were not received yet.
     pub answers: Vec<WorkResponse>,
 }
 
@@ -127,7 +127,7 @@ impl Worker {
         self.stdin.take().expect("stdin is open")
     }
 
-    /// Gives back what was taken.
+    /// Returns what was taken.
     pub fn give_input(&mut self, input: ChildStdin) {
         self.stdin = Some(input);
     }
@@ -137,7 +137,7 @@ impl Worker {
         self.stdin = None;
     }
 
-    /// The next answer.
+    /// The next response.
     pub fn answer(&mut self) -> WorkResponse {
         match self.answers.recv_timeout(PATIENCE) {
             Ok(Ok(answer)) => answer,
@@ -150,14 +150,14 @@ impl Worker {
         }
     }
 
-    /// The next `count` answers, by request id.
+    /// The next `count` responses, by request id.
     pub fn answers(&mut self, count: usize) -> Vec<WorkResponse> {
         let mut answers: Vec<_> = (0..count).map(|_| self.answer()).collect();
         answers.sort_by_key(|answer| answer.request_id);
         answers
     }
 
-    /// Sends a request and waits for an answer, which must be its own.
+    /// Sends a request and waits for a response, which must be to that request.
     pub fn ask(&mut self, request: &WorkRequest) -> WorkResponse {
         self.send(request);
         let answer = self.answer();
@@ -165,7 +165,7 @@ impl Worker {
         answer
     }
 
-    /// The next answer, if it comes soon. For a test that there is none to come.
+    /// The next response, if it comes soon. For tests that no response comes.
     pub fn answer_within(&mut self, time: Duration) -> Option<WorkResponse> {
         match self.answers.recv_timeout(time) {
             Ok(Ok(answer)) => Some(answer),
@@ -261,7 +261,7 @@ fn hear(protocol: Protocol, mut stdout: PipeReader, sender: &Sender<Heard>) {
         let fault = torn.then(|| Err(format!("stdout ends with a torn answer: {received:?}")));
         for heard in answers.into_iter().chain(fault) {
             if sender.send(heard).is_err() {
-                // A test that has seen enough hangs up.
+                // The test needs no further responses.
                 return;
             }
         }

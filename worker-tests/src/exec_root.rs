@@ -1,5 +1,5 @@
 //! An exec root: a directory with trees and specs in which a worker runs, and beside it a process that
-//! runs once and remembers nothing.
+//! runs once and caches nothing.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,9 +12,9 @@ use crate::client::{Protocol, WorkRequest, Worker, request};
 use crate::plant::plant;
 use crate::program;
 
-/// A directory to run in. It goes with everything in it.
+/// A directory to run in. Dropping it deletes everything in it.
 pub struct ExecRoot {
-    // Below it, so that what stands beside an exec root has a place too.
+    // Below it, so that there is room for the neighbours of an exec root.
     directory: TempDir,
     path: PathBuf,
 }
@@ -59,7 +59,7 @@ impl ExecRoot {
         String::from_utf8(text).expect("UTF-8")
     }
 
-    /// Whether anything stands at `path`.
+    /// Whether anything exists at `path`.
     pub fn has(&self, path: impl AsRef<Path>) -> bool {
         self.at(path).symlink_metadata().is_ok()
     }
@@ -94,7 +94,7 @@ impl ExecRoot {
         }
     }
 
-    /// The temporary files that lie about.
+    /// The temporary files that were left.
     pub fn temporary_files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut directories = vec![self.beside()];

@@ -1,6 +1,6 @@
 //! A large tree to measure on: directories in directories, with the same number of files in each.
 //!
-//! It looks as a toolchain does under Bazel: files below `external/tool`, few links among them, each
+//! It looks like a toolchain under Bazel: files below `external/tool`, few links among them, each
 //! to a file beside it.
 
 use std::fmt::Write;
@@ -11,9 +11,9 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
 
-/// How many directories stand in one.
+/// How many directories are in one.
 const BRANCHES: usize = 20;
-/// One directory in so many has a link, to its first file.
+/// One directory in this many has a link, to its first file.
 const DIRECTORIES_A_LINK: usize = 20;
 
 /// Where the tree begins, relative to the directory that sources are relative to.
@@ -74,7 +74,7 @@ impl Forest {
         self.directories
     }
 
-    /// How many rows the spec has: one a file.
+    /// How many rows the spec has: one per file.
     pub fn rows(&self) -> usize {
         self.directories * self.files
     }

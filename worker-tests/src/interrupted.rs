@@ -10,7 +10,7 @@ use crate::forest;
 /// How many requests run when a worker is ended.
 const REQUESTS: i32 = 8;
 
-/// So many workers are ended at the most.
+/// At most this many workers are ended.
 const PATIENCE: usize = 1_000;
 
 /// How often one is ended before it has written all its outputs.
@@ -24,9 +24,9 @@ pub struct Interrupted {
 }
 
 impl Interrupted {
-    /// Starts workers that write several outputs at once, and has `end` end each as soon as anything
-    /// stands in the directory of outputs. What stands there in the end must be whole, and what was
-    /// answered must stand there. Then `after` looks at the worker's end.
+    /// Starts workers that write several outputs at once, and ends each with `end` as soon as
+    /// anything is in the directory of outputs. Every output that exists in the end must be complete, and those of
+    /// requests with a response must exist. Then `after` checks how the worker ended.
     pub fn by(end: impl Fn(&Worker), after: impl Fn(&Interrupted, End)) {
         let exec_root = ExecRoot::new("");
         let forest = forest::plant(exec_root.path(), 1_000, 3).expect("a forest can be planted");
@@ -60,7 +60,7 @@ impl Interrupted {
         }
     }
 
-    /// Has a new worker write every output.
+    /// Writes every output with a new worker.
     pub fn write_all(&self) {
         let mut worker = self.begin(&["--jobs=4"]);
         for answer in worker.answers(REQUESTS as usize) {
@@ -70,7 +70,7 @@ impl Interrupted {
         assert_eq!(worker.end().code(), 0);
     }
 
-    /// A worker that has been asked for every output.
+    /// A worker that has received a request for every output.
     fn begin(&self, flags: &[&str]) -> Worker {
         let mut worker = self.exec_root.worker(flags);
         for id in 1..=REQUESTS {

@@ -1,6 +1,6 @@
 //! What the black-box tests of mtree-worker share: the case format, trees on the disk, the oracle
 //! of the rules, random trees and specs, large trees to measure on, exec roots, captures, the program
-//! under test, and the other side of the worker protocol, ended in the middle too.
+//! under test, and a client of the worker protocol, which can end workers in the middle.
 
 pub mod capture;
 pub mod case;

@@ -9,7 +9,7 @@ use std::{
 
 use crate::case::with_root;
 
-/// Makes the entries that `tree` describes below `root`, one a line: `dir P`, `file P [TEXT]`,
+/// Makes the entries that `tree` describes below `root`, one per line: `dir P`, `file P [TEXT]`,
 /// `link P -> T`. P and T are escaped as `\ooo`; `$ROOT` in a T stands for `root`.
 pub fn plant(root: &Path, tree: &[u8]) -> io::Result<()> {
     for line in tree.split(|byte| *byte == b'\n') {
@@ -59,7 +59,7 @@ pub fn stage(root: &Path, exec_root: &Path, sources: &[Vec<u8>]) -> io::Result<P
     Ok(sandbox)
 }
 
-/// Whether an entry stands at `path`, be it a link that leads nowhere.
+/// Whether an entry exists at `path`, even if it is a dangling link.
 pub fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
@@ -69,8 +69,8 @@ pub fn below(directory: &Path, path: &[u8]) -> PathBuf {
     directory.join(OsStr::from_bytes(path))
 }
 
-/// What stands behind `content=`, `contents=` or `link=` anywhere in `spec`, up to the next blank,
-/// with every `\ooo` undone.
+/// The values of `content=`, `contents=` and `link=` in `spec`, up to the next blank, without the escapes
+/// `\ooo`.
 pub fn sources(spec: &[u8]) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     for word in spec.split(u8::is_ascii_whitespace) {
@@ -95,7 +95,7 @@ fn cut<'t>(text: &'t [u8], mark: &[u8]) -> (&'t [u8], &'t [u8]) {
     }
 }
 
-/// `text` with every `\ooo` undone and all else as it is.
+/// `text` with every escape `\ooo` replaced by its byte.
 fn unvis(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;

@@ -2,7 +2,7 @@
 //!
 //! A plan is what proptest draws and makes smaller; planting it gives a tree on the disk, and
 //! writing a spec's plan over the sources that are found there gives the bytes of the spec. The
-//! choices lean to what the rules are about: few names, so that directories look alike; links to links;
+//! choices favour what the rules are about: few names, so that directories look alike; links to links;
 //! whole directories in the spec, so that linked ones can become one link.
 
 pub mod spec;
@@ -15,7 +15,7 @@ use proptest::{
     sample::select,
 };
 
-/// A file's or directory's name: mostly one of a few, at times any bytes but NUL and `/`.
+/// A file's or directory's name: mostly one of a few, sometimes any bytes but NUL and `/`.
 fn name() -> impl Strategy<Value = Vec<u8>> {
     const FEW: [&str; 9] = ["a", "b", "c", "lib", "lib64", "bin", "x.so", "sp ace", "h#=\\t"];
     prop_oneof![

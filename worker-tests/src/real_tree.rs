@@ -1,6 +1,6 @@
 //! Trees as Debian, PyPI and npm install them: finding them on this machine, or installing them.
 //!
-//! A tree that is not there is an error that says what to install, never one test less.
+//! A missing tree is an error that says what to install; no test is skipped.
 
 use std::{
     fs, io,
@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-/// Where the tree is, or one sentence: why there is none and what to do.
+/// Where the tree is, or one sentence: why it is missing and what to do.
 pub type Located = Result<PathBuf, String>;
 
 /// A virtual environment (`lib64 -> lib`) with a package of large libraries in it. Installed once,
@@ -86,7 +86,7 @@ fn missing(what: &str, package: &str) -> String {
     format!("{what} is missing: apt-get install {package}, or run worker-tests/run")
 }
 
-/// Makes `place` with `make`, unless that was done before. An interrupted run leaves no half of it.
+/// Makes `place` with `make`, unless that was done before. An interrupted run leaves no partial one.
 fn install(place: &Path, make: impl FnOnce(&Path) -> Result<(), String>) -> Located {
     let wrong = |error: io::Error| format!("{}: {error}", place.display());
     let above = place.parent().unwrap_or(Path::new("."));

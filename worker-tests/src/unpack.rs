@@ -14,7 +14,7 @@ pub enum Unpacker {
     GnuTar,
     /// bsdtar with `-P`: writes through a link, too.
     BsdtarThroughLinks,
-    /// bsdtar with `-U`: puts a directory in the place of a link.
+    /// bsdtar with `-U`: replaces a link by a directory.
     BsdtarInPlaceOfLinks,
 }
 
@@ -22,7 +22,7 @@ impl Unpacker {
     pub const ALL: [Unpacker; 3] =
         [Unpacker::GnuTar, Unpacker::BsdtarThroughLinks, Unpacker::BsdtarInPlaceOfLinks];
 
-    /// Unpacks `archive` into the directory `into`. What the unpacker says is the error.
+    /// Unpacks `archive` into the directory `into`. The error is the stderr of the unpacker.
     pub fn unpack(self, archive: &Path, into: &Path) -> Result<(), String> {
         let (program, flags) = match self {
             Unpacker::GnuTar => ("tar", "-xf"),
@@ -34,7 +34,7 @@ impl Unpacker {
 }
 
 /// Packs the specs into one archive, with their sources relative to `directory`, and unpacks it to
-/// `unpacked`, which is made. What bsdtar says is the error.
+/// `unpacked`, which is made. The error is the stderr of bsdtar.
 pub fn pack_and_unpack(directory: &Path, specs: &[&Path], unpacked: &Path) -> Result<(), String> {
     let archive = unpacked.with_extension("tar");
     pack(directory, specs, &archive)?;
@@ -53,7 +53,7 @@ pub fn pack(directory: &Path, specs: &[&Path], archive: &Path) -> Result<(), Str
 }
 
 fn run(command: &mut Command) -> Result<(), String> {
-    // Names are bytes: no locale is to have an opinion of them.
+    // Names are bytes: no locale may convert them.
     let done = command.env("LC_ALL", "C").output().map_err(|error| error.to_string())?;
     match done.status.success() {
         true => Ok(()),
@@ -61,8 +61,8 @@ fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
-/// What `links` shows otherwise than `copies`: under every path that either has, links followed,
-/// there must be the same bytes. Nothing may lead nowhere.
+/// How `links` differs from `copies`: under every path that either has, links followed,
+/// there must be the same bytes. No link may dangle.
 pub fn differences(copies: &Path, links: &Path) -> Vec<String> {
     let mut wrong = Vec::new();
     for path in paths(copies) {

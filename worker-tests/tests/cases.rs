@@ -1,5 +1,5 @@
 //! Runs every case of `worker-tests/cases`, plain and staged as in a sandbox, a test for each: the
-//! program, and the oracle too, so that the rules' second writing obeys the cases as the first does.
+//! program, and the oracle too, so that both implementations of the rules pass the cases.
 
 use std::{
     ffi::OsStr,
@@ -62,7 +62,7 @@ enum Staging {
     Sandbox,
 }
 
-/// A case on the disk. The directory goes with it.
+/// A case on the disk. Dropping it deletes the directory.
 struct Planted {
     case: Case,
     root: PathBuf,

@@ -1,8 +1,8 @@
 //! What a request takes grows with its spec and tree: where each of thousands of links may lead to each of
-//! thousands of rows, they are not looked at pair by pair.
+//! thousands of rows, they are not compared pair by pair.
 //!
-//! No time is asked for here, only how it grows: four times the rows may take ten times what the
-//! processor spends on one time. Pair by pair they would take sixteen.
+//! No absolute time is checked, only growth: four times the rows may take ten times the processor time. If
+//! they were compared pair by pair, they would take sixteen times.
 
 use std::process::Command;
 
@@ -26,7 +26,7 @@ fn spent(exec_root: &ExecRoot) -> u64 {
     (0..3).map(|_| run()).min().expect("there are three")
 }
 
-/// `shape` adds to a tree and returns rows, as many as are asked for. A row in the output for each
+/// `shape` adds to a tree and returns rows, as many as requested. A row in the output for each
 /// number has `turned`.
 fn grows_with_its_rows(shape: fn(&mut String, usize) -> String, turned: &str) {
     let take = |count| {
@@ -88,7 +88,7 @@ fn linked_directories_with_a_mirror_each() {
 }
 
 #[test]
-fn linked_directories_none_of_which_has_its_like() {
+fn linked_directories_none_of_which_has_an_equal() {
     grows_with_its_rows(
         |_, count| {
             let other = |at| file_row(&format!("{at}/t/other"), "t/other");
@@ -100,7 +100,7 @@ fn linked_directories_none_of_which_has_its_like() {
 }
 
 #[test]
-fn linked_directories_that_differ_from_their_like_by_a_directory_row() {
+fn linked_directories_that_differ_from_their_equals_by_a_directory_row() {
     grows_with_its_rows(
         |_, count| {
             let directory = |path: String| format!("./app/{path} type=dir\n");
@@ -127,7 +127,7 @@ fn linked_directories_with_a_file_each_of_a_directory_that_has_many() {
 }
 
 #[test]
-fn a_linked_directory_with_a_directory_row_that_is_said_again_and_again() {
+fn a_linked_directory_with_a_directory_row_that_is_repeated() {
     grows_with_its_rows(
         |_, count| {
             let directory = |path| format!("./app/{path} type=dir\n").repeat(count);
@@ -141,7 +141,7 @@ fn a_linked_directory_with_a_directory_row_that_is_said_again_and_again() {
 }
 
 #[test]
-fn linked_directories_that_differ_from_their_like_by_the_keywords_of_a_directory_row() {
+fn linked_directories_that_differ_from_their_equals_by_the_keywords_of_a_directory_row() {
     grows_with_its_rows(
         |_, count| {
             let directory = |path, mode| format!("./app/{path} mode={mode} type=dir\n");
@@ -156,7 +156,7 @@ fn linked_directories_that_differ_from_their_like_by_the_keywords_of_a_directory
 }
 
 #[test]
-fn linked_directories_whose_like_was_reached_through_more_links() {
+fn linked_directories_whose_equal_was_reached_through_more_links() {
     grows_with_its_rows(
         |tree, count| {
             *tree += "link x -> .\n";
@@ -180,7 +180,7 @@ fn links_to_a_directory_that_is_mirrored_many_times() {
 }
 
 #[test]
-fn links_to_a_path_that_many_rows_contest() {
+fn links_to_a_path_with_many_conflicting_rows() {
     grows_with_its_rows(
         |tree, count| {
             *tree += &each(count, |at| format!("link t/l{at} -> real\n"));

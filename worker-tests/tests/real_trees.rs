@@ -105,7 +105,7 @@ struct Seen {
 }
 
 /// What Bazel's `glob(["**"])` finds below `directory`, by path: the files, those below linked directories
-/// too, but never round in a circle; not the links that lead nowhere.
+/// too, but no symlink loop; not dangling links.
 fn glob(directory: &Path) -> BTreeMap<PathBuf, Seen> {
     let mut files = BTreeMap::new();
     let top = ok(directory, directory.metadata());
@@ -251,8 +251,8 @@ fn bsdtar(directory: &Path, arguments: &[&OsStr]) -> Command {
     command
 }
 
-/// `inspect` foretells the sizes of both archives, but for what bsdtar alone knows: the further headers
-/// that long names take, and hard links to them.
+/// `inspect` predicts the sizes of both archives, except for what only bsdtar decides: further headers
+/// for long names, and hard links to them.
 fn says_the_sizes(shown: &str, copies: &Packed, links: &Packed) {
     for (what, packed) in [("with copies", copies), ("with links", links)] {
         let line = shown.lines().find_map(|line| line.strip_prefix(what)).expect(what);
@@ -272,8 +272,8 @@ fn no_link_leads_out(packed: &Packed) {
     }
 }
 
-/// What the tree holds once, the archive holds once. What links of the tree lead to outside of it may
-/// be there for each of them (design rule 3).
+/// A file that the tree has once is in the archive once. A file outside of the tree may be there once for each link
+/// to it (design rule 3).
 fn nothing_is_stored_twice(files: &BTreeMap<PathBuf, Seen>, tree: &Path, packed: &Packed) {
     let needed = |file: &&Seen| {
         let home = ok(&file.path, file.path.canonicalize());

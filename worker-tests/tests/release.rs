@@ -158,7 +158,7 @@ fn the_crate_is_packaged_without_a_warning_and_installs() {
     let package = target.join("package").join(format!("{name}.crate"));
     must(Command::new("tar").arg("-xzf").arg(package).arg("-C").arg(room.path()));
     // What the crate holds is enough to install it. Its target directory is its own: the files of a crate are old, so
-    // cargo would take what another build of this package left for newer than they are.
+    // cargo would consider the results of another build of this package newer.
     let installed = room.path().join("installed");
     must(
         Command::new("cargo")

@@ -1,4 +1,4 @@
-//! The release, built a second time in another place, is the same: minutes, so only where a release is made
+//! The release, built a second time in another place, is the same. This takes minutes, so it runs only for a release
 //! (release/CHECKLIST.md).
 
 use std::fs;

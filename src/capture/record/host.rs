@@ -15,7 +15,7 @@ use crate::capture::format::{
 };
 use crate::error::Sentence;
 use crate::fs::View;
-use crate::layer::{Codec, LayerError, TarEntry};
+use crate::layer::{Codec, Entries, LayerError};
 use crate::mtree::Spec;
 use crate::request::{
     Content, Disk, Host, OutputHandle, OutputKind, Purpose, RequestError, SourceQuery, SourceState,
@@ -151,7 +151,7 @@ impl<'c> Host for RecordingHost<'_, 'c> {
     fn write_layer(
         &mut self,
         output: &OutputHandle,
-        entries: &[TarEntry],
+        entries: &dyn Entries,
         codec: Codec,
     ) -> Result<WrittenLayer, LayerError> {
         self.disk.want_table();

@@ -1,5 +1,6 @@
 //! A host that is a capture: nothing outside the capture is read or written.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
@@ -17,7 +18,9 @@ use crate::capture::format::{
 };
 use crate::capture::record::{LAYER_CONTENT_ERROR, LAYER_WRITE_ERROR, Operation, RecordingTree};
 use crate::display::Escaped;
-use crate::layer::{Codec, CutFrame, FrameTable, LayerError, TarEntry, cut_frames};
+use crate::layer::{
+    Codec, CutFrame, Entries, FileStamp, FrameTable, LayerError, TarEntry, cut_frames,
+};
 use crate::mtree::Spec;
 use crate::request::{
     Content, Host, OutputHandle, OutputKind, Purpose, RequestError, SourceQuery, SourceState,
@@ -39,6 +42,10 @@ pub struct ReplayHost {
     sizes: VecDeque<u64>,
     /// What is recorded of the layer.
     layer: LayerFacts,
+    /// How many of its sources were asked for.
+    sources_taken: usize,
+    /// By path of a source: what tells its file from others.
+    stamps: HashMap<Vec<u8>, FileStamp>,
     /// The layer that the request would write now.
     cut: Option<CutLayer>,
     output_now: KeptOutput,
@@ -69,6 +76,8 @@ impl ReplayHost {
             tree: Some(tree),
             sizes: facts.weights.iter().copied().collect(),
             layer: capture.layer.clone().unwrap_or_default(),
+            sources_taken: 0,
+            stamps: HashMap::new(),
             cut: None,
             output_now: KeptOutput::default(),
             log: FactLog::default(),
@@ -87,18 +96,21 @@ impl ReplayHost {
         self.output_now.take()
     }
 
-    /// Takes the layer that the request would write now, if it came so far.
+    /// Takes the layer that the request would write now, if it reached that step.
     pub fn take_cut(&mut self) -> Option<CutLayer> {
         self.cut.take()
     }
 
-    /// The sources among `queries` that are not what they were when the request was recorded.
+    /// The sources among `queries`, before which there were `asked` others, that are not what they were when the request
+    /// was recorded.
     pub(super) fn changed_sources(
         &self,
+        asked: usize,
         queries: &[&SourceQuery<'_>],
         answers: &[io::Result<SourceState>],
     ) -> Vec<FactChange> {
-        let recorded = self.layer.sources.iter().map(|fact| fact.answer().and_then(Result::ok));
+        let recorded =
+            self.layer.sources.iter().skip(asked).map(|fact| fact.answer().and_then(Result::ok));
         let pairs = queries.iter().zip(answers).zip(recorded);
         let changes = pairs.filter_map(|((query, now), was)| {
             let (what, was, is) = match (was, now.as_ref().ok()) {
@@ -128,7 +140,7 @@ impl ReplayHost {
     }
 
     /// The error that writing the layer had when the request was recorded.
-    fn recorded_layer_error(&self, entries: &[TarEntry]) -> Option<LayerError> {
+    fn recorded_layer_error(&self, entries: &dyn Entries) -> Option<LayerError> {
         let recorded = |what: &[u8]| self.errors.get(what).cloned();
         if let Some(number) = recorded(LAYER_WRITE_ERROR) {
             let error = io::Error::from_raw_os_error(number.parse().ok()?);
@@ -138,7 +150,7 @@ impl ReplayHost {
             let number = what.strip_prefix(LAYER_CONTENT_ERROR);
             let number = number.and_then(|number| str::from_utf8(number).ok()?.parse().ok());
             if let Some(entry) = number
-                && entry < entries.len()
+                && entry < entries.count()
             {
                 return Some(LayerError::RecordedContent { entry, text: text.clone() });
             }
@@ -157,20 +169,24 @@ impl ReplayHost {
 
 /// A layer as its entries and its codec alone determine it.
 pub struct CutLayer {
-    /// The paths of its entries, in order.
-    pub paths: Vec<Box<[u8]>>,
+    /// Its entries, in order.
+    pub entries: Vec<TarEntry>,
     /// The size of each entry in the tar, in bytes.
     pub sizes: Vec<u64>,
     /// Its frames.
     pub frames: Vec<CutFrame>,
+    /// By path of a source: its identity and times when it was recorded, also if they are too young to tell contents
+    /// apart (docs/design.md, "The cache").
+    pub stamps: HashMap<Vec<u8>, FileStamp>,
 }
 
 impl CutLayer {
-    fn new(entries: &[TarEntry], codec: Codec) -> Self {
+    fn new(entries: &dyn Entries, codec: Codec) -> Self {
         Self {
-            paths: entries.iter().map(|entry| entry.path.clone()).collect(),
-            sizes: entries.iter().map(TarEntry::tar_size).collect(),
+            entries: entries.iter().map(Cow::into_owned).collect(),
+            sizes: entries.iter().map(|entry| entry.tar_size()).collect(),
             frames: cut_frames(entries, codec),
+            stamps: HashMap::new(),
         }
     }
 }
@@ -220,10 +236,17 @@ impl Host for ReplayHost {
         queries: &[&SourceQuery<'_>],
     ) -> Result<Vec<io::Result<SourceState>>, RequestError> {
         self.recorded_error(Operation::Sources)?;
-        let answers = self.layer.sources.iter().map(SourceFact::answer);
-        answered(answers.collect(), queries.len(), || {
+        let rest = self.layer.sources.get(self.sources_taken..).unwrap_or_default();
+        let answers = rest.iter().take(queries.len()).map(SourceFact::answer);
+        self.sources_taken += queries.len();
+        let answers = answered(answers.collect(), queries.len(), || {
             queries.first().map(|query| query.path.to_vec()).unwrap_or_default()
-        })
+        })?;
+        let known = queries.iter().zip(&answers).filter_map(|(query, answer)| {
+            Some((query.path.to_vec(), answer.as_ref().ok()?.on_disk.stamp))
+        });
+        self.stamps.extend(known);
+        Ok(answers)
     }
 
     fn hash_sources(
@@ -244,7 +267,7 @@ impl Host for ReplayHost {
     fn write_layer(
         &mut self,
         _: &OutputHandle,
-        entries: &[TarEntry],
+        entries: &dyn Entries,
         codec: Codec,
     ) -> Result<WrittenLayer, LayerError> {
         if let Some(error) = self.recorded_layer_error(entries) {
@@ -256,7 +279,8 @@ impl Host for ReplayHost {
                 "the layer of the capture has more than {LARGEST_LAYER} bytes, and is not compared"
             )));
         }
-        self.cut = Some(CutLayer::new(entries, codec));
+        let stamps = std::mem::take(&mut self.stamps);
+        self.cut = Some(CutLayer { stamps, ..CutLayer::new(entries, codec) });
         Ok(WrittenLayer::default())
     }
 

@@ -13,7 +13,7 @@ use super::kept_output::KeptOutput;
 use crate::capture::format::FactLog;
 use crate::capture::record::RecordingTree;
 use crate::fs::View;
-use crate::layer::{Codec, LayerError, TarEntry};
+use crate::layer::{Codec, Entries, LayerError};
 use crate::mtree::Spec;
 use crate::request::{
     AtomicFile, Content, Disk, Host, OutputHandle, OutputKind, Purpose, RequestError, SourceQuery,
@@ -30,6 +30,8 @@ pub struct LiveHost<'c> {
     layer_file: Option<AtomicFile>,
     /// The descriptor of the layer that was written, as JSON.
     descriptor: Option<String>,
+    /// How many sources were asked for.
+    sources_asked: usize,
     /// The sources that are not what they were.
     changed_sources: Vec<FactChange>,
     output_now: KeptOutput,
@@ -45,6 +47,7 @@ impl<'c> LiveHost<'c> {
             recorded,
             layer_file: None,
             descriptor: None,
+            sources_asked: 0,
             changed_sources: Vec::new(),
             output_now: KeptOutput::default(),
             log: FactLog::default(),
@@ -103,8 +106,10 @@ impl<'c> Host for LiveHost<'c> {
     ) -> Result<Vec<io::Result<SourceState>>, RequestError> {
         let answers = self.disk.sources(queries)?;
         if let Some(recorded) = &self.recorded {
-            self.changed_sources = recorded.changed_sources(queries, &answers);
+            let changed = recorded.changed_sources(self.sources_asked, queries, &answers);
+            self.changed_sources.extend(changed);
         }
+        self.sources_asked += queries.len();
         Ok(answers)
     }
 
@@ -118,7 +123,7 @@ impl<'c> Host for LiveHost<'c> {
     fn write_layer(
         &mut self,
         _: &OutputHandle,
-        entries: &[TarEntry],
+        entries: &dyn Entries,
         codec: Codec,
     ) -> Result<WrittenLayer, LayerError> {
         let context = self.disk.context();

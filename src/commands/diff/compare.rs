@@ -42,7 +42,7 @@ pub(super) struct EntryDifference<'s> {
     pub change: EntryChange<'s>,
 }
 
-/// What became of an entry.
+/// How an entry differs.
 pub(super) enum EntryChange<'s> {
     Added(&'s ComparedEntry),
     Removed(&'s ComparedEntry),

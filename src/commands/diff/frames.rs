@@ -72,7 +72,7 @@ pub(super) fn compare<'s>(
     })
 }
 
-/// What tells one frame from another: its bytes.
+/// What identifies a frame: its bytes.
 type FrameKey = (u64, [u8; 32]);
 
 fn key(frame: &CompressedFrame) -> FrameKey {

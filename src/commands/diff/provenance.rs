@@ -1,6 +1,6 @@
 //! Where entries of a capture come from.
 //!
-//! Knows which entries are asked for; must not know the rules: `explain` says which decided.
+//! Knows which entries are to be explained; must not know the rules: `explain` says which decided.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

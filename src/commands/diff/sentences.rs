@@ -1,4 +1,4 @@
-//! What is said of whole layers, one sentence each, and the totals. Text and `--stat` end with them.
+//! Differences between whole layers, one sentence each, and the totals. Text and `--stat` end with them.
 //!
 //! Must not compare.
 

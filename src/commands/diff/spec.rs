@@ -19,7 +19,7 @@ pub(super) const LARGEST: usize = 512 << 20;
 pub(super) fn entries(text: Vec<u8>, path: &Path) -> Result<Vec<ComparedEntry>, CommandError> {
     let spec = Spec::parse(text, false)
         .map_err(|error| CommandError::Spec { path: path.to_owned(), error })?;
-    let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
+    let mut by_path: HashMap<Vec<u8>, usize> = HashMap::new();
     let mut rows: Vec<Box<ComparedRow>> = Vec::new();
     let mut weight = 0;
     for row in spec.rows() {
@@ -30,7 +30,7 @@ pub(super) fn entries(text: Vec<u8>, path: &Path) -> Result<Vec<ComparedEntry>, 
             return Err(DiffError::LargeSpec { path: path.to_owned() }.into());
         }
         if !spec.is_slashless(row) {
-            match places.entry(spec.spelled_path(row).into_owned()) {
+            match by_path.entry(spec.spelled_path(row).into_owned()) {
                 Slot::Occupied(place) => {
                     merge(&mut rows[*place.get()], read);
                     continue;

@@ -1,5 +1,5 @@
-//! Differences as `git diff --stat` shows them: each entry in a line, and a directory that came or went as a whole in
-//! one line too.
+//! Differences as `git diff --stat` shows them: each entry in a line, and a directory that was added or removed
+//! as a whole in one line too.
 //!
 //! Must not compare.
 
@@ -11,31 +11,31 @@ use super::side::DiffSide;
 use super::words::{self, count};
 use crate::path;
 
-/// The widest column of paths. Longer ones are not cut off, but stand out.
+/// The widest column of paths, in characters. Longer paths are not cut.
 const WIDEST: usize = 60;
 
-/// What of a difference decides whether its directory is one line.
+/// On which side an entry is. This decides whether its directory is one line.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Came {
+enum Presence {
     Added,
     Removed,
-    Stayed,
+    InBoth,
 }
 
-impl Came {
+impl Presence {
     fn of(change: &EntryChange<'_>) -> Self {
         match change {
             EntryChange::Added(_) => Self::Added,
             EntryChange::Removed(_) => Self::Removed,
-            EntryChange::Changed(..) => Self::Stayed,
+            EntryChange::Changed(..) => Self::InBoth,
         }
     }
 }
 
-/// A line: what it is of, and what is said of it.
+/// A line: its path, and what differs.
 struct StatLine {
     path: String,
-    came: Came,
+    presence: Presence,
     said: String,
 }
 
@@ -45,11 +45,11 @@ pub(super) fn lines(comparison: &Comparison<'_>, sides: [&DiffSide; 2], paint: P
     let mut stat_lines = Vec::new();
     let mut rest = &comparison.differences[..];
     while let Some(first) = rest.first() {
-        let came = Came::of(&first.change);
-        let other = match came {
-            Came::Added => Some(&known[0]),
-            Came::Removed => Some(&known[1]),
-            Came::Stayed => None,
+        let presence = Presence::of(&first.change);
+        let other = match presence {
+            Presence::Added => Some(&known[0]),
+            Presence::Removed => Some(&known[1]),
+            Presence::InBoth => None,
         };
         let whole = other.and_then(|other| whole_directory(first, other));
         let length = match whole {
@@ -60,18 +60,18 @@ pub(super) fn lines(comparison: &Comparison<'_>, sides: [&DiffSide; 2], paint: P
         };
         let (taken, left) = rest.split_at(length.max(1));
         stat_lines.push(match whole {
-            Some(directory) if length > 1 => of_directory(directory, came, taken),
-            _ => of_entry(first, came),
+            Some(directory) if length > 1 => of_directory(directory, presence, taken),
+            _ => of_entry(first, presence),
         });
         rest = left;
     }
     let widths = stat_lines.iter().map(|line| line.path.chars().count());
     let width = widths.filter(|width| *width <= WIDEST).max().unwrap_or_default();
-    let lines = stat_lines.into_iter().map(|StatLine { path, came, said }| {
-        let said = match came {
-            Came::Added => paint.added(&said),
-            Came::Removed => paint.removed(&said),
-            Came::Stayed => said,
+    let lines = stat_lines.into_iter().map(|StatLine { path, presence, said }| {
+        let said = match presence {
+            Presence::Added => paint.added(&said),
+            Presence::Removed => paint.removed(&said),
+            Presence::InBoth => said,
         };
         format!(" {path:<width$} | {said}\n")
     });
@@ -99,20 +99,20 @@ fn whole_directory<'s>(
     path::upwards(difference.path).take_while(|above| !other.contains(above)).last()
 }
 
-fn of_directory(directory: &[u8], came: Came, taken: &[EntryDifference<'_>]) -> StatLine {
-    let verb = if came == Came::Added { "added" } else { "removed" };
-    let side = usize::from(came == Came::Added);
+fn of_directory(directory: &[u8], presence: Presence, taken: &[EntryDifference<'_>]) -> StatLine {
+    let verb = if presence == Presence::Added { "added" } else { "removed" };
+    let side = usize::from(presence == Presence::Added);
     let mut bytes = taken.iter().map(|difference| difference.change.bytes()[side]);
     let bytes = bytes.try_fold(0_u64, |sum, bytes| Some(sum.saturating_add(bytes?)));
     let bytes = bytes.map_or(String::new(), |bytes| format!(", {}", count(bytes, "byte")));
     StatLine {
         path: format!("{}/", words::escaped(directory)),
-        came,
+        presence,
         said: format!("{} {verb}{bytes}", count(taken.len(), "entry")),
     }
 }
 
-fn of_entry(difference: &EntryDifference<'_>, came: Came) -> StatLine {
+fn of_entry(difference: &EntryDifference<'_>, presence: Presence) -> StatLine {
     let said = match &difference.change {
         EntryChange::Added(entry) => format!("added, {}", words::summary(entry)),
         EntryChange::Removed(entry) => format!("removed, {}", words::summary(entry)),
@@ -130,5 +130,5 @@ fn of_entry(difference: &EntryDifference<'_>, came: Came) -> StatLine {
             }
         }
     };
-    StatLine { path: words::path(difference.path, difference.occurrence), came, said }
+    StatLine { path: words::path(difference.path, difference.occurrence), presence, said }
 }

@@ -50,8 +50,8 @@ impl RecordedLayer {
             return None;
         }
         let archive_path = |path: &[u8]| path::parts(path).collect::<Vec<_>>().join(&b'/');
-        let entries = layer.paths.iter().enumerate();
-        let entries = entries.map(|(number, path)| (escaped(&archive_path(path)), number));
+        let entries = layer.entries.iter().enumerate();
+        let entries = entries.map(|(number, entry)| (escaped(&archive_path(&entry.path)), number));
         Some(Self {
             entries: entries.collect(),
             offsets: offsets(layer.sizes.iter().copied()),
@@ -104,7 +104,7 @@ impl RecordedLayer {
         }
         match self.entries_of(number).find(|entry| is_changed(*entry)) {
             Some(neighbour) => {
-                let path = escaped(&self.layer.paths[neighbour]);
+                let path = escaped(&self.layer.entries[neighbour].path);
                 format!("its content is the same, and that of its neighbour {path} changed")
             }
             None => "its content is the same, and other rows are its neighbours now".to_owned(),
@@ -120,7 +120,7 @@ impl RecordedLayer {
     }
 }
 
-/// Where each of some things begins that stand one after the other.
+/// The offset of each of consecutive pieces with these sizes.
 fn offsets(sizes: impl Iterator<Item = u64>) -> Vec<u64> {
     let starts = sizes.scan(0, |next, size| {
         let start = *next;

@@ -68,16 +68,16 @@ pub(crate) fn explain(args: &Explain, colours: bool) -> Result<String, CommandEr
         Subject::Spec(mtree, options) => {
             let cache = Cache::new(Cache::DEFAULT_LIMIT);
             let mut disk = Disk::new(Context::new(Path::new("."), &cache));
-            let mut tell = |explanation: Explanation| explained_rows.push(explanation);
-            explain_spec(mtree, options, None, &mut disk, chosen, &mut tell)?;
+            let mut emit = |explanation: Explanation| explained_rows.push(explanation);
+            explain_spec(mtree, options, None, &mut disk, chosen, &mut emit)?;
         }
         Subject::Capture(file) => {
             let capture = loading::read_capture(file)?;
             if capture.layer.is_some() {
                 explained_rows.layer = recorded_layer(&capture, file)?;
             }
-            let mut tell = |explanation: Explanation| explained_rows.push(explanation);
-            explain_capture(&capture, file, chosen, &mut tell)?;
+            let mut emit = |explanation: Explanation| explained_rows.push(explanation);
+            explain_capture(&capture, file, chosen, &mut emit)?;
         }
     }
     if explained_rows.text.is_empty() {
@@ -93,7 +93,7 @@ pub(crate) fn explain(args: &Explain, colours: bool) -> Result<String, CommandEr
     Ok(explained_rows.text)
 }
 
-/// The layer in a capture. `None` if none was written, or if this program would cut it otherwise.
+/// The layer in a capture. `None` if none was written, or if this program would cut it differently.
 fn recorded_layer(capture: &Capture, file: &Path) -> Result<Option<RecordedLayer>, CommandError> {
     let mut host = loading::host(capture, file)?;
     let table = host.frames();
@@ -104,7 +104,7 @@ fn recorded_layer(capture: &Capture, file: &Path) -> Result<Option<RecordedLayer
 }
 
 /// Takes explanations one by one.
-type Tell<'t> = &'t mut dyn FnMut(Explanation) -> Result<(), CommandError>;
+type Emit<'t> = &'t mut dyn FnMut(Explanation) -> Result<(), CommandError>;
 
 /// Explains the rows of the request in a capture that `chosen` selects; without it, those that
 /// [`crate::resolve`] selects.
@@ -112,12 +112,12 @@ pub(super) fn explain_capture(
     capture: &Capture,
     file: &Path,
     chosen: Option<resolve::Chosen<'_>>,
-    tell: Tell<'_>,
+    emit: Emit<'_>,
 ) -> Result<(), CommandError> {
     let mut host = loading::host(capture, file)?;
     let RecordedRequest { request, inputs } = RecordedRequest::new(capture, &mut host)?;
     let ResolveRequest { mtree, options, .. } = &request;
-    explain_spec(mtree, options, inputs.as_ref(), &mut host, chosen, tell)
+    explain_spec(mtree, options, inputs.as_ref(), &mut host, chosen, emit)
 }
 
 /// Explains the rows of one spec that `chosen` selects.
@@ -127,18 +127,18 @@ fn explain_spec(
     inputs: Option<&Inputs>,
     host: &mut impl Host,
     chosen: Option<resolve::Chosen<'_>>,
-    tell: Tell<'_>,
+    emit: Emit<'_>,
 ) -> Result<(), CommandError> {
     let Specs { spec, also, .. } = match Specs::read(mtree, options, host) {
         Err(error @ RequestError::Spec { .. }) => {
-            return tell(explain_error("", &error));
+            return emit(explain_error("", &error));
         }
         specs => specs?,
     };
     if options.no_resolve {
         for row in spec.row_ids() {
             if chosen.is_some_and(|chosen| chosen(spec.path(spec.row(row)))) {
-                tell(Explanation {
+                emit(Explanation {
                     becomes: "itself".to_owned(),
                     because: vec!["--no-resolve: rows are only changed".to_owned()],
                     ..explain_row(&spec, row)
@@ -158,7 +158,7 @@ fn explain_spec(
         chosen,
         |explained, decisions, tree| {
             let wording = Wording { spec: &spec, options: resolve, decisions, tree };
-            tell(match explained {
+            emit(match explained {
                 Explained::Directory(trace) => wording.directory(trace),
                 Explained::Row(trace) => wording.row(trace),
             })
@@ -167,7 +167,7 @@ fn explain_spec(
     match explained {
         Err(CommandError::Request(error)) => match &error {
             RequestError::SymlinkLoop { path, .. } | RequestError::MissingTarget { path, .. } => {
-                tell(explain_error(&escaped(path), &error))
+                emit(explain_error(&escaped(path), &error))
             }
             _ => Err(error.into()),
         },

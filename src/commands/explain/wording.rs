@@ -123,7 +123,7 @@ impl<T: ObservedTree> Wording<'_, T> {
             ),
             Unchanged::BelowLink => (
                 Some(10),
-                "it stands below a link row, and no text that stays below that leads to its target: \
+                "it is below a link row, and no text that stays below that leads to its target: \
                  its bytes go in",
             ),
             Unchanged::SourceOfSet => {

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::contents::{self, Contents, WrittenContents};
 use crate::capture::{self, Capture, ReplayHost};
 use crate::commands::error::CommandError;
 use crate::commands::loading::{self, RecordedRequest};
@@ -27,7 +28,7 @@ const MOST: usize = 256 << 20;
 #[derive(Default, Serialize)]
 pub(super) struct Layer {
     /// The name of the request's output; for a report file, its own name.
-    name: String,
+    pub name: String,
     /// The name of the file that the data is from.
     file: String,
     /// Whether the data is from a capture. A report file names no rows.
@@ -46,6 +47,8 @@ pub(super) struct Layer {
     unlinked: Vec<UnlinkedRow>,
     /// The steps of the request, with their times in milliseconds.
     steps: Vec<(String, f64)>,
+    /// What the capture of a layer has in it. `None` for captures of `resolve`, and for report files.
+    pub contents: Option<Contents>,
 }
 
 /// A link, and what it saves.
@@ -71,31 +74,49 @@ struct UnlinkedRow {
 
 impl Layer {
     /// Reads a capture or a report file. Sizes that the spec does not state are read from the disk:
-    /// below `directory`, or where the request was recorded.
-    pub(super) fn read(file: &Path, directory: Option<&Path>) -> Result<Self, CommandError> {
+    /// below `directory`, or where the request was recorded. Beside it, the layer that a capture wrote.
+    pub(super) fn read(
+        file: &Path,
+        directory: Option<&Path>,
+    ) -> Result<(Self, Option<WrittenContents>), CommandError> {
         let bytes = loading::read_file(file)?;
         let name = file.file_name().unwrap_or(file.as_os_str());
         let name = Escaped(name.as_bytes()).to_string();
         let mut layer = Self { name: name.clone(), file: name, ..Self::default() };
+        let mut written = None;
         if capture::is_capture(&bytes) {
             let capture = loading::decode(&bytes, file)?;
             let host = loading::host(&capture, file)?;
             layer.is_capture = true;
-            layer.add_capture(&capture, host, directory);
+            written = match contents::read(&capture, file) {
+                Ok(written) => written,
+                // A request that failed is shown with its error.
+                Err(error) => {
+                    layer.error = Some(Sentence(&error).to_string());
+                    None
+                }
+            };
+            layer.add_capture(&capture, host, directory, written.as_ref());
         } else {
             layer.report = serde_json::from_slice(&bytes)
                 .map_err(|source| CommandError::NotAReport { path: file.to_owned(), source })?;
         }
-        Ok(layer)
+        Ok((layer, written))
     }
 
-    fn add_capture(&mut self, capture: &Capture, mut host: ReplayHost, directory: Option<&Path>) {
+    fn add_capture(
+        &mut self,
+        capture: &Capture,
+        mut host: ReplayHost,
+        directory: Option<&Path>,
+        written: Option<&WrittenContents>,
+    ) {
         let steps = capture.steps.iter();
         self.steps = steps.map(|step| (step.name.clone(), step.nanoseconds as f64 / 1e6)).collect();
         let root = loading::root(capture, directory);
         // A request that failed is shown with its error.
-        if let Err(error) = self.resolve(capture, &mut host, &root) {
-            self.error = Some(Sentence(&error).to_string());
+        if let Err(error) = self.resolve(capture, &mut host, &root, written) {
+            self.error.get_or_insert(Sentence(&error).to_string());
         }
     }
 
@@ -104,6 +125,7 @@ impl Layer {
         capture: &Capture,
         host: &mut ReplayHost,
         root: &Path,
+        written: Option<&WrittenContents>,
     ) -> Result<(), CommandError> {
         let RecordedRequest { request, inputs } = RecordedRequest::new(capture, host)?;
         let options = &request.options;
@@ -111,7 +133,7 @@ impl Layer {
         if let Some(name) = request.out.file_name() {
             self.name = Escaped(name.as_bytes()).to_string();
         }
-        let contents = Contents { spec: &spec, root };
+        let contents = FileSizes { spec: &spec, root, written };
         let mut tree = host.tree()?;
         let mut decisions = Decisions::default();
         if !options.no_resolve {
@@ -120,6 +142,7 @@ impl Layer {
             let add_inlined = |explained, _: &Decisions, tree: &_| {
                 if let Explained::Row(trace) = explained
                     && trace.outcome == RowOutcome::Unchanged(Unchanged::Inlined)
+                    && contents.is_in_layer(spec.path(spec.row(trace.row)))
                 {
                     let why = not_in_archive(&trace, &spec, tree);
                     length += why.len();
@@ -148,7 +171,7 @@ impl Layer {
         Ok(())
     }
 
-    fn add_sizes(&mut self, decisions: &Decisions, contents: &Contents<'_>) {
+    fn add_sizes(&mut self, decisions: &Decisions, contents: &FileSizes<'_>) {
         let spec = contents.spec;
         let is_file = |row: &RowId| spec.row(*row).kind() == Kind::File;
         let content_of = |row: RowId| contents.of(row);
@@ -164,7 +187,10 @@ impl Layer {
             }
         }
         let mut archive_saved = 0;
-        for link in decisions.links().iter().filter(|link| is_file(&link.row)) {
+        let is_in_layer = |path: &[u8]| contents.is_in_layer(path);
+        let is_shown = |row: &RowId| is_file(row) && is_in_layer(spec.path(spec.row(*row)));
+        let links = decisions.links().iter().filter(|link| is_shown(&link.row));
+        for link in links {
             let saved = sizes::archive_saved([archive_of(link.row)].into_iter());
             add(&mut archive_saved, saved.unwrap_or(0));
             self.savings.push(Saving {
@@ -174,7 +200,8 @@ impl Layer {
                 content_bytes: content_of(link.row),
             });
         }
-        for link in decisions.directory_links() {
+        let directory_links = decisions.directory_links().iter();
+        for link in directory_links.filter(|link| is_in_layer(&link.path)) {
             let rows = || link.rows.iter().copied();
             let saved = sizes::archive_saved(rows().map(archive_of));
             add(&mut archive_saved, saved.unwrap_or(0));
@@ -187,8 +214,19 @@ impl Layer {
             });
         }
         self.archive_with_links = self.archive_with_copies.saturating_sub(archive_saved);
-        let replaced_files = decisions.replaced().filter(is_file);
-        self.report.bytes_saved = Some(sizes::content_saved(replaced_files.map(content_of)));
+        if let Some(written) = contents.written {
+            // What was written is known; what copies would add is not in it.
+            let Contents { tar, hard_links_saved_tar, .. } = written.contents;
+            let with_hard_links = archive_saved.saturating_add(hard_links_saved_tar);
+            (self.archive_with_links, self.archive_with_copies) =
+                (tar, tar.saturating_add(with_hard_links));
+            let saved = self.savings.iter().map(|saving| saving.content_bytes);
+            self.unknown_sizes = saved.clone().filter(Option::is_none).count();
+            self.report.bytes_saved = Some(sizes::content_saved(saved));
+        } else {
+            let replaced_files = decisions.replaced().filter(is_file);
+            self.report.bytes_saved = Some(sizes::content_saved(replaced_files.map(content_of)));
+        }
         self.savings.sort_by(|one, other| {
             (other.content_bytes, &one.path).cmp(&(one.content_bytes, &other.path))
         });
@@ -210,20 +248,31 @@ fn add(sum: &mut u64, bytes: u64) {
     *sum = sum.saturating_add(bytes);
 }
 
-/// The content bytes of files: as the spec states them, or else from the disk.
-struct Contents<'s> {
+/// The content bytes of files: as the layer has them or the spec states them, or else from the disk.
+struct FileSizes<'s> {
     spec: &'s Spec,
     root: &'s Path,
+    /// The layer that was written, if one was.
+    written: Option<&'s WrittenContents>,
 }
 
-impl Contents<'_> {
+impl FileSizes<'_> {
     fn of(&self, row: RowId) -> Option<u64> {
         let row = self.spec.row(row);
+        if let Some(size) = self.written.and_then(|written| written.linked.of(self.spec.path(row)))
+        {
+            return Some(size);
+        }
         if let Some(size) = self.spec.size(row) {
             return Some(size);
         }
         let file = self.root.join(OsStr::from_bytes(self.spec.source(row))).metadata().ok()?;
         file.is_file().then_some(file.len())
+    }
+
+    /// Whether a row is in the layer. Without one, every row is.
+    fn is_in_layer(&self, path: &[u8]) -> bool {
+        self.written.is_none_or(|written| written.linked.has(path))
     }
 
     fn unlinked(&self, row: RowId, rule: u8, why: String) -> UnlinkedRow {

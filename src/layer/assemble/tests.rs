@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use std::num::NonZeroUsize;
 
 use super::*;
-use crate::layer::entry::{EntryKind, FileContent, Time};
+use crate::layer::entry::{EntryKind, FileContent, TarEntry, Time};
 use crate::layer::error::ContentError;
 use crate::layer::frames::{LARGE, PART};
 use crate::layer::header;
@@ -113,6 +113,7 @@ fn run(
         entries,
         codec,
         permits: &Permits::new(NonZeroUsize::new(threads).unwrap()),
+        buffers: &BufferPool::new(NonZeroUsize::MIN),
         source: memory,
         index,
         functions: &Functions::default(),
@@ -325,6 +326,7 @@ fn a_cancelled_layer_stops_at_the_next_frame() {
         entries: &entries,
         codec: CODECS()[1],
         permits: &Permits::new(NonZeroUsize::new(2).unwrap()),
+        buffers: &BufferPool::new(NonZeroUsize::MIN),
         source: &memory,
         index: None,
         functions: &Functions::default(),
@@ -353,6 +355,7 @@ fn a_full_disk_is_an_error_of_writing() {
         entries: &entries,
         codec: CODECS()[0],
         permits: &Permits::new(NonZeroUsize::new(2).unwrap()),
+        buffers: &BufferPool::new(NonZeroUsize::MIN),
         source: &memory,
         index: None,
         functions: &Functions::default(),
@@ -372,6 +375,7 @@ fn progress_ends_with_the_whole_tar() {
         entries: &tree.0,
         codec: CODECS()[1],
         permits: &Permits::new(NonZeroUsize::new(2).unwrap()),
+        buffers: &BufferPool::new(NonZeroUsize::MIN),
         source: &tree.1,
         index: None,
         functions: &Functions::default(),

@@ -12,7 +12,7 @@ use super::*;
 use crate::layer::entry::archive_name;
 use crate::layer::identity::ContentIdentity;
 use crate::layer::keywords::TarKeywords;
-use crate::layer::rows::{self, Metadata, OnDisk, SpecRow};
+use crate::layer::rows::{self, FoundContent, Merged, Metadata, SpecRow};
 use crate::layer::source::{DiskContents, ReadSource};
 
 /// A character in CESU-8.
@@ -94,16 +94,20 @@ fn by_this(directory: &Path, rows: &[TestRow], limits: &Limits) -> Vec<u8> {
         let link = row.link.clone().map(Into::into);
         SpecRow { path: row.path.clone().into(), is_relative: false, keywords, link, source }
     };
-    let (left, _) = rows::merge(rows.iter().enumerate().map(to_row).collect());
+    let mut left: Vec<_> = rows.iter().enumerate().map(to_row).map(Some).collect();
+    let paths = rows.iter().map(|row| row.path.as_slice().into());
+    for Merged { row, into } in rows::same_paths(paths.enumerate()) {
+        let later = left[row].take().unwrap();
+        left[into].as_mut().unwrap().merge(later);
+    }
     let disk = DiskContents::new(directory.into());
     let mut tar = Vec::new();
-    for (_, row) in left {
-        let on_disk = row.source.as_ref().map(|source| {
-            let stamp = disk.open(source).unwrap().stamp().unwrap();
-            OnDisk { uid: 0, gid: 0, mode: 0, time: Time::default(), links: 1, stamp }
+    for row in left.into_iter().flatten() {
+        let content = row.source.as_ref().map(|source| {
+            let size = disk.open(source).unwrap().stamp().unwrap().size;
+            FoundContent { size, identity: ContentIdentity::Unknown }
         });
-        let entry = rows::complete(row, Metadata::Spec, on_disk.as_ref(), ContentIdentity::Unknown)
-            .unwrap();
+        let entry = rows::complete(row, Metadata::Spec, None, content).unwrap();
         write_with(limits, &entry, &mut tar);
         tar.extend_from_slice(&bytes(entry.data_len() as usize));
         tar.resize(tar.len().next_multiple_of(BLOCK), 0);
@@ -277,7 +281,7 @@ fn large(size: u64) -> Vec<u8> {
         link: None,
         source: None,
     };
-    let mut entry = rows::complete(row, Metadata::Spec, None, ContentIdentity::Unknown).unwrap();
+    let mut entry = rows::complete(row, Metadata::Spec, None, None).unwrap();
     entry.size = size;
     let mut header = Vec::new();
     write(&entry, &mut header);

@@ -5,79 +5,89 @@
 use std::io;
 
 use hashbrown::HashMap;
+use rayon::prelude::*;
 
 use super::super::error::{LayerProblem, RequestError};
 use super::super::host::{Host, SourceQuery, SourceState};
 use super::super::listed::Listing;
+use super::entries::FoundRow;
 use super::rows::LayerRows;
-use crate::layer::rows::{Metadata, SpecRow};
-use crate::layer::{ContentIdentity, EntryKind, Listed, TarEntry};
+use crate::layer::rows::{FoundContent, Metadata, OnDisk, SpecRow, complete};
+use crate::layer::{ContentIdentity, Entries, EntryKind, Listed};
 
-/// What a row's source is. `None` for a row of which the disk is not asked.
-pub(super) type Known = Option<SourceState>;
+/// So many rows are looked at before the next ones are taken from the spec, since each takes some hundred bytes.
+const ROWS_AT_ONCE: usize = 1 << 16;
 
-/// Finds out what the sources of `rows` are. Rows that are optional and have none are left out.
+/// Fewer rows than this are not worth waking another thread for.
+const WORTH_SHARING: usize = 256;
+
+/// How rows are looked at.
+pub(super) struct Looking<'l> {
+    /// Where what a row does not say comes from.
+    pub metadata: Metadata,
+    /// What the request lists.
+    pub listing: Option<&'l Listing<'l>>,
+    /// Whether [`FoundRow::on_disk`] is wanted.
+    pub keeps_disk: bool,
+}
+
+/// Finds out what the sources of the rows `numbers` are, and that each row makes an entry. Rows that are optional and
+/// have no source are left out. Of several errors it is the one of the first row.
 pub(super) fn find(
-    rows: Vec<(usize, SpecRow)>,
+    numbers: &[usize],
     layer_rows: &LayerRows<'_>,
-    metadata: Metadata,
-    listing: Option<&Listing<'_>>,
+    looking: &Looking<'_>,
     host: &mut impl Host,
-) -> Result<Vec<(usize, SpecRow, Known)>, RequestError> {
-    let queries = rows.iter().map(|(_, row)| query(row, metadata, listing));
-    let queries: Vec<_> = queries.collect();
-    let asked: Vec<_> = queries.iter().filter_map(|query| query.as_ref().ok()).flatten().collect();
-    let mut states = host.sources(&asked)?.into_iter();
-    let mut known = Vec::with_capacity(rows.len());
-    let mut states_of = Vec::with_capacity(rows.len());
-    for query in &queries {
-        states_of.push(match query {
-            Ok(Some(_)) => states.next().map(Ok),
-            Ok(None) => None,
-            Err(NotListed) => Some(Err(NotListed)),
-        });
-    }
-    for ((number, row), state) in rows.into_iter().zip(states_of) {
-        let source = || row.source.clone().unwrap_or_default();
-        let error = |problem| layer_rows.error(number, problem);
-        let has_content = row.keywords.kind == Some(EntryKind::File) && row.source.is_some();
-        let state = match state {
-            None => None,
-            Some(Ok(Ok(state))) => Some(state),
-            Some(Err(NotListed)) if row.keywords.is_optional => continue,
-            Some(Err(NotListed)) => return Err(error(LayerProblem::NotAnInput(source()))),
-            Some(Ok(Err(problem))) if is_missing(&problem) => {
-                match has_content {
-                    true if row.keywords.is_optional => continue,
-                    true => return Err(error(LayerProblem::Missing(source()))),
-                    // `complete` says what the row lacks.
-                    false => None,
-                }
-            }
-            Some(Ok(Err(problem))) => {
-                return Err(error(LayerProblem::Unreadable { source_path: source(), problem }));
-            }
-        };
-        if has_content && state.as_ref().is_some_and(|state| !state.is_file) {
-            return Err(error(LayerProblem::NotAFile(source())));
+) -> Result<Vec<FoundRow>, RequestError> {
+    let mut found = Vec::with_capacity(numbers.len());
+    for numbers in numbers.chunks(ROWS_AT_ONCE) {
+        let rows = numbers.par_iter().with_min_len(WORTH_SHARING);
+        let rows: Vec<_> = rows.map(|&number| layer_rows.merged_row(number)).collect();
+        let queries = rows.par_iter().with_min_len(WORTH_SHARING);
+        let queries: Vec<_> =
+            queries.map(|row| row.as_ref().map_or(Ok(None), |row| query(row, looking))).collect();
+        let asked: Vec<_> = queries.iter().flatten().flatten().collect();
+        let mut states = host.sources(&asked)?.into_iter();
+        let answers: Vec<Answer> = queries
+            .iter()
+            .map(|query| match query {
+                Ok(Some(_)) => Ok(states.next()),
+                Ok(None) => Ok(None),
+                Err(NotListed) => Err(NotListed),
+            })
+            .collect();
+        drop(asked);
+        drop(queries);
+        let looked_at: Vec<Result<_, RequestError>> = (numbers, rows, answers)
+            .into_par_iter()
+            .with_min_len(WORTH_SHARING)
+            .map(|(&number, row, answer)| {
+                let error = |problem| layer_rows.error(number, problem);
+                let looked_at = look_at(row?, answer, looking).map_err(error)?;
+                Ok(looked_at.map(|(content, on_disk)| FoundRow { number, content, on_disk }))
+            })
+            .collect();
+        for row in looked_at {
+            found.extend(row?);
         }
-        known.push((number, row, state));
     }
-    Ok(known)
+    Ok(found)
 }
 
 /// The source of a row is not among the inputs of the request.
 struct NotListed;
 
+/// What the disk said to a row's query. `None` if it was not asked.
+type Answer = Result<Option<io::Result<SourceState>>, NotListed>;
+
 /// What to ask of the disk for a row.
 fn query<'r>(
     row: &'r SpecRow,
-    metadata: Metadata,
-    listing: Option<&Listing<'_>>,
+    looking: &Looking<'_>,
 ) -> Result<Option<SourceQuery<'r>>, NotListed> {
     let keywords = &row.keywords;
     if let (Some(EntryKind::File), Some(source)) = (keywords.kind, &row.source) {
-        let listed = match listing {
+        let listed = match looking.listing {
             Some(listing) if !listing.paths.covers(source) => return Err(NotListed),
             Some(listing) => listing.digest(source),
             None => None,
@@ -90,52 +100,69 @@ fn query<'r>(
         || keywords.time.is_none()
         || keywords.is_nochange;
     let follows = keywords.kind == Some(EntryKind::Directory);
-    Ok((metadata == Metadata::Disk && lacks).then_some(SourceQuery {
+    Ok((looking.metadata == Metadata::Disk && lacks).then_some(SourceQuery {
         path: row.source.as_deref().unwrap_or(&row.path),
         follows,
         listed: None,
     }))
 }
 
+/// What is kept of a row that makes an entry. `None` for an optional one without a source.
+type Kept = Option<(Option<FoundContent>, Option<Box<OnDisk>>)>;
+
+fn look_at(row: SpecRow, answer: Answer, looking: &Looking<'_>) -> Result<Kept, LayerProblem> {
+    let (is_optional, has_content) = (row.keywords.is_optional, row.has_content());
+    let source = || row.source.clone().unwrap_or_default();
+    let state = match answer {
+        Ok(None) => None,
+        Ok(Some(Ok(state))) => Some(state),
+        Err(NotListed) if is_optional => return Ok(None),
+        Err(NotListed) => return Err(LayerProblem::NotAnInput(source())),
+        Ok(Some(Err(problem))) if is_missing(&problem) => match has_content {
+            true if is_optional => return Ok(None),
+            true => return Err(LayerProblem::Missing(source())),
+            // `complete` says what the row lacks.
+            false => None,
+        },
+        Ok(Some(Err(problem))) => {
+            return Err(LayerProblem::Unreadable { source_path: source(), problem });
+        }
+    };
+    if has_content && state.as_ref().is_some_and(|state| !state.is_file) {
+        return Err(LayerProblem::NotAFile(source()));
+    }
+    if row.keywords.kind == Some(EntryKind::Symlink) && row.link.is_none() && row.source.is_some() {
+        return if is_optional { Ok(None) } else { Err(LayerProblem::NotALink(source())) };
+    }
+    let content = state
+        .as_ref()
+        .filter(|_| has_content)
+        .map(|state| FoundContent { size: state.on_disk.stamp.size, identity: state.identity });
+    let on_disk = state.map(|state| state.on_disk);
+    complete(row, looking.metadata, on_disk.as_ref(), content)?;
+    Ok(Some((content, on_disk.filter(|_| looking.keeps_disk).map(Box::new))))
+}
+
 fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// Has contents that may be equal told apart in one way: by what is listed for all of them, or else by their
-/// bytes, which are read. Files that no other file is like but for its bytes stay as they are.
-pub(super) fn tell_apart(
-    entries: &mut [TarEntry],
-    host: &mut impl Host,
-) -> Result<Vec<(usize, io::Error)>, RequestError> {
-    let mut alike = HashMap::<_, Vec<usize>>::new();
+/// The numbers of the entries whose contents have to be read to be told from those of others, in order: files that are
+/// like another one but for their bytes, unless the bytes of all of these are listed.
+pub(super) fn alike(entries: &dyn Entries) -> Vec<usize> {
+    let mut alike = HashMap::<_, Vec<(usize, bool)>>::new();
     for (number, entry) in entries.iter().enumerate() {
         if entry.data_len() > 0 {
+            let identity = entry.content.as_ref().map(|content| content.identity);
+            let is_listed = matches!(identity, Some(ContentIdentity::Listed(Listed::Long(_))));
             let like = (entry.size, entry.mode, entry.uid, entry.gid, entry.time);
-            alike.entry(like).or_default().push(number);
+            alike.entry(like).or_default().push((number, is_listed));
         }
     }
-    let is_listed = |entries: &[TarEntry], number: usize| {
-        let identity = entries[number].content.as_ref().map(|content| content.identity);
-        matches!(identity, Some(ContentIdentity::Listed(Listed::Long(_))))
-    };
-    let mut unlisted: Vec<usize> = alike
+    let unlisted = alike
         .into_values()
-        .filter(|numbers| {
-            numbers.len() > 1 && !numbers.iter().all(|number| is_listed(entries, *number))
-        })
-        .flatten()
-        .collect();
+        .filter(|files| files.len() > 1 && !files.iter().all(|(_, is_listed)| *is_listed));
+    let mut unlisted: Vec<_> = unlisted.flatten().map(|(number, _)| number).collect();
     unlisted.sort_unstable();
-    let sources = unlisted.iter().filter_map(|number| entries[*number].content.as_ref());
-    let sources: Vec<&[u8]> = sources.map(|content| &content.source[..]).collect();
-    let hashes = host.hash_sources(&sources)?;
-    let mut failed = Vec::new();
-    for (number, hash) in unlisted.into_iter().zip(hashes) {
-        match (hash, &mut entries[number].content) {
-            (Ok(hash), Some(content)) => content.identity = ContentIdentity::Hashed(hash),
-            (Ok(_), None) => {}
-            (Err(error), _) => failed.push((number, error)),
-        }
-    }
-    Ok(failed)
+    unlisted
 }

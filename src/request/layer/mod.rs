@@ -4,6 +4,7 @@
 //! ([`crate::layer`]).
 
 mod contents;
+mod entries;
 mod groups;
 mod options;
 mod order;
@@ -17,16 +18,16 @@ use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
 
 use crate::display::Escaped;
-use crate::layer::hard_links::{self, FileInode};
-use crate::layer::rows::{self as tar_rows, Merged, Metadata, SpecRow};
-use crate::layer::{ContentIdentity, EntryKind, LayerError, TarEntry};
+use crate::layer::LayerError;
+use crate::layer::rows::Metadata;
 
 use super::error::{LayerProblem, RequestError};
 use super::host::{Content, Host, Purpose, WrittenLayer};
 use super::listed::Listing;
 use super::run::{Outputs, Resolved};
 use super::{OutputError, OutputKind, ResolveRequest};
-use contents::Known;
+use contents::Looking;
+use entries::RowEntries;
 use groups::GroupedRow;
 use rows::LayerRows;
 
@@ -34,9 +35,6 @@ pub(in crate::request) use groups::Groups;
 pub use groups::GroupsError;
 pub use options::{GroupChoice, HardLinks, LayerOptions, Order};
 pub use state::LayerState;
-
-/// A row with its number among those of the resolved spec.
-type NumberedRow = (usize, SpecRow);
 
 /// A layer that was written, and is not in its place yet.
 pub(super) struct Written {
@@ -55,12 +53,13 @@ pub(super) fn write(
     outputs: &Outputs,
     host: &mut impl Host,
 ) -> Result<Written, RequestError> {
-    let layer_rows = LayerRows::new(resolved, &request.mtree)?;
+    let layer_rows = LayerRows::new(resolved, request)?;
     let mut warnings = Vec::new();
-    let (rows, merged) = chosen_rows(request, options, &layer_rows, groups, &mut warnings)?;
+    let numbers = chosen_rows(options, &layer_rows, groups, &mut warnings)?;
     if let Some(handle) = outputs.get(OutputKind::UnusedInputs) {
-        let written = rows.iter().map(|(number, _)| *number);
-        let written = written.chain(merged.iter().map(|merged| merged.row));
+        let chosen: HashSet<usize> = numbers.iter().copied().collect();
+        let merged = layer_rows.merged().iter().filter(|merged| chosen.contains(&merged.into));
+        let written = numbers.iter().copied().chain(merged.map(|merged| merged.row));
         let inputs = match &options.inputs {
             Some(path) => host.read(path, Purpose::Inputs)?,
             None => Bytes::new(),
@@ -71,12 +70,18 @@ pub(super) fn write(
         let unused = unused::inputs(&layer_rows, written, &inputs, read);
         host.write(handle, Content::Text(&unused))?;
     }
-    let rows = link_texts(rows, resolved, &layer_rows)?;
-    let rows = contents::find(rows, &layer_rows, options.metadata, listing, host)?;
+    let looking = Looking {
+        metadata: options.metadata,
+        listing,
+        keeps_disk: options.metadata == Metadata::Disk || options.hard_links == HardLinks::Inode,
+    };
+    let found = contents::find(&numbers, &layer_rows, &looking, host)?;
+    drop(numbers);
     host.step_done("look at the contents");
-    let (numbers, entries) = entries(rows, options, &layer_rows, host)?;
+    let mut entries = RowEntries::new(&layer_rows, options.metadata, found);
+    entries.link(options.hard_links, host)?;
     host.check_cancelled()?;
-    host.step_done("make entries");
+    host.step_done("find hard links");
 
     let Some(handle) = outputs.get(OutputKind::Layer) else {
         return Ok(Written { layer: WrittenLayer::default(), warnings });
@@ -85,7 +90,7 @@ pub(super) fn write(
     let layer = written.map_err(|error| match error {
         LayerError::Cancelled => RequestError::Cancelled,
         LayerError::Content { entry, problem, .. } => {
-            layer_rows.error(numbers[entry], LayerProblem::Content(problem))
+            entries.error(entry, LayerProblem::Content(problem))
         }
         LayerError::Write(source) => RequestError::Output(OutputError::Write {
             flag: OutputKind::Layer.flag(),
@@ -93,10 +98,11 @@ pub(super) fn write(
             source,
         }),
         LayerError::RecordedContent { entry, text } => {
-            layer_rows.error(numbers[entry], LayerProblem::Recorded(text))
+            entries.error(entry, LayerProblem::Recorded(text))
         }
         LayerError::Recorded(text) => RequestError::Recorded(text),
         LayerError::Codec(error) => RequestError::Codec(error),
+        LayerError::Thread(error) => RequestError::Thread(error),
     })?;
     if let (Some(handle), Some(descriptor)) =
         (outputs.get(OutputKind::Descriptor), &layer.descriptor)
@@ -107,52 +113,46 @@ pub(super) fn write(
     Ok(Written { layer, warnings })
 }
 
-/// The rows of the layer in its order, those of one path merged as libarchive merges them. Each has its number
-/// among the rows of the resolved spec. Beside them, the rows that were merged into one of them.
+/// The rows that become entries, in the order of the layer: their numbers among those of the resolved spec.
 fn chosen_rows(
-    request: &ResolveRequest,
     options: &LayerOptions,
     layer_rows: &LayerRows<'_>,
     groups: Option<&Groups>,
     warnings: &mut Vec<String>,
-) -> Result<(Vec<NumberedRow>, Vec<Merged>), RequestError> {
-    let change = &request.options.change;
-    let rows = (0..layer_rows.len()).map(|number| layer_rows.spec_row(number, change));
-    let (mut rows, mut merged) = tar_rows::merge(rows.collect::<Result<_, _>>()?);
+) -> Result<Vec<usize>, RequestError> {
+    let mut numbers = layer_rows.numbers();
     if let Some(groups) = groups {
-        let mut chosen = groups.choose(&grouped(&rows, layer_rows)).into_iter();
-        rows.retain(|_| chosen.next() == Some(true));
-        let numbers: HashSet<usize> = rows.iter().map(|(number, _)| *number).collect();
-        merged.retain(|merged| numbers.contains(&merged.into));
-        if rows.is_empty()
+        // A row of another layer is held to the same rules.
+        layer_rows.check(&numbers)?;
+        let mut chosen = groups.choose(&grouped(&numbers, layer_rows)).into_iter();
+        numbers.retain(|_| chosen.next() == Some(true));
+        if numbers.is_empty()
             && let Some(choice) = &options.group
         {
             warnings.extend(groups.warn_of_no_rows(&choice.file));
         }
     }
     if options.order == Order::StableFirst {
-        let order = order::stable_first(&grouped(&rows, layer_rows));
-        let mut unordered: Vec<_> = rows.into_iter().map(Some).collect();
-        rows = order.into_iter().filter_map(|number| unordered[number].take()).collect();
+        let order = order::stable_first(&grouped(&numbers, layer_rows));
+        numbers = order.into_iter().map(|place| numbers[place]).collect();
     }
-    warnings.extend(warn_of_duplicates(&rows, &merged, layer_rows));
-    Ok((rows, merged))
+    warnings.extend(warn_of_duplicates(&numbers, layer_rows));
+    Ok(numbers)
 }
 
 /// The warning about rows that have the archive path of an earlier one.
-fn warn_of_duplicates(
-    rows: &[NumberedRow],
-    merged: &[Merged],
-    layer_rows: &LayerRows<'_>,
-) -> Option<String> {
-    let mut first = HashMap::with_capacity(rows.len());
-    let mut duplicates: Vec<_> = merged.iter().map(|merged| (merged.row, merged.into)).collect();
-    for (number, _) in rows {
+fn warn_of_duplicates(numbers: &[usize], layer_rows: &LayerRows<'_>) -> Option<String> {
+    let mut first = HashMap::with_capacity(numbers.len());
+    let mut duplicates = Vec::new();
+    for number in numbers {
         let earlier = first.entry(layer_rows.archive_path(*number)).or_insert(*number);
         if earlier != number {
             duplicates.push((*number, *earlier));
         }
     }
+    let is_chosen = |number: usize| first.contains_key(layer_rows.archive_path(number));
+    let merged = layer_rows.merged().iter().filter(|merged| is_chosen(merged.into));
+    duplicates.extend(merged.map(|merged| (merged.row, merged.into)));
     let (row, earlier) = *duplicates.iter().min()?;
     let place = |row| match layer_rows.line(row) {
         Some(line) => format!("line {line}"),
@@ -168,74 +168,6 @@ fn warn_of_duplicates(
     ))
 }
 
-fn grouped<'r>(rows: &[NumberedRow], layer_rows: &'r LayerRows<'_>) -> Vec<GroupedRow<'r>> {
-    rows.iter().map(|(number, _)| layer_rows.grouped(*number)).collect()
-}
-
-/// Gives rows that are links with a source the text of the symlink there.
-fn link_texts(
-    mut rows: Vec<NumberedRow>,
-    resolved: &Resolved,
-    layer_rows: &LayerRows<'_>,
-) -> Result<Vec<NumberedRow>, RequestError> {
-    let mut dropped = Vec::new();
-    for (number, row) in &mut rows {
-        let (Some(EntryKind::Symlink), None, Some(source)) =
-            (row.keywords.kind, &row.link, &row.source)
-        else {
-            continue;
-        };
-        match resolved.link_texts.get(&layer_rows.origin(*number)) {
-            Some(text) => row.link = Some(text.as_slice().into()),
-            None if row.keywords.is_optional => dropped.push(*number),
-            None => return Err(layer_rows.error(*number, LayerProblem::NotALink(source.clone()))),
-        }
-    }
-    rows.retain(|(number, _)| !dropped.contains(number));
-    Ok(rows)
-}
-
-/// The entries of `rows`, each with the number of its row.
-fn entries(
-    rows: Vec<(usize, SpecRow, Known)>,
-    options: &LayerOptions,
-    layer_rows: &LayerRows<'_>,
-    host: &mut impl Host,
-) -> Result<(Vec<usize>, Vec<TarEntry>), RequestError> {
-    let (mut numbers, mut entries) =
-        (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
-    let mut inodes = Vec::new();
-    for (number, row, state) in rows {
-        // `nochange` takes the disk's word here as well.
-        let prefers_disk = row.keywords.is_nochange && options.metadata == Metadata::Disk;
-        let nlink = row.keywords.nlink.filter(|_| !prefers_disk);
-        let identity = state.as_ref().map_or(ContentIdentity::Unknown, |state| state.identity);
-        let on_disk = state.as_ref().map(|state| &state.on_disk);
-        let entry = tar_rows::complete(row, options.metadata, on_disk, identity)
-            .map_err(|problem| layer_rows.error(number, LayerProblem::Row(problem)))?;
-        if options.hard_links == HardLinks::Inode {
-            inodes.push(on_disk.filter(|_| entry.content.is_some()).map(|disk| FileInode {
-                device: disk.stamp.device,
-                inode: disk.stamp.inode,
-                links: nlink.unwrap_or(disk.links as u32),
-            }));
-        }
-        numbers.push(number);
-        entries.push(entry);
-    }
-    match options.hard_links {
-        HardLinks::Never => {}
-        HardLinks::Inode => hard_links::by_inode(&mut entries, &inodes),
-        HardLinks::Content => {
-            let failed = contents::tell_apart(&mut entries, host)?;
-            if let Some((entry, problem)) = failed.into_iter().next() {
-                let content = entries[entry].content.take();
-                let source_path = content.map(|content| content.source).unwrap_or_default();
-                let problem = LayerProblem::Unreadable { source_path, problem };
-                return Err(layer_rows.error(numbers[entry], problem));
-            }
-            hard_links::by_content(&mut entries);
-        }
-    }
-    Ok((numbers, entries))
+fn grouped<'r>(numbers: &[usize], layer_rows: &'r LayerRows<'_>) -> Vec<GroupedRow<'r>> {
+    numbers.iter().map(|number| layer_rows.grouped(*number)).collect()
 }

@@ -5,24 +5,30 @@
 use std::path::Path;
 
 use hashbrown::HashSet;
+use rayon::prelude::*;
 
+use super::super::ResolveRequest;
 use super::super::error::{LayerProblem, RequestError};
 use super::super::run::Resolved;
 use super::groups::GroupedRow;
 use crate::layer::EntryKind;
 use crate::layer::keywords::TarKeywords;
-use crate::layer::rows::SpecRow;
+use crate::layer::rows::{self as tar_rows, Merged, SpecRow};
 use crate::mtree::{Change, Kind, Row, RowId, Spec};
 use crate::path;
 use crate::resolve::RowOutcome;
 
 /// The rows of a resolved spec.
 pub(super) struct LayerRows<'r> {
-    /// The text that resolving writes.
-    resolved: Spec,
+    /// The spec that resolving writes. `None` if it is the one before, read in the same way.
+    changed: Option<Spec>,
     before: &'r Resolved,
     /// By row of `resolved`: the row before resolving, the first of those that one link replaced.
     origins: Vec<RowId>,
+    /// What flags supply.
+    change: &'r Change,
+    /// The rows that libarchive merges into an earlier one, in the order of these.
+    merged: Vec<Merged>,
     /// The spec of the request, for messages.
     file: &'r Path,
 }
@@ -31,20 +37,27 @@ pub(super) struct LayerRows<'r> {
 const MADE_MODE: u32 = 0o755;
 
 impl<'r> LayerRows<'r> {
-    pub(super) fn new(before: &'r Resolved, file: &'r Path) -> Result<Self, RequestError> {
+    pub(super) fn new(
+        before: &'r Resolved,
+        request: &'r ResolveRequest,
+    ) -> Result<Self, RequestError> {
+        let (file, change) = (request.mtree.as_path(), &request.options.change);
         let Resolved { spec, decisions, .. } = before;
-        let text = match decisions.links().is_empty() && decisions.directory_links().is_empty() {
-            true => spec.text().clone(),
+        let is_unchanged = decisions.links().is_empty() && decisions.directory_links().is_empty();
+        // Where links name their sources, what they say is to be read from the text.
+        let changed = match is_unchanged && !request.options.link_is_source {
+            true => None,
             false => {
                 let mut text = Vec::with_capacity(spec.text().len());
                 // Writing to a vector does not fail.
                 let _ = decisions.edits(spec).write_to(&mut text);
-                text.into()
+                let resolved = spec.parse_changed(text, false);
+                let resolved = resolved
+                    .map_err(|error| RequestError::Spec { path: file.to_owned(), error })?;
+                Some(resolved)
             }
         };
-        let resolved = spec
-            .parse_changed(text, false)
-            .map_err(|error| RequestError::Spec { path: file.to_owned(), error })?;
+        let resolved = changed.as_ref().unwrap_or(spec);
         // Of the rows that one link replaces, the first stands for it.
         let links = decisions.directory_links().iter();
         let first: HashSet<_> = links.filter_map(|link| link.rows.iter().min()).collect();
@@ -56,21 +69,65 @@ impl<'r> LayerRows<'r> {
             resolved.rows().len(),
             "a row of the output is no row before"
         );
-        Ok(Self { resolved, before, origins, file })
+        let rows = resolved.rows();
+        let mergeable = (0..rows.len()).filter(|number| !resolved.is_slashless(&rows[*number]));
+        let paths = mergeable.map(|number| (number, resolved.spelled_path(&rows[number])));
+        let mut merged = tar_rows::same_paths(paths);
+        merged.sort_by_key(|merged| (merged.into, merged.row));
+        Ok(Self { changed, before, origins, change, merged, file })
+    }
+
+    /// The rows that become an entry: all but those that are merged into an earlier one.
+    pub(super) fn numbers(&self) -> Vec<usize> {
+        let merged: HashSet<usize> = self.merged.iter().map(|merged| merged.row).collect();
+        (0..self.len()).filter(|number| !merged.contains(number)).collect()
+    }
+
+    /// The rows that are merged into an earlier one, in the order of the latter.
+    pub(super) fn merged(&self) -> &[Merged] {
+        &self.merged
+    }
+
+    /// Tries that the keywords of the rows `numbers` can be read. Of several errors it is the one of the first row.
+    pub(super) fn check(&self, numbers: &[usize]) -> Result<(), RequestError> {
+        let tried: Vec<_> =
+            numbers.par_iter().map(|number| self.merged_row(*number).map(drop)).collect();
+        tried.into_iter().collect()
+    }
+
+    /// The row as tar sees it, with the rows that are merged into it. A row that is a link with a source has the text of
+    /// the symlink there.
+    pub(super) fn merged_row(&self, number: usize) -> Result<SpecRow, RequestError> {
+        let mut row = self.spec_row(number)?;
+        let start = self.merged.partition_point(|merged| merged.into < number);
+        for merged in self.merged[start..].iter().take_while(|merged| merged.into == number) {
+            row.merge(self.spec_row(merged.row)?);
+        }
+        if row.keywords.kind == Some(EntryKind::Symlink)
+            && row.link.is_none()
+            && row.source.is_some()
+        {
+            row.link = self.before.link_texts.get(&self.origin(number)).map(|text| text[..].into());
+        }
+        Ok(row)
+    }
+
+    fn resolved(&self) -> &Spec {
+        self.changed.as_ref().unwrap_or(&self.before.spec)
     }
 
     /// How many rows there are.
     pub(super) fn len(&self) -> usize {
-        self.resolved.rows().len()
+        self.resolved().rows().len()
     }
 
     /// The archive path of a row, in normal form.
     pub(super) fn archive_path(&self, row: usize) -> &[u8] {
-        self.resolved.path(self.row(row))
+        self.resolved().path(self.row(row))
     }
 
-    /// The row as tar sees it, with what the flags of `change` supply.
-    pub(super) fn spec_row(&self, number: usize, change: &Change) -> Result<SpecRow, RequestError> {
+    /// The row as tar sees it, with what flags supply.
+    fn spec_row(&self, number: usize) -> Result<SpecRow, RequestError> {
         let row = self.row(number);
         let mut keywords = TarKeywords::default();
         let mut set = |keyword: &[u8], value: &[u8]| {
@@ -78,7 +135,7 @@ impl<'r> LayerRows<'r> {
                 .set(keyword, value)
                 .map_err(|problem| self.error(number, LayerProblem::Keyword(problem)))
         };
-        for (keyword, value) in self.resolved.keywords(row) {
+        for (keyword, value) in self.resolved().keywords(row) {
             set(keyword, value)?;
         }
         let is_made = keywords.kind == Some(EntryKind::Directory)
@@ -92,7 +149,7 @@ impl<'r> LayerRows<'r> {
             || keywords.mode.is_none()
             || keywords.time.is_none();
         if lacks {
-            let supplied = self.supplied(number, change)?;
+            let supplied = self.supplied(number)?;
             keywords.uid = keywords.uid.or(supplied.uid).or(made_owner);
             keywords.gid = keywords.gid.or(supplied.gid).or(made_owner);
             keywords.mode = keywords.mode.or(supplied.mode);
@@ -101,16 +158,17 @@ impl<'r> LayerRows<'r> {
         // libarchive begins each entry as a file.
         keywords.kind = keywords.kind.or(Some(EntryKind::File));
         Ok(SpecRow {
-            path: self.resolved.spelled_path(row).into(),
-            is_relative: self.resolved.is_slashless(row),
+            path: self.resolved().spelled_path(row).into(),
+            is_relative: self.resolved().is_slashless(row),
             keywords,
-            link: self.resolved.link(row).map(Into::into),
-            source: self.resolved.content(row).map(Into::into),
+            link: self.resolved().link(row).map(Into::into),
+            source: self.resolved().content(row).map(Into::into),
         })
     }
 
     /// What flags give to a row that does not have it.
-    fn supplied(&self, number: usize, change: &Change) -> Result<TarKeywords, RequestError> {
+    fn supplied(&self, number: usize) -> Result<TarKeywords, RequestError> {
+        let change = self.change;
         let path_before = match self.before.origins.of(&self.before.spec, self.origin(number)) {
             Some((spec, row)) => spec.path(spec.row(row)),
             None => self.archive_path(number),
@@ -136,7 +194,7 @@ impl<'r> LayerRows<'r> {
     pub(super) fn grouped(&self, number: usize) -> GroupedRow<'_> {
         let row = self.row(number);
         GroupedRow {
-            path: self.resolved.path(row),
+            path: self.resolved().path(row),
             source: self.source_before(number),
             is_directory: row.kind() == Kind::Directory,
         }
@@ -197,7 +255,7 @@ impl<'r> LayerRows<'r> {
     }
 
     fn row(&self, number: usize) -> &Row {
-        &self.resolved.rows()[number]
+        &self.resolved().rows()[number]
     }
 
     /// The row before resolving, the first of those that one link replaced.

@@ -4,7 +4,7 @@
 
 use std::num::NonZeroUsize;
 
-use crate::layer::{Functions, Index, Permits};
+use crate::layer::{BufferPool, Functions, Index, Permits};
 
 /// What all layer requests of a process share.
 pub struct LayerState {
@@ -15,12 +15,19 @@ pub struct LayerState {
     pub functions: Functions,
     /// How many threads read and compress at once, whatever the number of requests.
     pub permits: Permits,
+    /// The memory of frames under way.
+    pub buffers: BufferPool,
 }
 
 impl LayerState {
     /// For a process that runs one request, on `threads` threads.
     pub fn once(threads: NonZeroUsize) -> Self {
-        Self { index: None, functions: Functions::default(), permits: Permits::new(threads) }
+        Self {
+            index: None,
+            functions: Functions::default(),
+            permits: Permits::new(threads),
+            buffers: BufferPool::new(threads),
+        }
     }
 
     /// For a worker, which holds outputs of at most `frame_limit` bytes.

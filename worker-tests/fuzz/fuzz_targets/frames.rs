@@ -97,7 +97,7 @@ fn same(read: Incoming, other: &WorkRequest) {
     assert!(inputs.eq(of_other));
 }
 
-/// The messages of a stream as the second implementation tells them apart.
+/// The messages of a stream as the second implementation separates them.
 fn frames_of_the_other(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut stream = protobuf::CodedInputStream::from_bytes(bytes);
     let mut messages = Vec::new();

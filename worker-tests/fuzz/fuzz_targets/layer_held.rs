@@ -11,8 +11,8 @@ use std::os::unix::fs::FileExt;
 
 use libfuzzer_sys::fuzz_target;
 use mtree_worker::layer::{
-    Codec, ContentIdentity, EntryKind, FileContent, FileStamp, Functions, GzipLevel, Index, Job,
-    Listed, Opened, Permits, ReadSource, TarEntry, Time, ZstdLevel, assemble,
+    BufferPool, Codec, ContentIdentity, EntryKind, FileContent, FileStamp, Functions, GzipLevel,
+    Index, Job, Listed, Opened, Permits, ReadSource, TarEntry, Time, ZstdLevel, assemble,
 };
 use worker_fuzz::{Chooser, split};
 
@@ -138,9 +138,10 @@ fn layer(
     index: Option<&Index>,
 ) -> (Vec<u8>, Digests, Vec<mtree_worker::layer::Kept>) {
     let job = Job {
-        entries,
+        entries: &entries.to_vec(),
         codec,
         permits: &Permits::new(NonZeroUsize::MIN),
+        buffers: &BufferPool::new(NonZeroUsize::MIN),
         source: memory,
         index,
         functions: &Functions::default(),

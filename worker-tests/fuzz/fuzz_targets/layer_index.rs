@@ -1,5 +1,5 @@
 //! The index of frames: whatever is held, looked up and closed in whatever order, a frame that is found has the
-//! key that was asked for and its bytes, and no more is held than the limits allow.
+//! key that was looked up and its bytes, and no more is held than the limits allow.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
 //! Resolving: on a tree and a spec that the fuzzer draws, the program writes what the oracle writes,
-//! whether or not it is told that the tree is a sandbox.
+//! whether or not the tree is treated as a sandbox.
 
 #![no_main]
 

@@ -3,15 +3,15 @@
 //! Started with `--protocol=json`, `--jobs=N`, `--max-request=BYTES`. The first argument of a
 //! request says what to do:
 //!
-//! | arguments | does |
+//! | arguments | response or action |
 //! | --- | --- |
-//! | `echo WORD` | responses WORD |
-//! | `show` | responses every field of the request, bytes escaped, a line each |
-//! | `inputs` | responses how many inputs there are and how many bytes their paths have |
-//! | `fail WORD` | responses WORD with exit code 1 |
+//! | `echo WORD` | WORD |
+//! | `show` | every field of the request, bytes escaped, one per line |
+//! | `inputs` | the number of inputs, and of the bytes of their paths |
+//! | `fail WORD` | WORD, with exit code 1 |
 //! | `panic WORD` | panics with WORD |
-//! | `work MICROSECONDS` | is busy for so long, and asks whether it is cancelled |
-//! | `begin FILE until FILE` | makes the first file, waits for the second or a cancel, responses how many ran meanwhile |
+//! | `work MICROSECONDS` | is busy for that long, and checks whether it is cancelled |
+//! | `begin FILE until FILE` | makes the first file, waits for the second or a cancel; how many requests ran meanwhile |
 
 use std::ffi::OsStr;
 use std::fs;
@@ -82,7 +82,7 @@ impl Echo {
                 return Response { exit_code: 1, output: text(word) };
             }
             [b"panic", word] => {
-                // The handler of a request that panics runs no more.
+                // A handler that panicked does not run any more.
                 self.running.fetch_sub(1, Ordering::SeqCst);
                 panic!("{}", text(word));
             }

@@ -6,9 +6,8 @@
 //!     floor sandbox DIRECTORIES ROWS BOX SPEC OUT   serve: readlink every row below BOX once, and as warm
 //!
 //! A listing is `openat`, `getdents64` until it is empty, `close`: no `stat`, nothing kept. DIRECTORIES and
-//! ROWS are files of paths, one a line. To serve is to read a request behind its length from stdin,
-//! and to answer on stdout with an empty one, until the input ends: as a worker does, but nothing of
-//! the request is looked at.
+//! ROWS are files of paths, one per line. To serve is to read requests, each after its length, from stdin and to
+//! write an empty response to stdout for each, until the input ends: as a worker does, but requests are not decoded.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
@@ -80,7 +79,7 @@ fn read_links(sandbox: &OsStr, rows: &[CString]) -> io::Result<()> {
     let mut buffer = vec![MaybeUninit::uninit(); 4096];
     for row in rows {
         match readlinkat_raw(&sandbox, row, &mut buffer) {
-            // No link.
+            // Not a link.
             Err(Errno::INVAL) => {}
             asked => {
                 asked?;
@@ -101,9 +100,9 @@ fn paths(file: &OsStr) -> io::Result<Vec<CString>> {
     lines.map(|line| Ok(CString::new(line)?)).collect()
 }
 
-/// Reads requests and answers each once `work` is done, until the input ends.
+/// Reads requests, and responds to each once `work` is done, until the input ends.
 fn serve(mut work: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    // Without a buffer of its own: a request is megabytes long.
+    // Without a buffer: a request is megabytes long.
     let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut request = Vec::new();
     while let Some(length) = length(&mut input)? {

@@ -25,12 +25,12 @@ pub fn request(request_id: i32, arguments: &[&str]) -> WorkRequest {
     }
 }
 
-/// The wish that a request be stopped.
+/// A cancel of a request.
 pub fn cancel(request_id: i32) -> WorkRequest {
     WorkRequest { request_id, cancel: true, ..WorkRequest::default() }
 }
 
-/// `message` behind its length.
+/// `message`, after its length.
 pub fn delimited(message: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
     let mut stream = protobuf::CodedOutputStream::vec(&mut frame);
@@ -40,7 +40,7 @@ pub fn delimited(message: &[u8]) -> Vec<u8> {
 }
 
 impl WorkRequest {
-    /// The request as it is sent. JSON stands without white space, as some versions of Bazel write it.
+    /// The request as it is sent. JSON has no white space, as some versions of Bazel write it.
     pub fn sent(&self, protocol: Protocol) -> Vec<u8> {
         match protocol {
             Protocol::Proto => delimited(&self.write_to_bytes().expect("a request is complete")),
@@ -51,7 +51,7 @@ impl WorkRequest {
     }
 }
 
-/// Takes the whole answers that `received` begins with.
+/// Takes the complete responses that `received` begins with.
 pub fn take_answers(
     protocol: Protocol,
     received: &mut Vec<u8>,

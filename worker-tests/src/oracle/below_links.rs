@@ -1,6 +1,6 @@
 //! design rule 10 for the oracle: link rows above other rows.
 //!
-//! A row below a link row has several places: its archive path, and each path that it has once the
+//! A row below a link row has several positions: its archive path, and each path that it has once the
 //! outermost link above it is followed, and the next, and so on. Which of them an unpacker takes is not known.
 //!
 //! Knows archive paths and texts of links alone.
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::spec::{Parts, parts};
 
-/// At most so many links are followed above one row.
+/// At most this many links are followed above one row.
 const MOST_LINKS: usize = 40;
 
 /// The link rows of an archive by archive path. The text is `None` where it is not known.
@@ -29,32 +29,33 @@ impl LinkRows {
     }
 
     /// `path`, then what it is with the outermost link above it followed, and so on, each once.
-    pub fn places(&self, path: &[Vec<u8>]) -> Vec<Parts> {
-        let mut places = vec![path.to_vec()];
+    pub fn positions(&self, path: &[Vec<u8>]) -> Vec<Parts> {
+        let mut positions = vec![path.to_vec()];
         for _ in 0..MOST_LINKS {
-            let place = &places[places.len() - 1];
-            let Some(length) = (1..place.len()).find(|end| self.texts.contains_key(&place[..*end]))
+            let position = &positions[positions.len() - 1];
+            let Some(length) =
+                (1..position.len()).find(|end| self.texts.contains_key(&position[..*end]))
             else {
                 break;
             };
-            let Some(Some(text)) = self.texts.get(&place[..length]) else {
+            let Some(Some(text)) = self.texts.get(&position[..length]) else {
                 break;
             };
-            let mut next = joined(&place[..length - 1], text);
-            next.extend_from_slice(&place[length..]);
-            if places.contains(&next) {
+            let mut next = joined(&position[..length - 1], text);
+            next.extend_from_slice(&position[length..]);
+            if positions.contains(&next) {
                 break;
             }
-            places.push(next);
+            positions.push(next);
         }
-        places
+        positions
     }
 
     /// How many directories a text at `path` may climb so that it stays below every link row above
-    /// one of its places; `None` if there is none.
+    /// one of its positions; `None` if there is none.
     pub fn room(&self, path: &[Vec<u8>]) -> Option<usize> {
-        let room = |place: &Parts| Some(place.len() - 1 - self.innermost_above(place)?);
-        self.places(path).iter().filter_map(room).min()
+        let room = |position: &Parts| Some(position.len() - 1 - self.innermost_above(position)?);
+        self.positions(path).iter().filter_map(room).min()
     }
 
     /// Whether a text at `path` climbs above a link row there.

@@ -13,7 +13,7 @@ use super::{
     spec::{self, BadLine, Fields, Line, Parts, Row},
 };
 
-/// The time of a parent row that was made, where no other was asked for.
+/// The time of a parent row that was made, without `--mtime`.
 const TIME_OF_MADE_PARENTS: &str = "946699200";
 
 /// How the rows are to be changed.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Archive, Known,
+    Archive,
+    known::Known,
     spec::{self, Keywords, Parts, Row},
     tree::{self, Entry, Location},
     turned::describes_bytes,
@@ -11,16 +12,16 @@ use super::{
 
 /// One directory that becomes one link.
 pub struct Collapse {
-    /// The lines of the rows that go, in order.
+    /// The lines of the rows that are removed, in order.
     pub goes: Vec<usize>,
     pub path: Parts,
     /// The link's text.
     pub text: Vec<u8>,
-    /// The line that takes the place of the first of them.
+    /// The line that replaces the first of them.
     pub row: Vec<u8>,
 }
 
-/// What stands below an archive directory, by the path below it.
+/// The rows below an archive directory, by the path below it.
 #[derive(Default)]
 struct Below<'a> {
     rows: BTreeMap<&'a [Vec<u8>], Vec<&'a Known<'a>>>,
@@ -132,11 +133,11 @@ impl Archive<'_> {
             && self.strangers_fit(target, &theirs, |_| true)
     }
 
-    /// Whether a place of one directory is at, above or below one of the other (design rule 10).
+    /// Whether a position of one directory is at, above or below one of the other (design rule 10).
     fn overlap(&self, one: &Parts, other: &Parts) -> bool {
-        let other = self.links.places(other);
+        let other = self.links.positions(other);
         self.links
-            .places(one)
+            .positions(one)
             .iter()
             .any(|one| other.iter().any(|other| one.starts_with(other) || other.starts_with(one)))
     }
@@ -149,11 +150,11 @@ impl Archive<'_> {
         below: &Below,
         is_allowed: impl Fn(&Known) -> bool,
     ) -> bool {
-        let places = self.links.places(directory);
-        self.rows.iter().zip(&self.places).all(|(row, theirs)| {
-            let mut rests = theirs
-                .iter()
-                .flat_map(|place| places.iter().filter_map(|at| place.strip_prefix(at.as_slice())));
+        let positions = self.links.positions(directory);
+        self.rows.iter().zip(&self.positions).all(|(row, theirs)| {
+            let mut rests = theirs.iter().flat_map(|position| {
+                positions.iter().filter_map(|at| position.strip_prefix(at.as_slice()))
+            });
             row.row.path.starts_with(directory)
                 || rests.all(|rest| is_allowed(row) && below.shows(rest, row))
         })
@@ -275,8 +276,8 @@ fn says_what_it_is(keyword: &[u8]) -> bool {
     [&b"type"[..], b"content", b"contents", b"link"].contains(&keyword)
 }
 
-/// The link row for `directory`, with the keywords of the row `like`, in the place of the row `place`.
-fn directory_link(directory: &Parts, like: &Row, place: &Row, text: &[u8]) -> Vec<u8> {
+/// The link row for `directory`, with the keywords of the row `like`, at the line of the row `position`.
+fn directory_link(directory: &Parts, like: &Row, position: &Row, text: &[u8]) -> Vec<u8> {
     let name = like.fields.get(0).unwrap_or_default();
     let head: &[u8] = match spec::head(name) {
         b"" if directory.len() == 1 => b"./",
@@ -302,7 +303,7 @@ fn directory_link(directory: &Parts, like: &Row, place: &Row, text: &[u8]) -> Ve
     for (keyword, value) in &like.defaults {
         let is_said = like.fields.after_name().any(|field| spec::cut_at_equals(field).0 == keyword);
         let is_dropped = says_what_it_is(keyword) || describes_bytes(keyword);
-        if !is_said && !is_dropped && place.defaults.get(keyword) != Some(value) {
+        if !is_said && !is_dropped && position.defaults.get(keyword) != Some(value) {
             let value =
                 value.as_ref().map(|value| [b"=", value.as_slice()].concat()).unwrap_or_default();
             fields.push([keyword.as_slice(), &value].concat());
@@ -313,6 +314,6 @@ fn directory_link(directory: &Parts, like: &Row, place: &Row, text: &[u8]) -> Ve
     }
     fields.push([b"link=", spec::escape(text).as_slice()].concat());
     let mut line = like.fields.line(&name, fields);
-    line.extend_from_slice(place.fields.ending());
+    line.extend_from_slice(position.fields.ending());
     line
 }

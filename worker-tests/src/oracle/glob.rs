@@ -1,6 +1,6 @@
 //! Globs on paths for the oracle: `*`, `?`, `[a-z]` and `{a,b}` stay in one component, `**` does not.
 
-/// Whether `pattern` matches `path` or a directory above it; a pattern also stands for itself, byte for byte.
+/// Whether `pattern` matches `path` or a directory above it; a pattern also matches itself, byte for byte.
 pub fn matches_at_or_above(pattern: &[u8], path: &[u8]) -> bool {
     let ends =
         path.iter().enumerate().filter(|(at, byte)| **byte == b'/' && *at > 0).map(|(at, _)| at);

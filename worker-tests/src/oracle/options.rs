@@ -1,10 +1,10 @@
-//! What the oracle is asked for, and the flags that ask the program for the same.
+//! The options of the oracle, and the flags of the program for the same.
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt};
 
 use super::change::{Changes, Mode};
 
-/// What `resolve` is asked for.
+/// The options of `resolve`.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub missing_target: MissingTarget,
@@ -15,7 +15,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The flags that ask the program for the same.
+    /// The same options as flags of the program.
     pub fn arguments(&self) -> Vec<OsString> {
         let changes = &self.changes;
         let flags = [

@@ -1,8 +1,8 @@
 //! `--sort` for the oracle.
 //!
-//! Rows stand in the byte order of their archive paths; those of one path keep their order. All have full
-//! paths, and there are no `..` lines. What stood before the first row stays at the head, comments from
-//! between the rows behind it. If no `/set` or `/unset` stands between rows, those at the head stay; else there
+//! Rows are in the byte order of their archive paths; those of one path keep their order. All have full
+//! paths, and there are no `..` lines. The lines before the first row stay at the head, followed by
+//! the comments from between the rows. If no `/set` or `/unset` stands between rows, those at the head stay; else there
 //! are no `/set` lines, and each row says what was in force for it.
 
 use super::{
@@ -69,7 +69,7 @@ fn standing_alone(row: &Row, says_all: bool) -> Vec<u8> {
         }
     }
     if row.fields.name_last {
-        // Each stands before a blank, not behind one.
+        // A blank follows each.
         let said = if said.is_empty() { said } else { [&said[1..], b" "].concat() };
         return kept_apart(ended([&text[..span.start], &said, &name, &text[span.end..]].concat()));
     }

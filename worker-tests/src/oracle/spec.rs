@@ -34,13 +34,13 @@ pub enum Line {
     Row(Row),
 }
 
-/// The text of a line and where its fields stand in it.
+/// The text of a line, and where its fields are in it.
 #[derive(Clone)]
 pub struct Fields {
     pub text: Vec<u8>,
     /// The name, then the others in their order.
     pub spans: Vec<Range<usize>>,
-    /// The name stands behind the others.
+    /// The name is the last field.
     pub name_last: bool,
 }
 
@@ -50,7 +50,7 @@ pub struct Row {
     pub fields: Fields,
     /// Counts from 1.
     pub number: usize,
-    /// Where it stands in the archive.
+    /// Its archive path.
     pub path: Parts,
     /// Its name has no slash: it belongs to the directory entered last.
     pub slash_less: bool,
@@ -157,7 +157,7 @@ impl Row {
         self.kind().as_deref() == Some(b"dir")
     }
 
-    /// Its keywords, those of `/set` among them.
+    /// Its keywords, including those of `/set`.
     pub fn keywords(&self) -> Keywords {
         let mut keywords = self.defaults.clone();
         for field in self.fields.after_name() {
@@ -209,7 +209,7 @@ impl Row {
 }
 
 impl Fields {
-    /// Where the fields of a line stand.
+    /// Where the fields of a line are.
     pub fn split(text: &[u8]) -> Fields {
         let mut spans: Vec<Range<usize>> = Vec::new();
         let mut at = 0;
@@ -240,7 +240,7 @@ impl Fields {
         fields
     }
 
-    /// The fields as they stand in the text: whether each is the name, and where it is.
+    /// The fields in the order of the text: whether each is the name, and where it is.
     pub fn in_order(&self) -> Vec<(bool, Range<usize>)> {
         let numbered = self.spans.iter().cloned().enumerate();
         let mut all: Vec<_> = numbered.map(|(index, span)| (index == 0, span)).collect();
@@ -332,7 +332,7 @@ pub fn parts(path: &[u8]) -> Parts {
         .collect()
 }
 
-/// What stands before the first part of a full path: `./`, `/` or nothing.
+/// What precedes the first part of a full path: `./`, `/` or nothing.
 pub fn head(name: &[u8]) -> &[u8] {
     match name {
         [b'.', b'/', ..] => b"./",
@@ -341,7 +341,7 @@ pub fn head(name: &[u8]) -> &[u8] {
     }
 }
 
-/// `text` with its vis(3) escapes undone; `None` where one is stray.
+/// `text` without its vis(3) escapes; `None` if one is invalid.
 pub fn unescape(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut rest = text.iter().copied();

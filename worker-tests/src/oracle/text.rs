@@ -1,4 +1,4 @@
-//! The texts of links, as archive paths alone tell.
+//! The texts of links, from archive paths alone.
 
 use super::spec::{self, Parts};
 

@@ -11,7 +11,7 @@ use std::{
 
 use super::spec::{Parts, parts};
 
-/// At most so many links on one way.
+/// The most links that the kernel follows on one path.
 const MOST_LINKS: usize = 40;
 
 /// (device and inode of a directory, a name in it).
@@ -23,10 +23,10 @@ pub enum Lost {
     /// Something on the way is not there.
     Missing,
     /// A symlink loop, or more than 40 symlinks.
-    Circle,
+    SymlinkLoop,
 }
 
-/// A source, once staging is behind.
+/// A source, after staging.
 #[derive(Clone)]
 pub struct Found {
     /// The directories that the source was looked up from, one for each staging link and the first.
@@ -53,7 +53,7 @@ pub struct Trail {
 }
 
 impl Entry {
-    /// `None` where the directory cannot be asked.
+    /// `None` if `stat` of the directory fails.
     pub fn location(&self) -> Option<Location> {
         let directory = fs::symlink_metadata(&self.directory).ok()?;
         Some((directory.dev(), directory.ino(), self.name.clone()))
@@ -94,7 +94,7 @@ pub fn find(root: &Path, source: &[u8]) -> Result<Found, Lost> {
             }
         }
     }
-    Err(Lost::Circle)
+    Err(Lost::SymlinkLoop)
 }
 
 enum Look {
@@ -162,12 +162,12 @@ pub fn follow(entry: &Entry, root: &Path) -> Result<Trail, Lost> {
     let mut at = entry.clone();
     while let Some(text) = at.link() {
         if trail.locations.len() == MOST_LINKS {
-            return Err(Lost::Circle);
+            return Err(Lost::SymlinkLoop);
         }
         match step(&at, &text, root) {
             Ok(Some(next)) => at = next,
             Ok(None) => return Ok(trail),
-            Err(Lost::Circle) => return Err(Lost::Circle),
+            Err(Lost::SymlinkLoop) => return Err(Lost::SymlinkLoop),
             Err(Lost::Missing) => {
                 trail.leads_nowhere = true;
                 return Ok(trail);
@@ -211,7 +211,7 @@ fn enter(from: &Path, path: &[Vec<u8>], links: &mut usize) -> Result<PathBuf, Lo
             Ok(text) => {
                 *links += 1;
                 if *links > MOST_LINKS {
-                    return Err(Lost::Circle);
+                    return Err(Lost::SymlinkLoop);
                 }
                 let text = text.into_os_string().into_encoded_bytes();
                 enter(start_of(&text, &directory), &parts(&text), links)?

@@ -19,7 +19,7 @@ use proptest::{
 use super::name;
 use crate::plant::{below, is_there, plant_file, plant_link};
 
-/// At most so many sources are listed, at most so deep: linked directories multiply.
+/// The most sources that are listed, and how deep: linked directories multiply.
 const MOST_SOURCES: usize = 60;
 const DEEPEST: usize = 9;
 
@@ -55,7 +55,7 @@ enum Text {
     Trailing,
     /// Out of the link's own directory and into it again.
     Detour,
-    /// To where the target lies.
+    /// To the target, by its real path.
     Absolute,
     /// To where the exec root has the target, as a build action's links do.
     ThroughExecRoot,
@@ -65,7 +65,7 @@ enum Text {
     Nowhere,
     NowhereAbsolute,
     Itself,
-    /// To the link that is made next, if it fits: the only way to large circles.
+    /// To the link that is made next, if it fits: the only way to large symlink loops.
     Onward,
 }
 
@@ -121,7 +121,7 @@ impl Text {
     }
 }
 
-/// A tree on the disk. It goes when this goes.
+/// A tree on the disk. Dropping this deletes it.
 pub struct Planted {
     /// The case's directory, `$ROOT` in the cases.
     pub root: PathBuf,
@@ -144,13 +144,13 @@ pub struct Source {
 pub enum SourceKind {
     File,
     LinkToFile,
-    /// A linked directory that is seen as the link that it is.
+    /// A symlink to a directory, listed as a link.
     LinkToDirectory,
     /// A dangling symlink, or a symlink loop.
     BrokenLink,
 }
 
-/// An entry while planting: where it lies, and how the exec root reaches it.
+/// An entry while planting: where it is, and its path from the exec root.
 #[derive(Clone)]
 struct Place {
     real: PathBuf,
@@ -296,7 +296,7 @@ impl Text {
 
 impl Planted {
     /// Lists sources and directories below the exec root's `path`, as a glob does: linked directories are
-    /// entered, but none that is being looked through already.
+    /// entered, but none that is being listed already.
     fn look_below(&mut self, path: &mut Vec<u8>, above: &mut Vec<(u64, u64)>) {
         let directory = below(&self.exec_root, path);
         let Ok(own) = fs::metadata(&directory).map(|own| (own.dev(), own.ino())) else {
@@ -389,7 +389,7 @@ pub fn disturbance() -> impl Strategy<Value = Disturbance> {
 }
 
 impl Planted {
-    /// Changes the tree. What an earlier change has taken away is left as it is.
+    /// Changes the tree. What an earlier change removed is left alone.
     pub fn disturb(&self, change: &Disturbance) -> io::Result<()> {
         if self.sources.is_empty() {
             return Ok(());

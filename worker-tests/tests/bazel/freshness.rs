@@ -31,7 +31,7 @@ const CHANGES: [(&str, &str, &str); 5] = [
 
 #[test]
 #[ignore = "needs Bazel: worker-tests/bazel"]
-fn a_toolchain_fetched_anew_is_seen_as_it_is() {
+fn a_toolchain_fetched_again_is_seen_as_it_is() {
     let workspace = Workspace::example();
     let bazel = workspace.bazel("root");
     for (change, script, expected) in CHANGES {

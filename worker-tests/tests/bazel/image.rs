@@ -197,7 +197,7 @@ fn an_edit_to_its_image_beside_an_edit_to_the_archive_of_bsdtar() {
     );
     assert!(image < bsdtar);
 
-    // One layer is made anew, and the image.
+    // One layer is made again, and the image.
     workspace.write("app/main.py", &format!("{main}\n# last\n"));
     let layers = ["app/image", "app/layers_app.descriptor.json"];
     let ran = bazel.executed(&["//app:image"]);

@@ -1,5 +1,5 @@
 //! Several layers of one image: the same bytes however they are built, each row once, and only what changed is made
-//! anew.
+//! again.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -54,7 +54,7 @@ const FILES_OF_PROGRAMS: [(&str, &str); 6] = [
 
 #[test]
 #[ignore = "needs Bazel: worker-tests/bazel"]
-fn py_layers_and_js_layers_tell_the_parts_of_a_program_apart() {
+fn py_layers_and_js_layers_put_the_parts_of_a_program_into_layers_of_their_own() {
     let repositories = [
         ("pip_311_numpy_cp311_manylinux_x86_64_unknown_linux_gnu", "site-packages/numpy.py"),
         ("python_3_11_x86_64-unknown-linux-gnu", "bin/python3"),

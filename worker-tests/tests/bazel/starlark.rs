@@ -52,7 +52,7 @@ fn repositories(calls: &[(String, Value)]) -> Vec<&str> {
 
 #[test]
 #[ignore = "needs PyPI: worker-tests/bazel"]
-fn the_extension_makes_the_hubs_that_the_modules_ask_for() {
+fn the_extension_makes_the_hubs_that_the_modules_request() {
     for bazel in [70, 71, 80, 90] {
         // The tag of the root module takes the place of this module's.
         let (returned, calls) = call("extension", bazel, &["\"cargo\""]);
@@ -103,7 +103,7 @@ fn the_hub_points_to_the_program_for_the_host_and_names_this_module_canonically(
 
 #[test]
 #[ignore = "needs PyPI: worker-tests/bazel"]
-fn the_sources_of_a_program_that_cargo_builds_are_watched_where_bazel_can_be_asked_to() {
+fn the_sources_of_a_program_that_cargo_builds_are_watched_where_bazel_can_watch_them() {
     let watched = |bazel| {
         let (_, calls) = call("cargo", bazel, &[]);
         let calls = calls.into_iter().filter(|(call, _)| call.starts_with("watch"));
@@ -130,7 +130,7 @@ fn the_sources_of_a_program_that_cargo_builds_are_watched_where_bazel_can_be_ask
 
 #[test]
 #[ignore = "needs PyPI: worker-tests/bazel"]
-fn a_downloaded_program_is_reproducible_where_bazel_can_be_told() {
+fn a_downloaded_program_is_reproducible_where_bazel_has_the_parameter() {
     for (bazel, expected) in
         [(70, Value::Null), (80, Value::Null), (83, json!({"reproducible": true}))]
     {

@@ -123,7 +123,7 @@ fn a_release_without_the_host_fails_the_targets_that_need_the_program() {
 
 #[test]
 #[ignore = "needs Bazel: worker-tests/bazel"]
-fn a_table_of_releases_that_cannot_be_meant_is_an_error() {
+fn an_invalid_table_of_releases_is_an_error() {
     let sum = "0".repeat(64);
     let workspace = workspace("");
     let text = workspace.read("WORKSPACE");

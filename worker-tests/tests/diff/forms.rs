@@ -3,7 +3,7 @@
 use super::tar::{Head, file, special};
 use super::{Files, differences, out};
 
-/// Two tars with one of each difference, and a directory that came as a whole.
+/// Two tars with one of each difference, and a directory that was added as a whole.
 fn files() -> Files {
     let old = [file("app/gone", "12"), file("app/main.py", "1"), file("app/same", "s")];
     let new = [
@@ -18,7 +18,7 @@ fn files() -> Files {
 }
 
 #[test]
-fn stat_has_a_line_for_each_entry_and_for_each_directory_that_came_whole() {
+fn stat_has_a_line_for_each_entry_and_for_each_directory_that_was_added_whole() {
     let expected = "\
 --- a.tar: layer, uncompressed, 3 entries
 +++ b.tar: layer, uncompressed, 6 entries
@@ -97,7 +97,7 @@ fn globs_choose_entries_and_nothing_else_is_compared() {
 }
 
 #[test]
-fn the_status_is_0_if_equal_1_if_different_and_2_on_trouble() {
+fn the_status_is_0_if_equal_1_if_different_and_2_on_an_error() {
     let files = files();
     let status = |arguments: &[&str]| files.diff(arguments).status.code();
     assert_eq!(status(&["a.tar", "a.tar"]), Some(0));

@@ -1,4 +1,4 @@
-//! Archives of strangers: each is compared, or refused with one sentence, and takes no more memory than it may.
+//! Hostile archives: each is compared, or refused with one sentence, within the memory limit.
 
 use std::fs;
 use std::io::Read;
@@ -11,7 +11,7 @@ use super::{Files, out};
 /// How much address space a comparison of small archives gets, in KiB.
 const SMALL: u32 = 400_000;
 
-/// Runs `diff` on a file and an empty tar with so much address space, and answers its status and what it said.
+/// Runs `diff` on a file and an empty tar with this much address space, and returns its status and its messages.
 fn bounded(files: &Files, name: &str, kibibytes: u32) -> String {
     files.write("empty.tar", tar(&[]));
     files.sh(&format!(
@@ -157,7 +157,7 @@ fn a_tar_with_any_byte_changed_is_never_equal() {
 }
 
 #[test]
-fn what_is_damaged_is_said_with_its_place() {
+fn damage_is_reported_with_its_position() {
     let files = Files::new();
     files.write("b.tar", tar(&[]));
     let refused = |bytes: &[u8], words: &[&str]| {

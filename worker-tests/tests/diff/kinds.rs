@@ -1,4 +1,4 @@
-//! Each kind of difference, with the sentence that is printed of it.
+//! Each kind of difference, with the sentence that is printed for it.
 
 use super::tar::{Head, file, pax, special, tar};
 use super::{Files, differences};
@@ -121,7 +121,7 @@ fn several_entries_of_one_path_are_compared_in_their_order() {
 }
 
 #[test]
-fn entries_in_another_place_are_counted_and_the_first_is_named() {
+fn entries_in_another_order_are_counted_and_the_first_is_named() {
     let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| file(name, name));
     let old = [a.clone(), b.clone(), c.clone(), d.clone()];
     let one = [b.clone(), c.clone(), d.clone(), a.clone()];
@@ -132,7 +132,7 @@ fn entries_in_another_place_are_counted_and_the_first_is_named() {
 }
 
 #[test]
-fn headers_that_spell_the_same_fields_otherwise_are_counted_with_why() {
+fn headers_that_spell_the_same_fields_differently_are_counted_with_why() {
     let old = [file("a", "1"), file("b", "1")];
     let dotted = [file("./a", "1"), file("./b", "1")];
     assert_eq!(
@@ -221,7 +221,7 @@ fn equal_tars_in_other_gzip_members_differ_in_frames_alone() {
 }
 
 #[test]
-fn zstd_frames_are_compared_and_skippable_ones_are_read_past() {
+fn zstd_frames_are_compared_and_skippable_ones_are_skipped() {
     let tar = tar(&[file("a", &"x".repeat(3000)), file("b", &"y".repeat(3000))]);
     let part = |text: &[u8]| zstd::encode_all(text, 3).expect("it can be compressed");
     let skippable = [&0x184d_2a50_u32.to_le_bytes()[..], &4_u32.to_le_bytes(), b"skip"].concat();

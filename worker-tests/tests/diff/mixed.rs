@@ -146,7 +146,7 @@ fn rows_of_one_path_are_one_entry_as_in_bsdtar() {
 }
 
 #[test]
-fn a_directory_that_became_one_link_is_explained_with_the_rows_that_went() {
+fn a_directory_that_became_one_link_is_explained_with_the_rows_that_were_removed() {
     let files = Files::new();
     files.write("py/lib/a", "a");
     files.sh("ln -s lib py/lib64");

@@ -17,7 +17,7 @@ fn tree(files: &Files) {
     ));
 }
 
-/// Packs the tree in one order and with the same owner and times, however it is asked to.
+/// Packs the tree in one order and with the same owner and times, whatever the format.
 const GNU_TAR: &str =
     "tar --sort=name --owner=you:1000 --group=us:1000 --mtime=2024-01-02T03:04:05Z -C tree";
 
@@ -95,7 +95,7 @@ with tarfile.open('{format}.tar', 'w', format=tarfile.{format}_FORMAT) as tar:
 }
 
 #[test]
-fn sparse_files_are_read_past_and_their_sizes_compared() {
+fn sparse_files_are_skipped_and_their_sizes_compared() {
     let files = Files::new();
     files.sh("mkdir tree; truncate -s 10M tree/s; echo data | dd of=tree/s bs=1 seek=5000000 conv=notrunc
               for at in $(seq 1 60); do echo x | dd of=tree/s bs=1 seek=$((at * 100000)) conv=notrunc; done

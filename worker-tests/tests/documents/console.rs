@@ -20,7 +20,7 @@ use super::{documents, read, root};
 /// Where the examples run, as the documents spell it.
 const EXAMPLE: &str = "/home/you/example";
 
-/// A command of a console example, and what it is said to print.
+/// A command of a console example, and what the document says that it prints.
 struct Step {
     command: String,
     shown: Vec<String>,
@@ -55,7 +55,7 @@ fn run(steps: &[Step]) -> Vec<Vec<String>> {
     let directory = TempDir::new().expect("a directory can be made");
     let here = directory.path().canonicalize().expect("the directory is there").join("example");
     fs::create_dir(&here).expect("a directory can be made");
-    // What a step leaves in $? is kept for the next.
+    // The value of $? is kept for the next step.
     let mark = "=== the next step ===";
     let mut script = "exec 2>&1\n".to_owned();
     for step in steps {

@@ -16,7 +16,7 @@ fn anchor(heading: &str) -> String {
 fn links(document: &str) -> Vec<String> {
     let mut links = Vec::new();
     for line in prose(document) {
-        // What stands between backquotes is no link.
+        // Text between backquotes is no link.
         let line = line.split('`').step_by(2).collect::<Vec<_>>().join("");
         for rest in line.split("](").skip(1) {
             links.extend(rest.split_once(')').map(|(target, _)| target.to_owned()));
@@ -69,7 +69,7 @@ fn every_file_that_a_document_names_exists() {
     let mut wrong = Vec::new();
     for name in documents().iter().filter(|name| *name != "CHANGELOG.md") {
         for named in prose(&read(&root().join(name))).flat_map(code) {
-            // The first word of a command line, and no pattern.
+            // The first word of a command line, and not a pattern.
             let path = named.split(' ').next().unwrap_or_default();
             let is_path = DIRECTORIES.iter().any(|directory| path.starts_with(directory));
             let is_pattern = path.contains(['*', '{', '…']) || path.contains("NAME");

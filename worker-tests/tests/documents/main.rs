@@ -1,5 +1,5 @@
-//! The documents: what they say of flags, files, rules and output holds for the program and the
-//! repository beside them.
+//! The documents: what they say of flags, files, rules and output is true for the program and the
+//! repository.
 
 mod citations;
 mod console;
@@ -63,7 +63,7 @@ fn prose(document: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What stands between backquotes in a line.
+/// The texts between backquotes in a line.
 fn code(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }
@@ -76,7 +76,7 @@ fn section<'d>(document: &'d str, heading: &str) -> Option<Vec<&'d str>> {
     Some(lines.take_while(|line| level(line) == 0 || level(line) > level(first)).collect())
 }
 
-/// Fails with `wrong`, a line each, unless there is none.
+/// Fails with the lines `wrong`, unless there are none.
 fn assert_none(wrong: &[String]) {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }

@@ -9,7 +9,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use worker_tests::chance::Chance;
 
 /// Names that may be files or links, and what links there may hold. Few of them are loops, since a
-/// request that fails tells little.
+/// request that fails tests little.
 const NAMES: [(&str, &[&str]); 8] = [
     ("bin/python", &["python3", "python3.1", "extra", "nowhere", "../lib/v1/m.py"]),
     ("bin/python3", &["python3.1", "extra", "far"]),
@@ -21,7 +21,7 @@ const NAMES: [(&str, &[&str]); 8] = [
     ("lib/v2/m.py", &["n.py", "../../bin/python3.1"]),
 ];
 
-/// Changes something below `package`, and says what.
+/// Changes something below `package`, and returns a description.
 pub fn within(package: &Path, chance: &mut Chance) -> String {
     match chance.below(8) {
         0 => change_a_name(package, chance),
@@ -73,7 +73,7 @@ pub fn within(package: &Path, chance: &mut Chance) -> String {
     }
 }
 
-/// Makes two names change places.
+/// Exchanges two names.
 pub fn exchange(one: &Path, other: &Path) {
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
         .unwrap_or_else(|error| panic!("{}, {}: {error}", one.display(), other.display()));
@@ -105,15 +105,15 @@ fn change_a_name(package: &Path, chance: &mut Chance) -> String {
     }
 }
 
-/// Puts a link to `target` in the place of whatever stands at `path`.
+/// Replaces whatever is at `path` by a link to `target`.
 fn retarget(path: &Path, target: &str) {
     let aside = path.with_file_name("aside");
     symlink(target, &aside).unwrap();
     fs::rename(aside, path).unwrap();
 }
 
-/// Puts another directory in the place of `lib/v1`, with other names of the same time, and lets `lib`
-/// look as it did.
+/// Replaces `lib/v1` by another directory, with other names and the same time, and restores the times of
+/// `lib`.
 fn swap_directory(package: &Path, chance: &mut Chance) -> String {
     let (lib, v1) = (package.join("lib"), package.join("lib/v1"));
     let (new, old) = (package.join("lib/.new"), package.join("lib/.old"));

@@ -1,5 +1,5 @@
 //! Freshness: whatever changes between two requests, and however, the output of the second is that of
-//! a process which knows nothing of the first (docs/design.md, "The cache").
+//! a process that did not run the first (docs/design.md, "The cache").
 
 mod changes;
 mod packages;
@@ -15,17 +15,17 @@ use worker_tests::exec_root::{ExecRoot, file_row, link_row, resolve};
 
 use packages::Packages;
 
-/// How long a directory must be left alone to be remembered, and a little more.
+/// A little longer than a directory must be unchanged to be cached.
 const SETTLED: Duration = Duration::from_millis(2_100);
 
-/// How many directories requests have read, and how many they knew.
+/// How many directories requests have read, and how many they took from the cache.
 #[derive(Clone, Copy, Debug, Default)]
 struct Used {
     listed: u64,
     reused: u64,
 }
 
-/// What a request of a log said of the directories that it used.
+/// The numbers of directories in the log line of a request.
 fn used(line: &str) -> Option<Used> {
     let number = |name: &str| -> Option<u64> {
         let at = line.find(name)? + name.len();
@@ -34,12 +34,12 @@ fn used(line: &str) -> Option<Used> {
     Some(Used { listed: number(" directories_listed=")?, reused: number(" directories_reused=")? })
 }
 
-/// Asks a worker and a cold process, and compares all that they say and write. If they say that links
-/// go round, that is mended, or nothing more would be learnt.
+/// Runs a request on a worker and in a cold process, and compares messages and outputs. If both report a symlink
+/// loop, the loop is removed: with it, later rounds would test nothing.
 fn assert_as_cold(packages: &Packages, worker: &mut Worker, id: i32, done: &str) {
     let exec_root = packages.exec_root();
     for name in ["out.mtree", "cold.mtree"] {
-        // The last round's, which may have failed.
+        // The output of the last round, which may have failed.
         let _ = fs::remove_file(exec_root.at(name));
     }
     let answer = worker.ask(&resolve(id, "spec.mtree", "out.mtree"));
@@ -56,12 +56,12 @@ fn assert_as_cold(packages: &Packages, worker: &mut Worker, id: i32, done: &str)
     if let Some((_, named)) = answer.output.split_once("/package_").filter(|_| answer.exit_code > 0)
     {
         let number = named.split('/').next().and_then(|number| number.parse().ok());
-        packages.plant_anew(number.unwrap_or_else(|| panic!("no package's number in {answer}")));
+        packages.replant(number.unwrap_or_else(|| panic!("no package's number in {answer}")));
     }
 }
 
 #[test]
-fn after_any_change_the_answer_is_that_of_a_cold_process() {
+fn after_any_change_the_response_is_that_of_a_cold_process() {
     // 2,520 rounds. At the beginning of each turn everything is settled, and at its end, when every
     // package has been changed, hardly anything; in between a request finds some of both.
     let mut packages = Packages::plant(60);
@@ -97,7 +97,7 @@ fn after_any_change_the_answer_is_that_of_a_cold_process() {
 }
 
 #[test]
-fn after_changes_while_requests_are_under_way_the_answer_is_that_of_a_cold_process() {
+fn after_changes_while_requests_run_the_response_is_that_of_a_cold_process() {
     let mut packages = Packages::plant(12);
     let mut chance = Chance::new(2);
     let mut worker = packages.exec_root().worker(&["--jobs=4"]);
@@ -115,7 +115,7 @@ fn after_changes_while_requests_are_under_way_the_answer_is_that_of_a_cold_proce
             let number = chance.below(packages.count());
             done = format!("{done}; package {number}: {}", packages.change(number, &mut chance));
         }
-        // What they say depends on what they came upon.
+        // Their responses depend on what they read.
         worker.answers(ids.len());
         assert_as_cold(&packages, &mut worker, round * 10 + 5, &done);
     }

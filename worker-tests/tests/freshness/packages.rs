@@ -11,7 +11,7 @@ use worker_tests::plant::plant;
 
 use crate::changes;
 
-/// What a package has. `hidden` has no rows, and is met only by following links.
+/// What a package has. `hidden` has no rows, and is reached only through links.
 const PACKAGE: &str = "\
 file bin/python3.1
 link bin/python3 -> python3.1
@@ -77,7 +77,7 @@ impl Packages {
         self.versions.len()
     }
 
-    /// Changes something of one package, and says what.
+    /// Changes something in one package, and returns a description.
     pub fn change(&mut self, number: usize, chance: &mut Chance) -> String {
         let version = self.versions[number];
         let package = self.at(number, version);
@@ -104,14 +104,14 @@ impl Packages {
                 // What comes next is likely to get the inodes that this gives back.
                 fs::remove_dir_all(&package).unwrap();
                 plant_package(&package);
-                "package removed and planted anew".to_owned()
+                "package removed and planted again".to_owned()
             }
             _ => changes::within(&package, chance),
         }
     }
 
-    /// Makes both versions of a package as they were at first.
-    pub fn plant_anew(&self, number: usize) {
+    /// Restores both versions of a package.
+    pub fn replant(&self, number: usize) {
         for version in 0..2 {
             let package = self.at(number, version);
             fs::remove_dir_all(&package).unwrap();
@@ -119,7 +119,7 @@ impl Packages {
         }
     }
 
-    /// Where a version of a package really is.
+    /// The real path of a version of a package.
     fn at(&self, number: usize, version: usize) -> PathBuf {
         self.exec_root.beside().join(format!("version_{version}/package_{number}"))
     }

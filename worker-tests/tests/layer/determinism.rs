@@ -350,7 +350,7 @@ fn without_digests_settled_files_are_known_by_their_times_and_no_frame_is_made_a
         assert_done(&worker.ask(&layer(0, "layer", &flags)));
         number(&json(&exec_root.at("report.json")), "frames_made")
     };
-    // Until all files are old enough; from then on, nothing is made.
+    // Until all files are old enough; from then on, no frame is made.
     while made() > 0 {
         std::thread::sleep(std::time::Duration::from_millis(300));
     }

@@ -1,4 +1,4 @@
-//! Layers that are not finished: cancels, signals at every stage, and disks that are full. What was there before
+//! Layers that are not finished: cancels, signals at every stage, and full disks. What was there before
 //! stays, or the layer is whole.
 
 use std::fs;
@@ -64,7 +64,7 @@ fn assert_none_or_whole(exec_root: &ExecRoot, want: &[u8]) -> bool {
 }
 
 #[test]
-fn a_layer_cancelled_at_any_stage_answers_once_and_leaves_nothing() {
+fn a_layer_cancelled_at_any_stage_has_one_response_and_leaves_nothing() {
     let (exec_root, want) = slow_tree();
     let mut worker = exec_root.worker(&["--frame-limit=0"]);
     let mut stopped = 0;
@@ -182,7 +182,7 @@ fn a_cancel_stops_hashing_and_one_of_many_requests_alone() {
 fn on_a_full_disk_the_old_output_stays_and_the_worker_goes_on_once_there_is_room() {
     use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-    /// It goes when this goes.
+    /// Dropping this removes it.
     struct Small<'p>(&'p Path);
     impl Drop for Small<'_> {
         fn drop(&mut self) {
@@ -212,7 +212,7 @@ fn on_a_full_disk_the_old_output_stays_and_the_worker_goes_on_once_there_is_room
         if form == "gzip" {
             assert_done(&worker.ask(&layer(0, "small/layer", flags)));
             assert!(bytes(&exec_root, "small/layer") == want);
-            // Frames that are held there are no room: the output and the new one do not fit together.
+            // Frames that are held there take space: the output and the new one do not fit together.
             let again = worker.ask(&layer(0, "small/layer", flags));
             assert!(again.exit_code == 0 || again.output.contains("No space left"), "{again}");
             assert!(bytes(&exec_root, "small/layer") == want);

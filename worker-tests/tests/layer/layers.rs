@@ -10,6 +10,9 @@ use worker_tests::client::{WorkRequest, WorkResponse, request};
 use worker_tests::exec_root::ExecRoot;
 use worker_tests::program;
 
+/// The flag for a layer that is not compressed.
+pub(crate) const PLAIN: &str = "--compress=none";
+
 /// How a layer is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -69,7 +72,7 @@ pub(crate) fn once(exec_root: &ExecRoot, flags: &[&str]) -> Vec<u8> {
     bytes(exec_root, out)
 }
 
-/// What a process that runs once says, which must fail and write nothing.
+/// The messages of a process that runs once, which must fail and write nothing.
 pub(crate) fn refused(exec_root: &ExecRoot, flags: &[&str]) -> String {
     let done = run(exec_root, "refused.layer", flags);
     let said = program::said(&done);
@@ -79,7 +82,7 @@ pub(crate) fn refused(exec_root: &ExecRoot, flags: &[&str]) -> String {
     said
 }
 
-/// Fails unless the answer is one of success without a warning.
+/// Fails unless the response is a success without a warning.
 pub(crate) fn assert_done(answer: &WorkResponse) {
     assert_eq!((answer.exit_code, &answer.output[..]), (0, ""), "{answer}");
 }

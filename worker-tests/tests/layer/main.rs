@@ -1,11 +1,12 @@
-//! Layers: the built program, once and as a worker, against bsdtar, against itself and against what goes
-//! wrong around it. Each test's name is a sentence of docs/design.md, "Layers", or follows from one.
+//! Layers: the built program, once and as a worker, compared with bsdtar and with itself, and while things fail
+//! around it. Each test's name is a sentence of docs/design.md, "Layers", or follows from one.
 
 #[cfg(feature = "system")]
 mod determinism;
 #[cfg(feature = "system")]
 mod endings;
 mod flags;
+mod groups;
 #[cfg(feature = "system")]
 mod identity;
 #[cfg(feature = "system")]
@@ -13,7 +14,10 @@ mod large;
 mod layers;
 mod never_stale;
 #[cfg(feature = "system")]
+mod random_lines;
+#[cfg(feature = "system")]
 mod readers;
+mod rows;
 
 #[cfg(feature = "system")]
 use proptest::test_runner::{Config, RngSeed};

@@ -1,4 +1,4 @@
-//! Never stale, never trusting: what is listed wrongly, what happens to an output that frames are held in, and
+//! No stale layer, and no trust in what is cached: what is listed wrongly, what happens to an output that frames are held in, and
 //! what changes while it is read.
 
 use std::fs::{self, File, Permissions};
@@ -26,7 +26,7 @@ fn tree() -> ExecRoot {
     exec_root
 }
 
-/// The request with all inputs listed, `digest` telling what is listed for each.
+/// The request with all inputs listed, `digest` returns what is listed for each.
 fn listing(asked: WorkRequest, digest: impl Fn(usize) -> String) -> WorkRequest {
     let input = |number| Input {
         path: format!("in/{number}"),
@@ -64,7 +64,7 @@ fn a_content_that_matches_no_function_of_its_digest_fails_the_request_and_stores
                      build ran: build again once nothing changes it\n"
                 );
                 assert_eq!((answer.exit_code, &answer.output[..]), (1, &said[..]));
-                // Again, since it is not taken for known after it failed once.
+                // Again: a failed content is not cached.
                 assert_eq!(worker.ask(&asked).output, said);
                 assert!(bytes(&exec_root, "layer") == before, "the old output changed");
                 assert_done(&worker.ask(&listing(layer(0, "layer", &FLAGS), right)));
@@ -99,7 +99,7 @@ fn digests_of_every_function_in_any_mix_upper_case_or_unknown_make_the_same_laye
 }
 
 #[test]
-fn an_output_that_is_changed_in_any_way_while_frames_are_held_in_it_is_found_out() {
+fn an_output_that_is_changed_in_any_way_while_frames_are_held_in_it_is_detected() {
     let exec_root = tree();
     for form in Form::ALL {
         let want = once(&exec_root, form.flags());
@@ -213,13 +213,13 @@ fn a_file_that_is_replaced_while_it_is_read_is_whole_in_the_layer_or_an_error() 
         drop(stop);
     });
     println!("{done} layers, {failed} errors");
-    // And once it is left alone, the layer has what is there.
+    // Once it no longer changes, the layer has its content.
     assert_done(&worker.ask(&layer(0, "layer", &["--compress=none"])));
     assert!(bytes(&exec_root, "layer") == once(&exec_root, &["--compress=none"]));
 }
 
 #[test]
-fn a_file_that_is_rewritten_while_it_is_read_is_never_kept_wrong() {
+fn a_file_that_is_rewritten_while_it_is_read_is_never_cached_wrongly() {
     let exec_root = tree();
     let mut worker = exec_root.worker(&["--jobs=2"]);
     let is_over = AtomicBool::new(false);
@@ -251,7 +251,7 @@ fn a_file_that_is_rewritten_while_it_is_read_is_never_kept_wrong() {
     assert!(exec_root.temporary_files().is_empty());
 }
 
-/// Ends a writer, also where a test fails.
+/// Ends a writer, even if a test fails.
 struct Stop<'s>(&'s AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -340,7 +340,7 @@ fn at_most_64_outputs_are_held_and_no_more_bytes_than_the_frame_limit() {
 }
 
 #[test]
-fn an_output_of_which_no_frame_is_wanted_any_more_is_closed() {
+fn an_output_whose_frames_are_no_longer_needed_is_closed() {
     let exec_root = tree();
     let mut worker = exec_root.worker(&[]);
     for turn in 0..10 {

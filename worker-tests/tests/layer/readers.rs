@@ -1,4 +1,4 @@
-//! Readers: what containers and languages read layers with reads each form, and unpacks the same tree.
+//! Readers: the programs that containers and languages read layers with read each form, and unpack the same tree.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -257,7 +257,7 @@ fn node_reads_gzip_of_both_kinds() {
 }
 
 #[test]
-fn skopeo_copies_each_form_and_finds_the_digests_right() {
+fn skopeo_copies_each_form_and_finds_the_digests_correct() {
     let layers = Layers::new();
     for form in Form::ALL {
         let layout = layers.layout(form);

@@ -67,7 +67,9 @@ fn plant(exec_root: &ExecRoot, tree: usize, file: usize, chance: &mut Chance) {
     // What is there may be a symlink, which must not be written through.
     let _ = fs::remove_file(&path);
     match chance.below(6) {
-        0 if file % 8 > 0 => symlink(format!("file_{}", file / 8 * 8), path).expect("a symlink"),
+        0 if !file.is_multiple_of(8) => {
+            symlink(format!("file_{}", file / 8 * 8), path).expect("a symlink")
+        }
         _ => fs::write(path, content(chance.below(1 << 20), 1 + chance.below(3 << 10)))
             .expect("a file"),
     }

@@ -18,7 +18,7 @@ fn assert_goes_on(exec_root: &ExecRoot, worker: &mut Worker, arguments: &[&str],
 }
 
 #[test]
-fn a_bad_request_answers_exit_code_1_with_the_message_and_the_worker_goes_on() {
+fn a_bad_request_gets_exit_code_1_with_the_message_and_the_worker_goes_on() {
     let exec_root = python();
     exec_root.write("bad-line.mtree", "./a type=file content=a\n./b type=\n");
     exec_root.write("not-a-directory", "");
@@ -60,9 +60,9 @@ fn a_symlink_loop_is_that_requests_error_and_names_the_trail() {
         b"link external/py/bin/a -> b\nlink external/py/bin/b -> a\n",
     )
     .unwrap();
-    exec_root.write("circle.mtree", spec(&["external/py/bin/a"]));
+    exec_root.write("loop.mtree", spec(&["external/py/bin/a"]));
     let mut worker = exec_root.worker(&[]);
-    let arguments = ["resolve", "--mtree=circle.mtree", "--out=bad.mtree"];
+    let arguments = ["resolve", "--mtree=loop.mtree", "--out=bad.mtree"];
     let trail = "app/external/py/bin/a: too many levels of symbolic links";
     assert_goes_on(&exec_root, &mut worker, &arguments, &[trail, "external/py/bin/a -> b -> a"]);
 }

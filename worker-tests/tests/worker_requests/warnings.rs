@@ -4,7 +4,7 @@ use worker_tests::exec_root::{ExecRoot, resolve};
 use worker_tests::program;
 
 /// A tree, a row, and the words of the warning or error and of `explain`.
-struct Told<'t> {
+struct Warned<'t> {
     tree: &'t str,
     row: &'t str,
     exit_code: i32,
@@ -12,9 +12,9 @@ struct Told<'t> {
     explains: &'t str,
 }
 
-/// What is told of each kind of row. `$ROOT` stands for the directory of the exec root.
-const TOLD: &[Told<'_>] = &[
-    Told {
+/// The warning of each kind of row. `$ROOT` stands for the directory of the exec root.
+const WARNED: &[Warned<'_>] = &[
+    Warned {
         tree: "",
         row: "./app/my file type=file mode=0644\n",
         exit_code: 1,
@@ -22,7 +22,7 @@ const TOLD: &[Told<'_>] = &[
                in a name as \\040\n",
         explains: "missing \"=\" after \"file\": write a keyword as KEYWORD=VALUE, and a space in a name as \\040",
     },
-    Told {
+    Warned {
         tree: "link gone.txt -> $ROOT/repo/gone.txt\n",
         row: "app/gone type=file content=gone.txt\n",
         exit_code: 0,
@@ -30,7 +30,7 @@ const TOLD: &[Told<'_>] = &[
                dangling: 1, the first: app/gone (gone.txt); what they lead to was deleted: build or fetch it again\n",
         explains: "the symlink that Bazel put at its source is dangling: what it leads to was deleted, or never fetched",
     },
-    Told {
+    Warned {
         tree: "link py/doc -> /nowhere/doc\n",
         row: "app/doc type=file content=py/doc\n",
         exit_code: 0,
@@ -38,7 +38,7 @@ const TOLD: &[Told<'_>] = &[
                app/doc (py/doc); packing them fails: remove them from srcs, or create what they lead to\n",
         explains: "its symlink is absolute and dangling: there is nothing to link to, and there are no bytes",
     },
-    Told {
+    Warned {
         tree: "file bazel-out/bin/real\nlink bazel-out/bin/l -> $ROOT/execroot/_main/bazel-out/bin/real\n",
         row: "app/l type=link content=bazel-out/bin/l\n",
         exit_code: 0,
@@ -47,7 +47,7 @@ const TOLD: &[Told<'_>] = &[
                srcs, or declare them with a relative target\n",
         explains: "it keeps its declared target, which leads into the exec root",
     },
-    Told {
+    Warned {
         tree: "link bin/l -> ../../../etc/passwd\n",
         row: "app/l type=link content=bin/l\n",
         exit_code: 0,
@@ -55,7 +55,7 @@ const TOLD: &[Told<'_>] = &[
                declare them with a target inside it\n",
         explains: "it keeps its declared target, which leads out of the archive",
     },
-    Told {
+    Warned {
         tree: "",
         row: "app/a type=link link=bazel-out/bin/a\napp/b type=link link=external/py/b\napp/c type=link link=c\n",
         exit_code: 0,
@@ -67,17 +67,17 @@ const TOLD: &[Told<'_>] = &[
 
 #[test]
 fn each_message_says_what_a_row_is_and_what_to_do_and_explain_agrees() {
-    for told in TOLD {
+    for warned in WARNED {
         let exec_root = ExecRoot::new("");
         let root = exec_root.beside().display().to_string();
-        let tree = told.tree.replace("$ROOT", &root);
+        let tree = warned.tree.replace("$ROOT", &root);
         worker_tests::plant::plant(exec_root.path(), tree.as_bytes()).unwrap();
-        exec_root.write("spec.mtree", told.row);
+        exec_root.write("spec.mtree", warned.row);
         let response = exec_root.worker(&[]).ask(&resolve(1, "spec.mtree", "out.mtree"));
-        let says = told.says.replace("$ROOT", &root);
-        assert_eq!((response.exit_code, &response.output[..]), (told.exit_code, &says[..]));
+        let says = warned.says.replace("$ROOT", &root);
+        assert_eq!((response.exit_code, &response.output[..]), (warned.exit_code, &says[..]));
         let done = exec_root.once(&["explain", "--mtree=spec.mtree", "**"]);
         let explained = String::from_utf8_lossy(&done.stdout).into_owned() + &program::said(&done);
-        assert!(explained.contains(told.explains), "{explained}");
+        assert!(explained.contains(warned.explains), "{explained}");
     }
 }

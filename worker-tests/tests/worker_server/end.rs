@@ -81,7 +81,7 @@ fn a_worker_ends_after_its_parent_though_stdin_is_open_and_a_request_runs() {
     let never = Gate::new();
     stdin.write_all(&never.request(1).sent(Protocol::Proto)).expect("the worker reads");
     never.wait_for_begin(1);
-    // It asks for its parent every second, and ends not before that is another one.
+    // It checks its parent every second, and does not end before the parent changes.
     std::thread::sleep(Duration::from_millis(1500));
     assert!(runs(&id), "it ended before its parent");
     shell.kill().expect("the shell runs");
@@ -94,7 +94,7 @@ fn a_worker_ends_after_its_parent_though_stdin_is_open_and_a_request_runs() {
     drop(stdin);
 }
 
-/// Whether a process runs. One that ended may stay known until another process has asked for its status.
+/// Whether a process runs. One that ended is a zombie until another process has waited for it.
 fn runs(id: &str) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     status.contains("State:") && !status.contains("State:\tZ")

@@ -217,7 +217,7 @@ fn a_request_may_list_forty_thousand_inputs() {
 }
 
 #[test]
-fn a_bad_request_answers_exit_code_1_and_the_worker_goes_on() {
+fn a_bad_request_gets_exit_code_1_and_the_worker_goes_on() {
     let mut worker = echo_worker(&[]);
     let response = worker.ask(&request(1, &["fail", "no such file"]));
     assert_eq!((response.exit_code, &response.output[..]), (1, "no such file"));

@@ -1,4 +1,4 @@
-//! The page of `mtree-worker report`, in Debian's chromium, headless.
+//! The page of captures of `resolve` and of report files: what links save.
 
 use std::{
     fs,

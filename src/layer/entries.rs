@@ -1,0 +1,34 @@
+//! The entries of a layer, in its order.
+//!
+//! Knows that an entry is asked for by its number; must not know what entries are made of.
+
+use std::borrow::Cow;
+
+use super::entry::TarEntry;
+
+/// The entries of a layer. An entry is made when it is needed and dropped afterwards: those of a million rows together
+/// would take more memory than their spec several times over.
+pub trait Entries: Sync {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// The entry `number`. It is the same each time.
+    fn entry(&self, number: usize) -> Cow<'_, TarEntry>;
+}
+
+impl Entries for Vec<TarEntry> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn entry(&self, number: usize) -> Cow<'_, TarEntry> {
+        Cow::Borrowed(&self[number])
+    }
+}
+
+impl dyn Entries + '_ {
+    /// All entries, one after the other.
+    pub fn iter(&self) -> impl Iterator<Item = Cow<'_, TarEntry>> {
+        (0..self.count()).map(|number| self.entry(number))
+    }
+}

@@ -1,0 +1,128 @@
+//! The entries of a layer's rows, each made from its row when it is needed.
+//!
+//! Knows rows and what was found of their sources; must not know how either came to be, nor what tar makes of entries.
+
+use std::borrow::Cow;
+
+use hashbrown::HashMap;
+
+use super::super::error::{LayerProblem, RequestError};
+use super::super::host::Host;
+use super::rows::LayerRows;
+use super::{HardLinks, contents};
+use crate::layer::hard_links::{self, FileInode, HardLink};
+use crate::layer::rows::{FoundContent, Metadata, OnDisk, complete};
+use crate::layer::{ContentIdentity, Entries, EntryKind, LinkText, TarEntry, hard_link_name};
+
+/// A row that becomes an entry, and what was found of its source: there is one of these for each row.
+pub(super) struct FoundRow {
+    /// Its number among the rows of the resolved spec.
+    pub number: usize,
+    /// What is known of its content.
+    pub content: Option<FoundContent>,
+    /// What the disk says of its source, where that is wanted again.
+    pub on_disk: Option<Box<OnDisk>>,
+}
+
+/// The entries of a layer.
+pub(super) struct RowEntries<'r> {
+    layer_rows: &'r LayerRows<'r>,
+    metadata: Metadata,
+    rows: Vec<FoundRow>,
+    /// By entry: the one that it is a hard link to.
+    hard_links: HashMap<usize, usize>,
+}
+
+impl<'r> RowEntries<'r> {
+    /// The entries of `rows`, each of which makes one: that was tried.
+    pub(super) fn new(
+        layer_rows: &'r LayerRows<'r>,
+        metadata: Metadata,
+        rows: Vec<FoundRow>,
+    ) -> Self {
+        Self { layer_rows, metadata, rows, hard_links: HashMap::new() }
+    }
+
+    /// The error of an entry.
+    pub(super) fn error(&self, entry: usize, problem: LayerProblem) -> RequestError {
+        self.layer_rows.error(self.rows[entry].number, problem)
+    }
+
+    /// Makes links of files as `choice` says.
+    pub(super) fn link(
+        &mut self,
+        choice: HardLinks,
+        host: &mut impl Host,
+    ) -> Result<(), RequestError> {
+        let links = match choice {
+            HardLinks::Never => return Ok(()),
+            HardLinks::Inode => {
+                hard_links::by_inode((0..self.rows.len()).map(|entry| self.inode(entry)))
+            }
+            HardLinks::Content => {
+                self.tell_apart(host)?;
+                hard_links::by_content(self)
+            }
+        };
+        self.hard_links = links.into_iter().map(|HardLink { entry, to }| (entry, to)).collect();
+        Ok(())
+    }
+
+    /// What an entry is, and the file that it is of, if it has a content.
+    fn inode(&self, entry: usize) -> (EntryKind, Option<FileInode>) {
+        let row = &self.rows[entry];
+        let made = self.unlinked(entry);
+        let inode = row.on_disk.as_ref().filter(|_| made.content.is_some()).map(|disk| {
+            // The row was read before.
+            let keywords = self.layer_rows.merged_row(row.number).map(|row| row.keywords);
+            let keywords = keywords.unwrap_or_default();
+            // `nochange` takes the disk's word here as well.
+            let prefers_disk = keywords.is_nochange && self.metadata == Metadata::Disk;
+            let links = keywords.nlink.filter(|_| !prefers_disk).unwrap_or(disk.links as u32);
+            FileInode { device: disk.stamp.device, inode: disk.stamp.inode, links }
+        });
+        (made.kind, inode)
+    }
+
+    /// Has contents that may be equal told apart in one way: by what is listed for all of them, or else by their bytes,
+    /// which are read.
+    fn tell_apart(&mut self, host: &mut impl Host) -> Result<(), RequestError> {
+        let alike = contents::alike(self);
+        let made: Vec<_> = alike.iter().map(|entry| self.unlinked(*entry)).collect();
+        let sources = made.iter().filter_map(|entry| entry.content.as_ref());
+        let sources: Vec<_> = sources.map(|content| &*content.source).collect();
+        let hashes = host.hash_sources(&sources)?;
+        for ((entry, hash), source) in alike.into_iter().zip(hashes).zip(sources) {
+            let hash = hash.map_err(|problem| {
+                let source_path = source.into();
+                self.error(entry, LayerProblem::Unreadable { source_path, problem })
+            })?;
+            if let Some(content) = &mut self.rows[entry].content {
+                content.identity = ContentIdentity::Hashed(hash);
+            }
+        }
+        Ok(())
+    }
+
+    /// An entry without regard to hard links.
+    fn unlinked(&self, entry: usize) -> TarEntry {
+        let FoundRow { number, content, on_disk } = &self.rows[entry];
+        let row = self.layer_rows.merged_row(*number).ok();
+        row.and_then(|row| complete(row, self.metadata, on_disk.as_deref(), *content).ok())
+            .expect("a row that was found makes an entry")
+    }
+}
+
+impl Entries for RowEntries<'_> {
+    fn count(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn entry(&self, number: usize) -> Cow<'_, TarEntry> {
+        let mut entry = self.unlinked(number);
+        if let Some(to) = self.hard_links.get(&number) {
+            entry.link = hard_link_name(&self.unlinked(*to).path).map(LinkText::Hard);
+        }
+        Cow::Owned(entry)
+    }
+}
