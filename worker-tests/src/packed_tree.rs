@@ -40,7 +40,7 @@ impl Tree {
     /// Reads every file below `root`.
     pub fn read(root: PathBuf) -> Tree {
         let mut tree = Tree { root, rows: Vec::new(), size: 0 };
-        tree.walk(Path::new("."));
+        tree.walk(Path::new(""));
         tree
     }
 
@@ -56,7 +56,7 @@ impl Tree {
             let metadata = fs::symlink_metadata(&on_disk).expect("it is there");
             let (kind, escaped) = (metadata.file_type(), escaped(&path));
             let mode = metadata.permissions().mode() & 0o7777;
-            let keywords = format!("{escaped} uid=0 gid=0 time=1672560000 mode={mode:o} nlink=1");
+            let keywords = format!("./{escaped} uid=0 gid=0 time=1672560000 mode={mode:o} nlink=1");
             let (text, source, digest) = if kind.is_dir() {
                 (format!("{keywords} type=dir "), None, String::new())
             } else if kind.is_symlink() {
