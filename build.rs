@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The commit that is built, for `--version`. Whoever builds may know it (`MTREE_WORKER_COMMIT`); a crate holds it in
+/// The commit that is built, for `--version`. `MTREE_WORKER_COMMIT` names it; a crate holds it in
 /// a file; else git is asked.
 fn commit() -> String {
     const VARIABLE: &str = "MTREE_WORKER_COMMIT";

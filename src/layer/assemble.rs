@@ -52,7 +52,7 @@ pub struct Job<'j> {
     pub wants_table: bool,
     /// The rows of the last layer at the same place, if they are known.
     pub before: Option<&'j RowHistory>,
-    /// Told after each frame how many bytes of the uncompressed tar are written, and how many it has.
+    /// Called after frames are written: how many bytes of the uncompressed tar are written, and how many it has.
     pub progress: &'j (dyn Fn(u64, u64) + Sync),
 }
 

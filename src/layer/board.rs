@@ -18,7 +18,7 @@ pub(super) enum Side {
     Blob,
 }
 
-/// Where threads that make frames and those that take them meet.
+/// Where threads that make frames leave them for those that take them.
 pub(super) struct Board<T> {
     state: Mutex<BoardState<T>>,
     changed: Condvar,

@@ -81,7 +81,7 @@ impl FileStamp {
         }
     }
 
-    /// Whether a file with this stamp, read at `now`, is told from each later state by its stamp.
+    /// Whether a file that had this stamp at `now` will have another one after every later change.
     pub fn is_settled(&self, now: SystemTime) -> bool {
         let Ok(now) = now.duration_since(SystemTime::UNIX_EPOCH) else { return false };
         let latest = now.as_nanos().cast_signed() - RACY.as_nanos().cast_signed();

@@ -24,7 +24,7 @@ pub const MOST_OUTPUTS: usize = 64;
 pub struct Kept {
     /// `None` where the contents have no identity: it is never found.
     pub key: Option<Key>,
-    /// Where it stands in the output, in bytes.
+    /// Where it begins in the output, in bytes.
     pub offset: u64,
     /// Compressed, in bytes.
     pub length: usize,

@@ -117,8 +117,7 @@ impl Plan {
         self.frames.iter().map(|frame| frame.size).sum::<u64>() + END.len() as u64
     }
 
-    /// Has each content checked as a whole of which a part is read anew: its other parts are then read
-    /// as well.
+    /// Notes each content of which a part is read again: it is checked as a whole, so its other parts are read as well.
     fn check_spread(&mut self, entries: &dyn Entries, codec: Codec) {
         for (frame, found) in self.frames.iter().zip(&self.lookup.frames) {
             let number = frame.rows.start;

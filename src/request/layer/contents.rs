@@ -147,8 +147,8 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// The numbers of the entries whose contents have to be read to be told from those of others, in order: files that are
-/// like another one but for their bytes, unless the bytes of all of these are listed.
+/// The numbers of the entries whose contents have to be read to compare them with others, in order: files that equal
+/// another one in all but their bytes, unless digests of all of these are listed.
 pub(super) fn alike(entries: &dyn Entries) -> Vec<usize> {
     let mut alike = HashMap::<_, Vec<(usize, bool)>>::new();
     for (number, entry) in entries.iter().enumerate() {

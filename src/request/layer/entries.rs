@@ -84,8 +84,8 @@ impl<'r> RowEntries<'r> {
         (made.kind, inode)
     }
 
-    /// Has contents that may be equal told apart in one way: by what is listed for all of them, or else by their bytes,
-    /// which are read.
+    /// Makes identities comparable: contents that may be equal are identified by what is listed for all of them, or else
+    /// by their bytes, which are read.
     fn tell_apart(&mut self, host: &mut impl Host) -> Result<(), RequestError> {
         let alike = contents::alike(self);
         let made: Vec<_> = alike.iter().map(|entry| self.unlinked(*entry)).collect();
