@@ -162,7 +162,7 @@ fn the_crate_is_packaged_without_a_warning_and_installs() {
     let installed = room.path().join("installed");
     must(
         Command::new("cargo")
-            .args(["install", "--locked", "--quiet", "--profile", "quick", "--path"])
+            .args(["install", "--locked", "--quiet", "--debug", "--path"])
             .arg(room.path().join(&name))
             .arg("--root")
             .arg(&installed)
