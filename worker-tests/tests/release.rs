@@ -39,7 +39,8 @@ fn commit() -> String {
 }
 
 #[test]
-fn from_the_archive_alone_in_an_empty_chroot_the_program_inspects_a_directory() {
+fn from_the_archive_alone_in_an_empty_chroot_the_program_inspects_a_directory_and_writes_its_layer()
+{
     let room = TempDir::new().expect("a directory");
     let tree = unpack(archive(), room.path());
     // The root of the new file system holds what the archive holds, and a directory to inspect.
@@ -61,6 +62,22 @@ fn from_the_archive_alone_in_an_empty_chroot_the_program_inspects_a_directory() 
     {
         assert!(said.contains(line), "{line:?} is not in:\n{said}");
     }
+    // It writes the layer, too, which other programs read.
+    let keywords = "uid=0 gid=0 mode=0755 time=0 type=file";
+    let row = |name: &str| format!("./{name} {keywords} content=data/{name}\n");
+    fs::write(tree.join("spec.mtree"), row("python3") + &row("python3.13"))
+        .expect("a file can be written");
+    must(
+        Command::new(chroot())
+            .arg(&tree)
+            .args(["/mtree-worker", "layer", "--mtree=spec.mtree", "--out=layer.tar.gz"])
+            .env_clear(),
+    );
+    let listed = must(Command::new("tar").arg("-tvzf").arg(tree.join("layer.tar.gz")));
+    let listed = text(&listed.stdout);
+    println!("{listed}");
+    assert!(listed.contains("./python3 -> python3.13"), "{listed}");
+    assert!(listed.contains("3000000"), "{listed}");
     let done =
         must(Command::new(chroot()).arg(&tree).args(["/mtree-worker", "--version"]).env_clear());
     let said = text(&done.stdout);
