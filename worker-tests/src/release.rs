@@ -1,7 +1,7 @@
 //! The archive of a release: built by `release/build`, once per target directory.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 /// The archive of a release. The first call takes minutes, in a target directory that has none yet.
@@ -39,4 +39,22 @@ pub fn unpack(archive: &Path, directory: &Path) -> PathBuf {
     assert!(done.expect("tar starts").success(), "{} cannot be unpacked", archive.display());
     let name = archive.file_name().expect("an archive has a name").to_string_lossy();
     directory.join(name.trim_end_matches(".tar.gz"))
+}
+
+/// What a program printed.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs a command, which must succeed.
+#[track_caller]
+pub fn must(command: &mut Command) -> Output {
+    let done = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        done.status.success(),
+        "{command:?} failed:\n{}{}",
+        text(&done.stdout),
+        text(&done.stderr)
+    );
+    done
 }

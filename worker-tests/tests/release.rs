@@ -4,26 +4,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use tempfile::TempDir;
-use worker_tests::release::{archive, repository, unpack};
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-#[track_caller]
-fn must(command: &mut Command) -> Output {
-    let done = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(
-        done.status.success(),
-        "{command:?} failed:\n{}{}",
-        text(&done.stdout),
-        text(&done.stderr)
-    );
-    done
-}
+use worker_tests::release::{archive, must, repository, text, unpack};
 
 /// The program chroot, which a process without variables would not find.
 fn chroot() -> PathBuf {

@@ -3,26 +3,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use tempfile::TempDir;
-use worker_tests::release::{archive, build, repository, unpack};
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-#[track_caller]
-fn must(command: &mut Command) -> Output {
-    let done = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(
-        done.status.success(),
-        "{command:?} failed:\n{}{}",
-        text(&done.stdout),
-        text(&done.stderr)
-    );
-    done
-}
+use worker_tests::release::{archive, build, must, repository, text, unpack};
 
 #[test]
 fn two_runs_of_release_build_in_two_places_make_the_same_archive() {
