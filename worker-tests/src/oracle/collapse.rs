@@ -38,10 +38,7 @@ impl Archive<'_> {
             if linked.iter().any(|outer| directory.starts_with(outer)) {
                 continue;
             }
-            let Some((text, targets)) = self.directory_targets(directory, &directories) else {
-                continue;
-            };
-            if let Some(text) = self.choose(directory, targets.iter().copied(), Some(&text)) {
+            if let Some(text) = self.directory_link(directory, &directories) {
                 self.count("rule 6: a directory");
                 linked.push(directory.clone());
                 collapses.push(self.collapse(directory, &text));
@@ -77,13 +74,9 @@ impl Archive<'_> {
         directories
     }
 
-    /// If the archive mirrors a linked directory at `directory`: the text of that link, and the archive
-    /// directories that mirror its first target that any does.
-    fn directory_targets<'f>(
-        &self,
-        directory: &Parts,
-        directories: &'f [Parts],
-    ) -> Option<(Vec<u8>, Vec<&'f Parts>)> {
+    /// If the archive mirrors a linked directory at `directory`: the text that leads from there to an archive
+    /// directory that mirrors its first target to which a text may lead.
+    fn directory_link(&self, directory: &Parts, directories: &[Parts]) -> Option<Vec<u8>> {
         let ours = self.below(directory)?;
         if self.rows.iter().any(|row| {
             row.row.path == *directory && !(row.line.is_some() && row.row.is_directory())
@@ -103,18 +96,14 @@ impl Archive<'_> {
         }
         let text = entry.link()?;
         let trail = tree::follow(&entry, self.root).ok()?;
-        for location in &trail.locations {
-            let targets: Vec<&Parts> = directories
+        trail.locations.iter().find_map(|location| {
+            let targets = directories
                 .iter()
                 .filter(|target| !target.starts_with(directory) && !directory.starts_with(target))
                 .filter(|target| !self.overlap(directory, target))
-                .filter(|target| self.shows_the_same(&ours, target, location))
-                .collect();
-            if !targets.is_empty() {
-                return Some((text, targets));
-            }
-        }
-        None
+                .filter(|target| self.shows_the_same(&ours, target, location));
+            self.choose(directory, targets, Some(&text))
+        })
     }
 
     /// Whether the archive mirrors the directory at `location` at `target`, with rows like `ours`.
@@ -192,7 +181,7 @@ impl Archive<'_> {
             goes: gone.iter().filter_map(|row| row.line).collect(),
             path: directory.clone(),
             text: text.to_vec(),
-            row: directory_link(directory, own.unwrap_or(&gone[0]).row, gone[0].row, text),
+            row: link_row(directory, own.unwrap_or(&gone[0]).row, gone[0].row, text),
         }
     }
 }
@@ -277,7 +266,7 @@ fn says_what_it_is(keyword: &[u8]) -> bool {
 }
 
 /// The link row for `directory`, with the keywords of the row `like`, at the line of the row `position`.
-fn directory_link(directory: &Parts, like: &Row, position: &Row, text: &[u8]) -> Vec<u8> {
+fn link_row(directory: &Parts, like: &Row, position: &Row, text: &[u8]) -> Vec<u8> {
     let name = like.fields.get(0).unwrap_or_default();
     let head: &[u8] = match spec::head(name) {
         b"" if directory.len() == 1 => b"./",

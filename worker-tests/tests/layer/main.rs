@@ -20,21 +20,16 @@ mod readers;
 mod rows;
 
 #[cfg(feature = "system")]
-use proptest::test_runner::{Config, RngSeed};
+use proptest::test_runner::Config;
 
 /// Draws `default` times, or as `PROPTEST_CASES` says; the same in every run, unless `PROPTEST_RNG_SEED` says
 /// otherwise.
 #[cfg(feature = "system")]
 fn config(default: u32) -> Config {
     let asked = std::env::var("PROPTEST_CASES").ok();
-    let rng_seed = match std::env::var("PROPTEST_RNG_SEED") {
-        Ok(seed) => seed.parse().unwrap_or(RngSeed::Random),
-        Err(_) => RngSeed::Fixed(1),
-    };
     Config {
         cases: asked.and_then(|count| count.parse().ok()).unwrap_or(default),
         failure_persistence: None,
-        rng_seed,
         max_shrink_iters: 1000,
         ..Config::default()
     }

@@ -14,7 +14,7 @@ use proptest::{
     collection::vec,
     prelude::Strategy,
     strategy::ValueTree,
-    test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner},
+    test_runner::{Config, TestCaseError, TestError, TestRunner},
 };
 use worker_tests::{
     plant::stage,
@@ -137,14 +137,6 @@ fn a_warm_resolve_writes_what_the_tree_says_now() {
     assert!(reused > 0, "no directory was cached");
 }
 
-/// The seed of the trees: the same in each run, unless `PROPTEST_RNG_SEED` names another or is `random`.
-fn seed() -> RngSeed {
-    match env::var("PROPTEST_RNG_SEED") {
-        Ok(seed) => seed.parse().unwrap_or(RngSeed::Random),
-        Err(_) => RngSeed::Fixed(1),
-    }
-}
-
 /// Draws `default` times, or as `PROPTEST_CASES` says, and shows the smallest failure as a case.
 fn check<S>(
     default: u32,
@@ -156,7 +148,6 @@ fn check<S>(
     let mut runner = TestRunner::new(Config {
         cases: cases(default),
         failure_persistence: None,
-        rng_seed: seed(),
         max_shrink_iters: 3000,
         ..Config::default()
     });

@@ -17,7 +17,7 @@ use worker_tests::{
 
 use crate::{
     answers::{as_case, ask_program},
-    cases, seed,
+    cases,
 };
 
 #[test]
@@ -28,7 +28,6 @@ fn over_a_base_image_with_links_the_archives_unpack_to_the_same_bytes_with_any_u
     let mut runner = TestRunner::new(Config {
         cases: cases(150),
         failure_persistence: None,
-        rng_seed: seed(),
         max_shrink_iters: 300,
         ..Config::default()
     });
