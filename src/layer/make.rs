@@ -211,10 +211,10 @@ impl<'j> Maker<'j> {
         let failed = |error| read_error(content, error);
         let opened = self.job.source.open(&content.source).map_err(failed)?;
         let wanted = (range.end - range.start) as usize;
-        // One more, where nothing should follow.
+        // Room for one more, where nothing should follow.
         let is_end = range.end == entry.size;
         let room = raw.room(wanted + usize::from(is_end));
-        let got = read_full(&*opened, room, range.start).map_err(failed)?;
+        let got = read_at_least(&*opened, wanted, room, range.start).map_err(failed)?;
         if got != wanted {
             let stamp = opened.stamp().map_err(failed)?;
             return Err(ContentError::Resized {
@@ -243,7 +243,7 @@ impl<'j> Maker<'j> {
         let mut piece = vec![0; CHECK_PIECE];
         let mut at = 0;
         while at < entry.size {
-            let got = read_full(&*opened, &mut piece, at).map_err(failed)?;
+            let got = read_at_least(&*opened, CHECK_PIECE, &mut piece, at).map_err(failed)?;
             check.update(&piece[..got]);
             at += got as u64;
             if got == 0 {
@@ -301,14 +301,21 @@ fn read_error(content: &FileContent, error: io::Error) -> ContentError {
     ContentError::Read { source_path: content.source.clone(), error }
 }
 
-/// Fills `buffer` from `offset` on, as far as there is something.
-fn read_full(opened: &dyn Opened, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+/// Reads into `buffer` from `offset` on until it holds `wanted` bytes or nothing follows. Answers how many it holds.
+fn read_at_least(
+    opened: &dyn Opened,
+    wanted: usize,
+    buffer: &mut [u8],
+    offset: u64,
+) -> io::Result<usize> {
     let mut got = 0;
-    while got < buffer.len() {
+    loop {
         match opened.read_at(&mut buffer[got..], offset + got as u64)? {
-            0 => break,
+            0 => return Ok(got),
             count => got += count,
         }
+        if got >= wanted {
+            return Ok(got);
+        }
     }
-    Ok(got)
 }
