@@ -16,7 +16,6 @@ use super::codec::Codec;
 use super::descriptor::{Descriptor, Digest, FORMAT_VERSION, LayerCounts, Seconds};
 use super::entries::Entries;
 use super::error::LayerError;
-use super::header::END;
 use super::history::RowHistory;
 use super::identity::Functions;
 use super::index::{Index, Kept, Sums};
@@ -192,7 +191,7 @@ fn sum_raw(Stage { job, plan, runs, board }: Stage<'_>) -> Option<(Vec<Sha256>, 
 }
 
 /// What the writer learned.
-struct Written {
+struct WrittenFrames {
     /// By frame: where it stands, its length, and what else is known.
     places: Vec<(u64, usize, FrameFacts)>,
     /// The sum of the output behind each frame.
@@ -202,7 +201,10 @@ struct Written {
 }
 
 /// Writes the frames in order.
-fn write(Stage { job, plan, runs, board }: Stage<'_>, out: &mut dyn Write) -> Option<Written> {
+fn write(
+    Stage { job, plan, runs, board }: Stage<'_>,
+    out: &mut dyn Write,
+) -> Option<WrittenFrames> {
     let _stop = board.stop_on_panic();
     let head = plan.lookup.head_frames();
     let mut sums: Vec<_> = head.iter().map(|kept| kept.after.blob.clone()).collect();
@@ -238,33 +240,32 @@ fn write(Stage { job, plan, runs, board }: Stage<'_>, out: &mut dyn Write) -> Op
             places.push((size, blob.len(), facts));
             size += blob.len() as u64;
             let frame = &plan.frames[number];
-            raw_size += frame.size + if frame.is_last { END.len() as u64 } else { 0 };
+            raw_size += frame.tar_size();
             job.buffers.give(bytes);
         }
         board.done(run);
         (job.progress)(raw_size, total);
     }
-    Some(Written { places, sums, size, seconds })
+    Some(WrittenFrames { places, sums, size, seconds })
 }
 
 /// Writes what stands behind the last frame, and says what was written.
 fn finish(
     job: &Job<'_>,
     plan: &Plan,
-    written: Written,
+    written: WrittenFrames,
     raw_sums: Vec<Sha256>,
     mut seconds: Seconds,
     start: Instant,
     out: &mut dyn Write,
 ) -> Result<AssembledLayer, LayerError> {
-    let Written { places, sums: blob_sums, mut size, .. } = written;
+    let WrittenFrames { places, sums: blob_sums, mut size, .. } = written;
     // Without compression, both streams are one.
     let raw_sums = if job.codec == Codec::None { &blob_sums } else { &raw_sums };
     let mut crc = crc32fast::Hasher::new();
     if job.codec.needs_crc() {
         for (frame, (_, _, facts)) in plan.frames.iter().zip(&places) {
-            let length = frame.size + if frame.is_last { END.len() as u64 } else { 0 };
-            crc.combine(&crc32fast::Hasher::new_with_initial_len(facts.crc, length));
+            crc.combine(&crc32fast::Hasher::new_with_initial_len(facts.crc, frame.tar_size()));
         }
     }
     let tail = job.codec.tail(crc.finalize(), plan.size());
@@ -294,7 +295,7 @@ fn finish(
             })
             .collect();
     }
-    let rows = job.wants_table.then(|| RowHistory::new(&plan.rows));
+    let rows = job.wants_table.then(|| RowHistory::new(job.entries));
     let table = job.wants_table.then(|| FrameTable {
         frames: plan
             .frames
@@ -306,7 +307,7 @@ fn finish(
                 origin: facts.origin,
             })
             .collect(),
-        changed: job.before.map(|before| before.changed(&plan.rows)),
+        changed: job.before.map(|before| before.changed(job.entries)),
     });
     seconds.total = start.elapsed().as_secs_f64();
     Ok(AssembledLayer {

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use super::entry::TarEntry;
+use super::plan::PlannedRow;
 
 /// The entries of a layer. An entry is made when it is needed and dropped afterwards: those of a million rows together
 /// would take more memory than their spec several times over.
@@ -14,6 +15,11 @@ pub trait Entries: Sync {
 
     /// The entry `number`. It is the same each time.
     fn entry(&self, number: usize) -> Cow<'_, TarEntry>;
+
+    /// What a plan needs of the entry `number`. Whoever has made the entry before may have kept it.
+    fn planned(&self, number: usize) -> PlannedRow {
+        PlannedRow::new(&self.entry(number), &mut Vec::new())
+    }
 }
 
 impl Entries for Vec<TarEntry> {

@@ -10,6 +10,8 @@
 
 use std::ops::Range;
 
+use super::header::END;
+
 /// From this size on a row is a frame of its own, or several. In bytes, header and padding included.
 pub const LARGE: u64 = 256 << 10;
 /// How much of a large row is in a frame, in bytes.
@@ -33,6 +35,13 @@ pub struct LayerFrame {
     pub is_last: bool,
     /// In bytes, without the end of the tar.
     pub size: u64,
+}
+
+impl LayerFrame {
+    /// In bytes, with the end of the tar if that follows.
+    pub(super) fn tar_size(&self) -> u64 {
+        self.size + if self.is_last { END.len() as u64 } else { 0 }
+    }
 }
 
 /// A row as the cuts see it.

@@ -60,5 +60,6 @@ pub use history::RowHistory;
 pub use identity::{ContentIdentity, FileStamp, Functions, Listed};
 pub use index::{Index, Kept, MOST_OUTPUTS};
 pub use permits::Permits;
+pub use plan::PlannedRow;
 pub use source::{DiskContents, Opened, ReadSource, open};
 pub use table::{CutFrame, FrameOrigin, FrameTable, WrittenFrame, cut_frames};

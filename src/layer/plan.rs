@@ -5,8 +5,6 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::codec::Codec;
 use super::descriptor::FORMAT_VERSION;
 use super::entries::Entries;
@@ -16,15 +14,11 @@ use super::header::{self, END, padding};
 use super::identity::ContentIdentity;
 use super::index::{Index, Key, Lookup};
 
-/// Fewer entries than this are not worth waking another thread for.
-const WORTH_SHARING: usize = 512;
-
 /// So many bytes of frames, uncompressed, are reused together.
 const RUN: u64 = 4 << 20;
 
 /// What is to be done for each frame of a layer.
 pub(super) struct Plan {
-    pub rows: Vec<PlannedRow>,
     pub frames: Vec<LayerFrame>,
     pub keys: Vec<Option<Key>>,
     pub lookup: Lookup,
@@ -44,15 +38,16 @@ pub(super) struct Spread {
 }
 
 /// What a plan needs of a row.
-pub(super) struct PlannedRow {
-    pub size: RowSize,
+#[derive(Clone, Copy, Debug)]
+pub struct PlannedRow {
+    pub(super) size: RowSize,
     /// The BLAKE3 of its header and of what is known of its content. `None` if of that nothing is known.
-    pub digest: Option<[u8; 32]>,
+    pub(super) digest: Option<[u8; 32]>,
 }
 
 impl PlannedRow {
-    /// Plans an entry. `header` is overwritten.
-    fn new(entry: &TarEntry, header: &mut Vec<u8>) -> Self {
+    /// What a plan needs of `entry`. `header` is overwritten.
+    pub fn new(entry: &TarEntry, header: &mut Vec<u8>) -> Self {
         header.clear();
         header::write(entry, header);
         let size = header.len() as u64 + entry.data_len() + padding(entry.data_len()) as u64;
@@ -73,13 +68,11 @@ impl PlannedRow {
 impl Plan {
     /// Plans the layer of `entries`. Without an index, nothing is looked up and no key made.
     pub(super) fn new(entries: &dyn Entries, codec: Codec, index: Option<&Index>) -> Self {
-        let numbers = (0..entries.count()).into_par_iter().with_min_len(WORTH_SHARING);
-        let plan = |header: &mut Vec<u8>, number| PlannedRow::new(&entries.entry(number), header);
-        let rows: Vec<_> = numbers.map_init(Vec::new, plan).collect();
-        let frames = frames::cut(rows.iter().map(|row| row.size));
+        let rows = (0..entries.count()).map(|number| entries.planned(number).size);
+        let frames = frames::cut(rows);
         let (mut keys, mut lookup) = (vec![None; frames.len()], Lookup::default());
         if let Some(index) = index {
-            keys = frames.iter().map(|frame| key(&rows, codec, frame)).collect();
+            keys = frames.iter().map(|frame| key(entries, codec, frame)).collect();
             lookup = index.find(&keys);
         }
         lookup.frames.resize(frames.len(), None);
@@ -87,7 +80,7 @@ impl Plan {
         let head = lookup.head_len();
         let wants_raw = (0..frames.len()).map(|number| codec != Codec::None && number >= head);
         let wants_raw = wants_raw.collect();
-        let mut plan = Self { rows, wants_raw, frames, keys, lookup, checked: HashMap::new() };
+        let mut plan = Self { wants_raw, frames, keys, lookup, checked: HashMap::new() };
         plan.check_spread(entries, codec);
         plan
     }
@@ -147,15 +140,15 @@ fn header_len(entry: &TarEntry) -> u64 {
 
 /// The key of a frame: the BLAKE3 of everything that its bytes depend on, each of a fixed length. `None` if nothing is
 /// known of a content in it.
-fn key(rows: &[PlannedRow], codec: Codec, frame: &LayerFrame) -> Option<Key> {
+fn key(entries: &dyn Entries, codec: Codec, frame: &LayerFrame) -> Option<Key> {
     let mut hash = blake3::Hasher::new_derive_key("mtree-worker layer frame");
     hash.update(&FORMAT_VERSION.to_le_bytes());
     hash.update(&codec.tag());
     hash.update(&[u8::from(frame.is_last)]);
     let part = frame.part.clone().unwrap_or(0..u64::MAX);
     hash.update(&part.start.to_le_bytes()).update(&part.end.to_le_bytes());
-    for row in &rows[frame.rows.clone()] {
-        hash.update(&row.digest?);
+    for row in frame.rows.clone() {
+        hash.update(&entries.planned(row).digest?);
     }
     Some(*hash.finalize().as_bytes())
 }

@@ -13,7 +13,7 @@ use super::*;
 use crate::layer::entry::{EntryKind, FileContent, TarEntry, Time};
 use crate::layer::error::ContentError;
 use crate::layer::frames::{LARGE, PART};
-use crate::layer::header;
+use crate::layer::header::{self, END};
 use crate::layer::identity::{ContentIdentity, FileStamp, Listed};
 use crate::layer::source::Opened;
 use crate::layer::{GzipLevel, ZstdLevel};

@@ -12,8 +12,8 @@ use super::super::host::{Host, SourceQuery, SourceState};
 use super::super::listed::Listing;
 use super::entries::FoundRow;
 use super::rows::LayerRows;
-use crate::layer::rows::{FoundContent, Metadata, OnDisk, SpecRow, complete};
-use crate::layer::{ContentIdentity, Entries, EntryKind, Listed};
+use crate::layer::rows::{FoundContent, Metadata, SpecRow, complete};
+use crate::layer::{ContentIdentity, Entries, EntryKind, Listed, PlannedRow};
 
 /// So many rows are looked at before the next ones are taken from the spec, since each takes some hundred bytes.
 const ROWS_AT_ONCE: usize = 1 << 16;
@@ -61,10 +61,9 @@ pub(super) fn find(
         let looked_at: Vec<Result<_, RequestError>> = (numbers, rows, answers)
             .into_par_iter()
             .with_min_len(WORTH_SHARING)
-            .map(|(&number, row, answer)| {
+            .map_init(Vec::new, |header, (&number, row, answer)| {
                 let error = |problem| layer_rows.error(number, problem);
-                let looked_at = look_at(row?, answer, looking).map_err(error)?;
-                Ok(looked_at.map(|(content, on_disk)| FoundRow { number, content, on_disk }))
+                look_at(number, row?, answer, looking, header).map_err(error)
             })
             .collect();
         for row in looked_at {
@@ -107,10 +106,14 @@ fn query<'r>(
     }))
 }
 
-/// What is kept of a row that makes an entry. `None` for an optional one without a source.
-type Kept = Option<(Option<FoundContent>, Option<Box<OnDisk>>)>;
-
-fn look_at(row: SpecRow, answer: Answer, looking: &Looking<'_>) -> Result<Kept, LayerProblem> {
+/// What was found of a row. `None` for an optional one without a source. `header` is overwritten.
+fn look_at(
+    number: usize,
+    row: SpecRow,
+    answer: Answer,
+    looking: &Looking<'_>,
+    header: &mut Vec<u8>,
+) -> Result<Option<FoundRow>, LayerProblem> {
     let (is_optional, has_content) = (row.keywords.is_optional, row.has_content());
     let source = || row.source.clone().unwrap_or_default();
     let state = match answer {
@@ -139,8 +142,10 @@ fn look_at(row: SpecRow, answer: Answer, looking: &Looking<'_>) -> Result<Kept, 
         .filter(|_| has_content)
         .map(|state| FoundContent { size: state.on_disk.stamp.size, identity: state.identity });
     let on_disk = state.map(|state| state.on_disk);
-    complete(row, looking.metadata, on_disk.as_ref(), content)?;
-    Ok(Some((content, on_disk.filter(|_| looking.keeps_disk).map(Box::new))))
+    let entry = complete(row, looking.metadata, on_disk.as_ref(), content)?;
+    let planned = Some(PlannedRow::new(&entry, header));
+    let on_disk = on_disk.filter(|_| looking.keeps_disk).map(Box::new);
+    Ok(Some(FoundRow { number, content, on_disk, planned }))
 }
 
 fn is_missing(error: &io::Error) -> bool {

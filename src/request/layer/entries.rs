@@ -12,7 +12,9 @@ use super::rows::LayerRows;
 use super::{HardLinks, contents};
 use crate::layer::hard_links::{self, FileInode, HardLink};
 use crate::layer::rows::{FoundContent, Metadata, OnDisk, complete};
-use crate::layer::{ContentIdentity, Entries, EntryKind, LinkText, TarEntry, hard_link_name};
+use crate::layer::{
+    ContentIdentity, Entries, EntryKind, LinkText, PlannedRow, TarEntry, hard_link_name,
+};
 
 /// A row that becomes an entry, and what was found of its source: there is one of these for each row.
 pub(super) struct FoundRow {
@@ -22,6 +24,8 @@ pub(super) struct FoundRow {
     pub content: Option<FoundContent>,
     /// What the disk says of its source, where that is wanted again.
     pub on_disk: Option<Box<OnDisk>>,
+    /// What a plan needs of the entry. `None` if that is another one since.
+    pub planned: Option<PlannedRow>,
 }
 
 /// The entries of a layer.
@@ -65,6 +69,9 @@ impl<'r> RowEntries<'r> {
             }
         };
         self.hard_links = links.into_iter().map(|HardLink { entry, to }| (entry, to)).collect();
+        for entry in self.hard_links.keys() {
+            self.rows[*entry].planned = None;
+        }
         Ok(())
     }
 
@@ -97,8 +104,10 @@ impl<'r> RowEntries<'r> {
                 let source_path = source.into();
                 self.error(entry, LayerProblem::Unreadable { source_path, problem })
             })?;
-            if let Some(content) = &mut self.rows[entry].content {
+            let row = &mut self.rows[entry];
+            if let Some(content) = &mut row.content {
                 content.identity = ContentIdentity::Hashed(hash);
+                row.planned = None;
             }
         }
         Ok(())
@@ -106,7 +115,7 @@ impl<'r> RowEntries<'r> {
 
     /// An entry without regard to hard links.
     fn unlinked(&self, entry: usize) -> TarEntry {
-        let FoundRow { number, content, on_disk } = &self.rows[entry];
+        let FoundRow { number, content, on_disk, .. } = &self.rows[entry];
         let row = self.layer_rows.merged_row(*number).ok();
         row.and_then(|row| complete(row, self.metadata, on_disk.as_deref(), *content).ok())
             .expect("a row that was found makes an entry")
@@ -124,5 +133,10 @@ impl Entries for RowEntries<'_> {
             entry.link = hard_link_name(&self.unlinked(*to).path).map(LinkText::Hard);
         }
         Cow::Owned(entry)
+    }
+
+    fn planned(&self, number: usize) -> PlannedRow {
+        let planned = self.rows[number].planned;
+        planned.unwrap_or_else(|| PlannedRow::new(&self.entry(number), &mut Vec::new()))
     }
 }

@@ -37,7 +37,7 @@ pub use options::{GroupChoice, HardLinks, LayerOptions, Order};
 pub use state::LayerState;
 
 /// A layer that was written, and is not in its place yet.
-pub(super) struct Written {
+pub(super) struct LayerOutcome {
     pub layer: WrittenLayer,
     /// The warnings about it.
     pub warnings: Vec<String>,
@@ -52,7 +52,7 @@ pub(super) fn write(
     listing: Option<&Listing<'_>>,
     outputs: &Outputs,
     host: &mut impl Host,
-) -> Result<Written, RequestError> {
+) -> Result<LayerOutcome, RequestError> {
     let layer_rows = LayerRows::new(resolved, request)?;
     let mut warnings = Vec::new();
     let numbers = chosen_rows(options, &layer_rows, groups, &mut warnings)?;
@@ -84,7 +84,7 @@ pub(super) fn write(
     host.step_done("find hard links");
 
     let Some(handle) = outputs.get(OutputKind::Layer) else {
-        return Ok(Written { layer: WrittenLayer::default(), warnings });
+        return Ok(LayerOutcome { layer: WrittenLayer::default(), warnings });
     };
     let written = host.write_layer(handle, &entries, options.codec);
     let layer = written.map_err(|error| match error {
@@ -110,7 +110,7 @@ pub(super) fn write(
         host.write(handle, Content::Descriptor(descriptor))?;
     }
     host.step_done("write the layer");
-    Ok(Written { layer, warnings })
+    Ok(LayerOutcome { layer, warnings })
 }
 
 /// The rows that become entries, in the order of the layer: their numbers among those of the resolved spec.
