@@ -48,10 +48,10 @@ pub(super) struct StartupArgs {
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 30)]
     frame_limit: u64,
     /// Limit the length of a request. A longer one ends the worker.
-    #[arg(long, value_name = "BYTES", default_value_t = server::ServerOptions::default().max_request)]
+    #[arg(long, value_name = "BYTES", default_value_t = server::ServerOptions::MAX_REQUEST)]
     max_request: u64,
     /// Free the memory of caches after so long without a request.
-    #[arg(long, value_name = "SECONDS", default_value_t = server::ServerOptions::default().idle_release.as_secs())]
+    #[arg(long, value_name = "SECONDS", default_value_t = server::ServerOptions::IDLE_RELEASE.as_secs())]
     idle_release: u64,
     /// Write a capture of each request to this directory [env: MTREE_WORKER_RECORD].
     #[arg(long, value_name = "DIR")]
@@ -72,7 +72,6 @@ enum ProtocolArg {
 
 impl From<StartupArgs> for Startup {
     fn from(args: StartupArgs) -> Self {
-        let defaults = server::ServerOptions::default();
         let from_environment = std::env::var_os(RECORD).filter(|directory| !directory.is_empty());
         Self {
             persistent_worker: args.persistent_worker,
@@ -81,7 +80,9 @@ impl From<StartupArgs> for Startup {
                     ProtocolArg::Proto => Protocol::Proto,
                     ProtocolArg::Json => Protocol::Json,
                 },
-                jobs: args.jobs.map_or(defaults.jobs, NonZeroUsize::get),
+                jobs: args
+                    .jobs
+                    .map_or_else(|| server::ServerOptions::default().jobs, NonZeroUsize::get),
                 max_request: args.max_request,
                 idle_release: Duration::from_secs(args.idle_release),
             },

@@ -74,14 +74,21 @@ pub struct ServerOptions {
     pub idle_release: Duration,
 }
 
+impl ServerOptions {
+    /// The default of `max_request`: 1 GiB.
+    pub const MAX_REQUEST: u64 = 1 << 30;
+    /// The default of `idle_release`: one hour.
+    pub const IDLE_RELEASE: Duration = Duration::from_secs(60 * 60);
+}
+
 impl Default for ServerOptions {
     /// Protobuf, one job per core, 1 GiB, and one hour.
     fn default() -> Self {
         ServerOptions {
             protocol: Protocol::default(),
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
-            max_request: 1 << 30,
-            idle_release: Duration::from_secs(60 * 60),
+            max_request: Self::MAX_REQUEST,
+            idle_release: Self::IDLE_RELEASE,
         }
     }
 }
