@@ -1,13 +1,14 @@
-//! The release: from the archive alone, without Rust and without anything else. The tests under Bazel use the same
-//! archive (`tests/bazel/releases.rs`).
+//! The release: from the archive alone, without Rust and without anything else; and two runs of `release/build` make
+//! the same archive. The tests under Bazel use it, too (`tests/bazel/releases.rs`).
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use tempfile::TempDir;
-use worker_tests::release::{archive, must, repository, text, unpack};
+use worker_tests::release::{archive, build, must, repository, text, unpack};
 
 /// The program chroot, which a process without variables would not find.
 fn chroot() -> PathBuf {
@@ -16,10 +17,61 @@ fn chroot() -> PathBuf {
     found.find(|program| program.is_file()).expect("chroot is installed")
 }
 
+/// The target directory of this repository.
+fn target_directory() -> PathBuf {
+    repository().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
 /// The commit that the work tree is at.
 fn commit() -> String {
     let head = must(Command::new("git").args(["rev-parse", "HEAD"]).current_dir(repository()));
     text(&head.stdout).trim_end().to_owned()
+}
+
+#[test]
+fn a_second_run_of_release_build_in_another_place_makes_the_same_archive() {
+    let room = TempDir::new().expect("a directory");
+    // A clone at another path; it has the changes of the work tree, if there are any.
+    let clone = room.path().join("a clone elsewhere").join("mtree-worker");
+    must(Command::new("git").args(["clone", "--quiet"]).arg(repository()).arg(&clone));
+    let changes =
+        must(Command::new("git").args(["diff", "--binary", "HEAD"]).current_dir(repository()));
+    if !changes.stdout.is_empty() {
+        let patch = room.path().join("changes.patch");
+        fs::write(&patch, &changes.stdout).expect("a file can be written");
+        must(Command::new("git").arg("apply").arg(&patch).current_dir(&clone));
+    }
+    let target = room.path().join("another-target");
+    // Both at once, since the last minutes of a build use one core: tests start in the order of their names, so no
+    // other test has built the archive yet.
+    let (first, second) = thread::scope(|scope| {
+        let second = scope.spawn(|| build(&clone, Some(&target)));
+        (archive(), second.join().expect("the second build"))
+    });
+    assert_eq!(first.file_name(), second.file_name());
+    if fs::read(first).expect("the archive") != fs::read(&second).expect("the archive") {
+        panic!("the archives differ:\n{}", differences(first, &second, room.path()));
+    }
+    // The checksum beside each is the one of the archive.
+    for archive in [first, &second] {
+        let name = archive.file_name().expect("a name").to_string_lossy();
+        must(
+            Command::new("sha256sum")
+                .args(["--check", "--strict", &format!("{name}.sha256")])
+                .current_dir(archive.parent().expect("a directory")),
+        );
+    }
+}
+
+/// Which files of two archives differ.
+fn differences(first: &Path, second: &Path, room: &Path) -> String {
+    let trees = ["first", "second"].map(|name| room.join(name));
+    for (tree, archive) in trees.iter().zip([first, second]) {
+        fs::create_dir(tree).expect("a directory can be made");
+        unpack(archive, tree);
+    }
+    let compared = Command::new("diff").args(["-rq"]).args(&trees).output().expect("diff starts");
+    text(&compared.stdout)
 }
 
 #[test]
@@ -139,8 +191,7 @@ fn the_archive_holds_licences_man_pages_and_completions_and_no_path_of_this_mach
 #[test]
 fn the_crate_is_packaged_without_a_warning_and_installs() {
     let room = TempDir::new().expect("a directory");
-    let target =
-        repository().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()));
+    let target = target_directory();
     let done = must(
         Command::new("cargo")
             .args([
@@ -158,17 +209,40 @@ fn the_crate_is_packaged_without_a_warning_and_installs() {
     let name = format!("mtree-worker-{}", env!("CARGO_PKG_VERSION"));
     let package = target.join("package").join(format!("{name}.crate"));
     must(Command::new("tar").arg("-xzf").arg(package).arg("-C").arg(room.path()));
-    // What the crate holds is enough to install it. Its target directory is its own: the files of a crate are old, so
-    // cargo would consider the results of another build of this package newer.
+    // What the crate holds is enough to install it. Its target directory is its own, so that no result of this package
+    // is used. It begins with the dependencies that `release/build` compiled, as cargo's cache in CI would: cargo
+    // compiles those again that have other features, or another profile.
+    archive();
+    let own = room.path().join("target/debug");
+    fs::create_dir_all(&own).expect("a directory can be made");
+    for directory in [".fingerprint", "build", "deps"] {
+        must(
+            Command::new("cp")
+                .args(["-a", "--reflink=auto"])
+                .arg(target.join("release-build/debug").join(directory))
+                .arg(&own),
+        );
+        for entry in fs::read_dir(own.join(directory)).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name").to_string_lossy();
+            if name.contains("mtree-worker") || name.contains("mtree_worker") {
+                must(Command::new("rm").arg("-r").arg(&path));
+            }
+        }
+    }
     let installed = room.path().join("installed");
-    must(
+    let done = must(
         Command::new("cargo")
-            .args(["install", "--locked", "--quiet", "--debug", "--path"])
+            .args(["install", "--locked", "--debug", "--path"])
             .arg(room.path().join(&name))
             .arg("--root")
             .arg(&installed)
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CARGO_TARGET_DIR", room.path().join("target")),
     );
+    let said = text(&done.stderr);
+    println!("{said}");
+    assert!(said.contains(&format!("Compiling mtree-worker v{}", env!("CARGO_PKG_VERSION"))));
     let done = must(Command::new(installed.join("bin/mtree-worker")).arg("--version"));
     let said = text(&done.stdout);
     assert!(
@@ -179,6 +253,46 @@ fn the_crate_is_packaged_without_a_warning_and_installs() {
         )),
         "{said}"
     );
+}
+
+/// The bounds of docs/performance.md, "Size and start-up", in bytes.
+const ARCHIVE: u64 = 3_500_000;
+const PROGRAM: u64 = 7_700_000;
+
+/// How many system calls `--version` may make besides those that read how many cores there are: Rust's standard library
+/// looks for a limit in `/proc/self/cgroup` and `/sys/fs/cgroup`, which have other levels on other machines.
+const CALLS: usize = 110;
+
+#[test]
+fn the_archive_is_small_and_a_start_makes_few_system_calls() {
+    let room = TempDir::new().expect("a directory");
+    let program = unpack(archive(), room.path()).join("mtree-worker");
+    for (file, bound) in [(archive(), ARCHIVE), (&program, PROGRAM)] {
+        let size = fs::metadata(file).expect("a file").len();
+        println!("{size} bytes: {}", file.display());
+        assert!(size <= bound, "{} has {size} bytes, more than {bound}", file.display());
+    }
+
+    // With -y, a call with a descriptor has the path of its file.
+    let trace = room.path().join("trace");
+    must(
+        Command::new("strace")
+            .args(["-f", "-y", "-qq", "-o"])
+            .arg(&trace)
+            .arg(&program)
+            .arg("--version"),
+    );
+    let trace = fs::read_to_string(trace).expect("a trace");
+    let calls: Vec<_> = trace.lines().filter(|line| !line.contains("cgroup")).collect();
+    println!("{} system calls, {} of them for cgroups", trace.lines().count(), {
+        trace.lines().count() - calls.len()
+    });
+    assert!(calls.len() <= CALLS, "{} system calls, more than {CALLS}:\n{trace}", calls.len());
+    // On Linux it is static, and reads no configuration: it opens nothing else, and starts no thread or process.
+    for call in ["open", "clone", "fork", "connect", "socket"] {
+        let found = calls.iter().find(|line| line.contains(&format!(" {call}")));
+        assert_eq!(found, None, "{call}");
+    }
 }
 
 #[test]
