@@ -14,6 +14,24 @@ def _base_directory(ctx):
             return file.dirname
     fail("%s: base has no file oci-layout; give an OCI image layout: one directory, or all files of it" % ctx.label)
 
+# Processors, and how OCI calls them. For others, the program writes `amd64`. `aarch64` is another word for `arm64`, but
+# not in the platforms of Bazel 4.
+_PROCESSORS = [
+    ("@platforms//cpu:aarch64", "arm64"),
+    ("@platforms//cpu:arm64", "arm64"),
+    ("@platforms//cpu:riscv64", "riscv64"),
+    ("@platforms//cpu:s390x", "s390x"),
+    ("@platforms//cpu:x86_32", "386"),
+    ("@platforms//cpu:x86_64", "amd64"),
+]
+
+def _target_platform(ctx):
+    """What an image without a base is for: the platform that its files are built for."""
+    for constraint, (_, architecture) in zip(ctx.attr._processors, _PROCESSORS):
+        if ctx.target_platform_has_constraint(constraint[platform_common.ConstraintValueInfo]):
+            return {"architecture": architecture}
+    return {}
+
 def _config(ctx):
     attr = ctx.attr
     config = {}
@@ -27,7 +45,7 @@ def _config(ctx):
     ]:
         if value:
             config[name] = value
-    image = {"config": config}
+    image = dict({} if attr.base else _target_platform(ctx), config = config)
     for name in ["architecture", "author", "created", "os", "variant"]:
         value = getattr(attr, name)
         if value:
@@ -69,7 +87,7 @@ oci_layout = rule(
 Digests, sizes and diff IDs come from the descriptors of the layers, so that no layer is read to hash it. The output is
 the directory `[name]`.""",
     attrs = {
-        "architecture": attr.string(doc = "The architecture. Default: that of the base, else `amd64`."),
+        "architecture": attr.string(doc = "The architecture. Default: that of the base, else that of the target platform."),
         "author": attr.string(doc = "The author."),
         "base": attr.label(
             allow_files = True,
@@ -90,6 +108,7 @@ the directory `[name]`.""",
         "user": attr.string(doc = "The user that runs the command: a name or a number, with `:` and a group if needed."),
         "variant": attr.string(doc = "The variant of the architecture, such as `v8`."),
         "workdir": attr.string(doc = "The working directory of the command."),
+        "_processors": attr.label_list(default = [label for label, _ in _PROCESSORS]),
     },
     toolchains = [TOOLCHAIN_TYPE],
 )

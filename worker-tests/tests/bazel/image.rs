@@ -168,6 +168,51 @@ fn an_image_is_added_to_a_base_that_a_rule_made_or_that_is_in_the_sources() {
     }
 }
 
+/// An image for the platform `device`, or for the host's.
+const FOR_A_PLATFORM: &str = r#"
+load("@mtree_worker//bazel:defs.bzl", "oci_layout", "tar")
+
+platform(
+    name = "device",
+    constraint_values = ["@platforms//cpu:arm64", "@platforms//os:linux"],
+)
+
+tar(name = "layer", srcs = ["a"])
+
+oci_layout(name = "image", layers = [":layer"])
+
+oci_layout(name = "named", architecture = "arm", layers = [":layer"], variant = "v7")
+
+oci_layout(name = "above", base = "//host:files", layers = [":layer"])
+"#;
+
+#[test]
+#[ignore = "needs Bazel: worker-tests/bazel"]
+fn an_image_is_for_the_target_platform_unless_it_says_otherwise_or_has_a_base() {
+    let workspace = Workspace::with_worker("");
+    workspace.write("BUILD.bazel", FOR_A_PLATFORM);
+    workspace.write("host/BUILD.bazel", "filegroup(name = \"files\", srcs = glob([\"layout/**\"]), visibility = [\"//visibility:public\"])\n");
+    workspace.write("a", "a");
+    let bazel = workspace.bazel("root");
+    let host = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    bazel.build(&["//:image"]).succeeded();
+    assert_eq!(configuration(&bazel.output("image"))["architecture"], host);
+
+    // It becomes a base of an image for the other platform.
+    must(
+        Command::new("cp")
+            .args(["-rL", "--no-preserve=mode"])
+            .arg(bazel.output("image"))
+            .arg(workspace.path("host/layout")),
+    );
+    bazel.build(&["//:image", "//:named", "//:above", "--platforms=//:device"]).succeeded();
+    for (image, architecture) in [("image", "arm64"), ("named", "arm"), ("above", host)] {
+        let found = &configuration(&bazel.output(image))["architecture"];
+        println!("{image}: {found}");
+        assert_eq!(found, architecture, "{image}");
+    }
+}
+
 /// How many edits are made of each. The fastest counts: the others include delays of a busy machine.
 const EDITS: usize = 3;
 

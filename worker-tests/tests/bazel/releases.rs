@@ -82,6 +82,11 @@ fn the_smoke_test_builds_from_the_source_archive_with_its_list_of_releases() {
             .join(format!("mtree_worker_bin_{}", platform()))
             .is_dir()
     );
+    // The host's program also runs where the execution platform is another one.
+    bazel
+        .build(&["//...", "--extra_execution_platforms=//:other", "--toolchain_resolution_debug"])
+        .succeeded()
+        .saying("Selected execution platform //:other");
     // The build is a test: it fails if the link is missing.
     workspace.write("expected.spec", &workspace.read("layer.spec"));
     bazel.build(&["//..."]).failed();
