@@ -6,6 +6,7 @@ mod console;
 mod flags;
 mod links;
 mod proofs;
+mod registry;
 mod versions;
 
 use std::fs;
