@@ -1,6 +1,7 @@
 """Evaluates the rules' files with an implementation of Starlark that is not Bazel's (starlark-rust, from PyPI):
 
-  evaluate.py call FUNCTION ARGUMENTS...   calls a function of bazels.star, and prints as JSON what it returns and records
+  evaluate.py call FUNCTION BAZEL ARGUMENTS...
+                                           calls a function of bazels.star, and prints as JSON what it returns and records
   evaluate.py reference                    prints docs/rules-reference.md
 """
 
@@ -28,6 +29,9 @@ DIALECT = starlark.Dialect.extended()
 
 recorded = []
 
+# The version of Bazel: 71 is 7.1. The reference is that of a new one.
+version = 90
+
 
 def record(call, arguments):
     recorded.append([call, arguments])
@@ -48,6 +52,7 @@ def load(label):
         text = source(label)
         if label == PRELUDE:
             module.add_callable("record", record)
+            module.add_callable("bazel", lambda: version)
         else:
             if label == BAZELS:
                 module.add_callable("record", record)
@@ -70,6 +75,8 @@ def evaluate(module, label, text):
 
 
 def call(function, *arguments):
+    global version
+    version = int(arguments[0])
     module = starlark.Module()
     text = f"load({json.dumps(BAZELS)}, {json.dumps(function)})\n{function}({', '.join(arguments)})\n"
     value = evaluate(module, "call", text)

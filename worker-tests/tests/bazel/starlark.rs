@@ -103,6 +103,24 @@ fn the_hub_points_to_the_program_for_the_host_and_names_this_module_canonically(
 
 #[test]
 #[ignore = "needs PyPI: worker-tests/bazel"]
+fn a_missing_toolchain_is_explained_where_bazel_has_the_attribute() {
+    for (bazel, explains) in [(70, false), (80, false), (81, true), (90, true)] {
+        let (_, calls) = call("toolchain_type", bazel, &[]);
+        let [(_, probe), (_, made)] = &calls[..] else { panic!("{calls:?}") };
+        assert_eq!(probe["name"], "attributes_of_type");
+        assert_eq!(made["name"], "type");
+        let message = made["no_match_error"].as_str();
+        assert_eq!(message.is_some(), explains, "{bazel}: {made}");
+        for way in
+            ["bazel_dep(name = \"mtree_worker\")", "mtree_worker_release", "mtree_worker_cargo"]
+        {
+            assert!(message.is_none_or(|message| message.contains(way)), "{way}: {message:?}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs PyPI: worker-tests/bazel"]
 fn the_sources_of_a_program_that_cargo_builds_are_watched_where_bazel_can_watch_them() {
     let watched = |bazel| {
         let (_, calls) = call("cargo", bazel, &[]);
