@@ -38,11 +38,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
         Ok((Invocation::Serve(startup), _)) => serve(startup, typed),
         Ok((Invocation::Once(startup, command), arguments)) => {
-            // Like diff(1), `diff` has status 1 for a difference, and 2 for an error.
-            let failure = match command {
-                Command::Diff(_) => ExitCode::from(TROUBLE),
-                _ => ExitCode::FAILURE,
-            };
+            let failure = failure(matches!(command, Command::Diff(_)));
             run_once(startup, command, typed, &arguments).unwrap_or_else(|error| {
                 print_error(&Sentence(&error).to_string());
                 failure
@@ -51,9 +47,14 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Err(ArgsError::Usage(error)) => print_usage_error(&error),
         Err(error) => {
             print_error(&Sentence(&error).to_string());
-            ExitCode::FAILURE
+            failure(args::is_diff(&typed))
         }
     }
+}
+
+/// The status of an error. Like diff(1), `diff` has status 1 for a difference, and 2 for an error.
+fn failure(is_diff: bool) -> ExitCode {
+    if is_diff { ExitCode::from(TROUBLE) } else { ExitCode::FAILURE }
 }
 
 /// Parses the command line. Also returns its arguments, with those from files.

@@ -12,6 +12,7 @@ mod tools;
 mod version;
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -145,6 +146,18 @@ impl CommandArgs {
             Self::OciLayout(args) => Command::OciLayout(args.convert::<CommandLine>()?),
         })
     }
+}
+
+/// Whether a command line is that of `diff`, whose files of arguments may not be readable.
+pub fn is_diff(typed: &[OsString]) -> bool {
+    let is_file = |argument: &&OsString| {
+        let bytes = argument.as_bytes();
+        bytes.starts_with(b"@") || bytes.starts_with(b"--flagfile=")
+    };
+    let known: Vec<_> = typed.iter().filter(|argument| !is_file(argument)).cloned().collect();
+    let line = CommandLine::command().ignore_errors(true);
+    let matches = line.try_get_matches_from(with_program_name(known));
+    matches.is_ok_and(|matches| matches.subcommand_name() == Some("diff"))
 }
 
 /// Expands and parses the arguments of a request. `host` reads files of arguments.

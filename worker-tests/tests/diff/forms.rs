@@ -2,6 +2,7 @@
 
 use super::tar::{Head, file, special};
 use super::{Files, differences, out};
+use worker_tests::program::run;
 
 /// Two tars with one of each difference, and a directory that was added as a whole.
 fn files() -> Files {
@@ -104,6 +105,10 @@ fn the_status_is_0_if_equal_1_if_different_and_2_on_an_error() {
     assert_eq!(status(&["a.tar", "b.tar"]), Some(1));
     assert_eq!(status(&["a.tar", "none.tar"]), Some(2));
     assert_eq!(status(&["a.tar"]), Some(2));
+    let typed = |arguments: &[&str]| run(files.path(), arguments).status.code();
+    assert_eq!(typed(&["diff", "a.tar", "@none"]), Some(2));
+    assert_eq!(typed(&["--jobs", "2", "@none", "diff", "a.tar", "a.tar"]), Some(2));
+    assert_eq!(typed(&["resolve", "--mtree", "diff", "@none"]), Some(1));
     assert_eq!(status(&["--stat", "--json", "a.tar", "b.tar"]), Some(2));
     files.fails(&["none.tar", "a.tar"], &["none.tar: cannot be read: No such file or directory"]);
     files.fails(&[".", "a.tar"], &[".: cannot be read: Is a directory"]);
