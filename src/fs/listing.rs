@@ -5,13 +5,13 @@
 
 use std::ffi::CStr;
 use std::hash::BuildHasher;
-use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 
-use rustix::fs::{FileType, readlinkat_raw};
+use rustix::fs::FileType;
 use rustix::io::Errno;
 
+use super::calls;
 use super::place::Place;
 use crate::resolve::Entry;
 
@@ -89,9 +89,7 @@ impl DirectoryListing {
             }
             let hash = hasher.hash_one(bytes);
             let link = match kind {
-                FileType::Symlink | FileType::Unknown => {
-                    read_link(&descriptor, name, target.spare_capacity_mut())?
-                }
+                FileType::Symlink | FileType::Unknown => read_link(&descriptor, name, target)?,
                 _ => Some(&[][..]),
             };
             match link {
@@ -124,7 +122,7 @@ impl DirectoryListing {
             at.push(0);
             // No file has a name with a NUL.
             let path = CStr::from_bytes_with_nul(at).ok()?;
-            match read_link(place.from, path, target.spare_capacity_mut()).ok()?? {
+            match read_link(place.from, path, target).ok()?? {
                 [] => plain.push(hasher.hash_one(name)),
                 target => push_symlink(table, text, hasher.hash_one(name), name, target),
             }
@@ -221,7 +219,10 @@ fn for_each_name(
     // The system call itself with a reused buffer: there are thousands of small directories.
     let mut directory = rustix::fs::RawDir::new(descriptor, entries.spare_capacity_mut());
     while let Some(entry) = directory.next() {
-        let entry = entry?;
+        let entry = match entry {
+            Err(Errno::INTR) => continue,
+            entry => entry?,
+        };
         if !is_dot(entry.file_name()) && visit(entry.file_name(), entry.file_type())?.is_break() {
             break;
         }
@@ -261,10 +262,10 @@ fn is_dot(name: &CStr) -> bool {
 fn read_link<'b>(
     descriptor: impl AsFd,
     name: &CStr,
-    buffer: &'b mut [MaybeUninit<u8>],
+    buffer: &'b mut Vec<u8>,
 ) -> Result<Option<&'b [u8]>, Errno> {
-    match readlinkat_raw(descriptor, name, buffer) {
-        Ok((target, _)) => Ok(Some(target)),
+    match calls::read_link(descriptor, name, buffer) {
+        Ok(target) => Ok(Some(target)),
         Err(Errno::INVAL) => Ok(Some(&[])),
         Err(Errno::NOENT) => Ok(None),
         Err(other) => Err(other),

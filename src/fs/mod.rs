@@ -3,6 +3,7 @@
 //! Knows system calls, and the rule for when a cached directory may be used. Must not know specs.
 
 mod cache;
+mod calls;
 mod listing;
 mod paths;
 mod place;
@@ -10,6 +11,7 @@ mod probe;
 mod view;
 
 pub use cache::{Cache, Identity, Stamp};
+pub(crate) use calls::{open, stat};
 pub use place::SEARCH_ONLY;
 pub use view::{Counts, Observations, Unreadable, View};
 

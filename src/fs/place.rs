@@ -5,8 +5,9 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::OFlags;
 
+use super::calls::open;
 use super::paths::{Paths, c_str};
 use crate::resolve::Directory;
 
@@ -72,7 +73,7 @@ impl Places {
         if parent.entries == FEW_ENTRIES + 1 && parent.length >= LONG {
             text.push(0);
             // If that fails, the whole path is walked as before.
-            parent.opened = openat(root, c_str(text), SEARCH_ONLY, Mode::empty()).ok();
+            parent.opened = open(root, c_str(text), SEARCH_ONLY).ok();
             text.pop();
         }
         if text.last() != Some(&b'/') {
@@ -94,7 +95,7 @@ impl Places {
 mod tests {
     use super::super::paths::{ROOT, Reached};
     use super::*;
-    use rustix::fs::{AtFlags, CWD, mkdirat, statat};
+    use rustix::fs::{AtFlags, CWD, Mode, mkdirat, openat, statat};
 
     /// A directory, and the paths of one with entries whose path has a length.
     fn planted(length: usize) -> (tempfile::TempDir, OwnedFd, Paths, Directory) {

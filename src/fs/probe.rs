@@ -7,10 +7,11 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, Stat, fstat, openat, readlinkat_raw, statat};
+use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
 use super::cache::{Cache, CachedDirectory, Identity, LookupResult, Moment, Origin, Stamp};
+use super::calls::{open, read_link, stat, stat_opened};
 use super::listing::{DirectoryListing, Scratch};
 use super::place::{DIRECTORY, Place, SEARCH_ONLY};
 use crate::resolve::{Entry, Wanted};
@@ -127,7 +128,7 @@ impl<'c> Probe<'c> {
             return Err(ProbeError::Cancelled);
         }
         if !self.cold && expected != Expected::New {
-            let stat = statat(place.from, place.path, AtFlags::empty())?;
+            let stat = stat(place.from, place.path, AtFlags::empty())?;
             if let Some(found) = self.cached(&stat, asked) {
                 return Ok(found);
             }
@@ -145,7 +146,7 @@ impl<'c> Probe<'c> {
         if (self.cancelled)() {
             return Err(ProbeError::Cancelled);
         }
-        let stat = match statat(place.from, place.path, AtFlags::SYMLINK_NOFOLLOW) {
+        let stat = match stat(place.from, place.path, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => {
                 return Ok(StatResult::Other(Entry::Absent));
@@ -202,7 +203,7 @@ impl<'c> Probe<'c> {
         asked: u32,
         scratch: &mut Scratch,
     ) -> Result<ProbedDirectory, ProbeError> {
-        let directory = match openat(place.from, place.path, DIRECTORY, Mode::empty()) {
+        let directory = match open(place.from, place.path, DIRECTORY) {
             Ok(directory) => directory,
             // Lookups may still work: they need neither read permission nor a descriptor.
             Err(Errno::ACCESS | Errno::PERM | Errno::MFILE | Errno::NFILE) => {
@@ -210,7 +211,7 @@ impl<'c> Probe<'c> {
             }
             Err(other) => return Err(other.into()),
         };
-        let stat = fstat(&directory)?;
+        let stat = stat_opened(&directory)?;
         let stamp = Stamp::new(&stat);
         let (max_names, is_large) = (max_names(asked), is_large(&stat, asked));
         let is_sufficient =
@@ -233,7 +234,7 @@ impl<'c> Probe<'c> {
         if (self.cancelled)() {
             return Err(ProbeError::Cancelled);
         }
-        let stat = statat(place.from, place.path, AtFlags::empty())?;
+        let stat = stat(place.from, place.path, AtFlags::empty())?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
             return Err(Errno::NOTDIR.into());
         }
@@ -254,8 +255,8 @@ impl<'c> Probe<'c> {
     /// Opens the directory at `path` for lookups, if its stamp is still that of `cached`. If the path leads to
     /// another directory by now, lookups there must not be added to `cached`.
     pub(super) fn open_unchanged(&self, path: &CStr, cached: &CachedDirectory) -> Option<OwnedFd> {
-        let directory = openat(&self.root, path, SEARCH_ONLY, Mode::empty()).ok()?;
-        let stat = fstat(&directory).ok()?;
+        let directory = open(&self.root, path, SEARCH_ONLY).ok()?;
+        let stat = stat_opened(&directory).ok()?;
         (Stamp::new(&stat) == cached.stamp).then_some(directory)
     }
 
@@ -275,10 +276,9 @@ impl<'c> Probe<'c> {
         place: Place<'_>,
         text: &mut Vec<u8>,
     ) -> Result<LookupResult, ProbeError> {
-        text.clear();
         text.reserve(LONGEST_TARGET);
-        match readlinkat_raw(place.from, place.path, text.spare_capacity_mut()) {
-            Ok((target, _)) => Ok(Entry::Symlink(Arc::from(&*target))),
+        match read_link(place.from, place.path, text) {
+            Ok(target) => Ok(Entry::Symlink(Arc::from(target))),
             Err(Errno::INVAL) => Ok(Entry::Plain(())),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => {
                 Ok(Entry::Absent)

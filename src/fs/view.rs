@@ -10,10 +10,11 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use rayon::prelude::*;
-use rustix::fs::{CWD, Mode, fstat, openat};
+use rustix::fs::CWD;
 use rustix::io::Errno;
 
 use super::cache::{self, Cache, CachedDirectory, Identity, Origin, Stamp};
+use super::calls;
 use super::listing::Scratch;
 use super::paths::{Paths, ROOT, Reached, c_str};
 use super::place::{DIRECTORY, Place, Places};
@@ -80,8 +81,8 @@ impl<'c> View<'c> {
         cache: &'c Cache,
         cancelled: &'c (dyn Fn() -> bool + Sync),
     ) -> std::io::Result<Self> {
-        let root = openat(CWD, root, DIRECTORY, Mode::empty())?;
-        let stamp = Stamp::new(&fstat(&root)?);
+        let root = calls::open(CWD, root, DIRECTORY)?;
+        let stamp = Stamp::new(&calls::stat_opened(&root)?);
         let probe = Probe::new(root, cache, cancelled);
         let (cached, _) = probe.unlisted(stamp);
         let expected_below = if is_sandbox { Expected::Sandboxed } else { Expected::Unknown };

@@ -9,10 +9,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Stat};
 
 use super::host::{SourceQuery, SourceState};
-use crate::fs::SEARCH_ONLY;
+use crate::fs::{self, SEARCH_ONLY};
 use crate::layer::rows::OnDisk;
 use crate::layer::{self, ContentIdentity, FileStamp, Time};
 use crate::path;
@@ -47,8 +47,8 @@ pub(super) fn states(
                 false => AtFlags::SYMLINK_NOFOLLOW,
             };
             let stat = match &opened {
-                Some(directory) => rustix::fs::statat(directory, path::split(query.path).1, flags),
-                None => rustix::fs::statat(CWD, root.join(OsStr::from_bytes(query.path)), flags),
+                Some(directory) => fs::stat(directory, path::split(query.path).1, flags),
+                None => fs::stat(CWD, &root.join(OsStr::from_bytes(query.path)), flags),
             };
             let stat = stat.map_err(io::Error::from);
             states.push(stat.and_then(|stat| state(root, query, &stat, now, must_last)));
@@ -58,7 +58,7 @@ pub(super) fn states(
 }
 
 fn open_directory(path: &Path) -> rustix::io::Result<OwnedFd> {
-    rustix::fs::open(path, SEARCH_ONLY, Mode::empty())
+    fs::open(CWD, path, SEARCH_ONLY)
 }
 
 fn state(

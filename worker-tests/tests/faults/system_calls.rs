@@ -63,7 +63,9 @@ const MEMORY: [&str; 5] = ["mmap", "mprotect", "munmap", "madvise", "clone3"];
 fn errors(call: &str) -> &'static [&'static str] {
     match call {
         "openat" => &["EACCES", "EMFILE", "EINTR"],
-        "read" | "pread64" => &["EIO", "EINTR"],
+        "read" | "pread64" | "newfstatat" | "fstat" | "readlinkat" | "getdents64" => {
+            &["EIO", "EINTR"]
+        }
         "write" => &["ENOSPC", "EIO", "EINTR"],
         "rename" | "renameat" | "renameat2" => &["EIO", "EXDEV"],
         "clone3" => &["EAGAIN"],
@@ -230,9 +232,12 @@ fn a_system_call_that_fails_once_gives_the_right_layer_or_one_sentence_and_the_o
         planted.begin();
         let done = finished(planted.traced(&["-e", fault]));
         let said = said(&done);
+        let is_interrupted = fault.contains("EINTR");
         match done.status.code() {
+            Some(0) if is_interrupted => planted.assert_right(fault, ""),
             Some(0) => planted.assert_right(fault, &said),
             Some(1) => {
+                assert!(!is_interrupted, "{fault}: the call is not made again: {said}");
                 assert_one_sentence(&said, &[]);
                 planted.assert_not_written(fault);
             }
@@ -358,9 +363,12 @@ fn a_worker_whose_system_call_fails_answers_with_the_right_layer_or_one_sentence
         let injecting = Injecting::attach(&planted, worker.id(), &["-e", fault]);
         let answer = worker.ask(&asked(id));
         let trace = injecting.detach(&planted);
+        let is_interrupted = fault.contains("EINTR");
         match answer.exit_code {
+            0 if is_interrupted => planted.assert_right(fault, ""),
             0 => planted.assert_right(fault, &answer.output),
             _ => {
+                assert!(!is_interrupted, "{fault}: the call is not made again: {answer}");
                 assert_one_sentence(&answer.output, &[]);
                 planted.assert_not_written(fault);
             }
@@ -372,6 +380,31 @@ fn a_worker_whose_system_call_fails_answers_with_the_right_layer_or_one_sentence
         was_injected(&trace)
     });
     assert_eq!(worker.end().code(), 0);
+}
+
+#[test]
+fn a_call_of_a_directory_that_a_signal_interrupts_is_made_again() {
+    let planted = Planted::new();
+    for call in ["openat", "newfstatat", "fstat", "readlinkat", "getdents64"] {
+        let mut interrupted = 0;
+        for path in [
+            planted.exec_root.at("d"),
+            planted.exec_root.at("e"),
+            planted.exec_root.path().to_owned(),
+        ] {
+            for number in 1..=2 {
+                planted.begin();
+                let fault = format!("inject={call}:error=EINTR:when={number}");
+                let path = path.to_str().expect("UTF-8");
+                let done = finished(planted.traced(&["-P", path, "-e", &fault]));
+                assert_eq!((done.status.code(), &said(&done)[..]), (Some(0), ""), "{fault} {path}");
+                planted.assert_right(&fault, "");
+                let trace = fs::read_to_string(planted.trace()).expect("a trace");
+                interrupted += usize::from(was_injected(&trace));
+            }
+        }
+        assert!(interrupted > 0, "no {call} of a directory was interrupted");
+    }
 }
 
 /// One call of a trace: its line, its thread, and what is written there.
