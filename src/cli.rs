@@ -21,6 +21,7 @@ use crate::malloc;
 use crate::request::{Context, Disk, LayerState, remove_unfinished};
 use crate::server::{self, Ended, Response};
 use crate::signals;
+use crate::threads;
 use crate::worker::{self, Worker};
 
 /// The exit code of a usage error, by convention.
@@ -76,6 +77,8 @@ fn run_once(
         Command::Replay(replay) if replay.verbose => log::begin("trace"),
         _ => log::begin_if_asked(),
     }
+    // If there are no threads, this one is enough.
+    let _ = threads::share();
     // A layer takes long, and its temporary file is large.
     let writes_layer = match &command {
         Command::Layer(_) => true,
@@ -89,7 +92,7 @@ fn run_once(
         });
     }
     let cache = Cache::new(startup.cache_limit);
-    let layers = LayerState::once(threads(&startup));
+    let layers = LayerState::once(layer_threads(&startup));
     let is_terminal = std::io::stderr().is_terminal();
     let bar = LayerProgress::new(is_terminal);
     let context = Context {
@@ -137,8 +140,12 @@ fn run_once(
 fn serve(startup: Startup, typed: Vec<OsString>) -> ExitCode {
     malloc::restart_with_fixed_thresholds();
     log::begin("info");
+    // Before the server counts the threads that it can start.
+    if let Some(problem) = threads::share() {
+        tracing::warn!("each request is resolved by one thread: {problem}");
+    }
     let store = open_store(&startup, typed, |warning| tracing::warn!("{warning}"));
-    let layers = LayerState::worker(threads(&startup), startup.frame_limit);
+    let layers = LayerState::worker(layer_threads(&startup), startup.frame_limit);
     let worker = Worker::new(startup.cache_limit, layers, store.clone());
     let ended = server::serve(&startup.server, worker);
     match ended {
@@ -163,7 +170,7 @@ fn serve(startup: Startup, typed: Vec<OsString>) -> ExitCode {
 }
 
 /// How many threads compress: no more than there are cores, nor than `--jobs` allows.
-fn threads(startup: &Startup) -> NonZeroUsize {
+fn layer_threads(startup: &Startup) -> NonZeroUsize {
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     NonZeroUsize::new(startup.server.jobs).unwrap_or(NonZeroUsize::MIN).min(cores)
 }

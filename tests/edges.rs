@@ -10,7 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "args", "capture", "commands", "display", "error", "fs", "log", "malloc", "request",
-            "server", "signals", "worker",
+            "server", "signals", "threads", "worker",
         ],
     ),
     (
@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "path", "request", "resolve", "server", "worker",
         ],
     ),
-    ("worker", &["args", "capture", "error", "fs", "request", "resolve", "server"]),
+    ("worker", &["args", "capture", "error", "fs", "request", "resolve", "server", "threads"]),
     (
         "args",
         &["capture", "display", "fs", "layer", "mtree", "oci", "request", "resolve", "server"],
@@ -39,6 +39,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("log", &[]),
     ("malloc", &[]),
     ("signals", &[]),
+    ("threads", &[]),
     ("error", &[]),
 ];
 

@@ -38,9 +38,10 @@ mod responses;
 mod session;
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -166,6 +167,7 @@ impl Ended {
 /// [`ServerError`] if a frame cannot be read, after the responses to all requests before it are written; or if a
 /// response cannot be written, after all running requests are cancelled and have ended.
 pub fn serve(options: &ServerOptions, handler: impl Handler) -> Result<Ended, ServerError> {
+    check_threads().map_err(ServerError::Start)?;
     let runtime = runtime(options).map_err(ServerError::Start)?;
     enlarge_stdin_pipe();
     let ended = runtime.block_on(async {
@@ -199,12 +201,47 @@ fn enlarge_stdin_pipe() {
 #[cfg(not(target_os = "linux"))]
 fn enlarge_stdin_pipe() {}
 
+/// The least threads beside that of the session: one reads stdin, one writes stdout, one handles a request.
+const LEAST_THREADS: usize = 3;
+/// Threads stay for so long without work. One that ended could not be started again where the system refuses it
+/// meanwhile, and a response would wait for the next request.
+const THREADS_STAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Fails unless [`LEAST_THREADS`] can be started: tokio panics where it has none, and with fewer a response would never
+/// be written.
+fn check_threads() -> io::Result<()> {
+    let before = count_threads();
+    let mut started = Vec::with_capacity(LEAST_THREADS);
+    for _ in 0..LEAST_THREADS {
+        let (end, ended) = mpsc::channel::<()>();
+        let wait = move || ended.recv().is_err();
+        started.push((end, thread::Builder::new().spawn(wait)?));
+    }
+    for (end, thread) in started {
+        drop(end);
+        // It does nothing that panics.
+        let _ = thread.join();
+    }
+    // The kernel counts a thread until a moment after it was joined.
+    let start = Instant::now();
+    while count_threads() > before && start.elapsed() < Duration::from_secs(1) {
+        thread::yield_now();
+    }
+    Ok(())
+}
+
+/// The threads of this process; 0 where the system does not list them.
+fn count_threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
 /// A runtime with one thread for the session. Handlers, stdin and stdout block, and have threads of their own.
 fn runtime(options: &ServerOptions) -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .max_blocking_threads(options.jobs.max(1).saturating_add(2))
+        .thread_keep_alive(THREADS_STAY)
         .thread_name("request")
         .build()
 }

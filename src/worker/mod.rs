@@ -24,6 +24,7 @@ use crate::fs::Cache;
 use crate::request::{self, Context, Disk, Host, LayerState, Listing, Outcome, RequestError};
 use crate::resolve::Inputs;
 use crate::server::{Cancel, Handler, ListedInput, Protocol, Request, Response};
+use crate::threads;
 
 pub use response::respond;
 pub use sandbox::is_sandbox;
@@ -99,6 +100,8 @@ impl Handler for Worker {
         let verbose = request.verbosity > 0;
         let _span = request_span(request.request_id, verbose).entered();
         let started = Instant::now();
+        // That there are none is in the log since the worker began.
+        let _ = threads::share();
         let mut recorder =
             self.store.as_ref().map(|store| RequestRecorder::new(store, received(request)));
         let result = self.run(request, cancel, recorder.as_mut());

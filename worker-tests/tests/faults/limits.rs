@@ -260,3 +260,69 @@ fn a_worker_with_thirty_two_descriptors_answers_each_of_many_requests() {
     let end = worker.end();
     assert_eq!(end.code(), 0, "{}", end.log);
 }
+
+/// A user that runs nothing but the program in the tests of threads: the limit counts all that its user runs.
+const ALONE: u32 = 64_321;
+
+/// The command that runs the program in the exec root as a user that may have `threads` threads in all.
+fn with_threads(exec_root: &ExecRoot, user: u32, threads: usize, arguments: &[&str]) -> Command {
+    let program = for_nobody(exec_root);
+    mode(exec_root.path(), 0o777);
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--nproc={threads}")).arg(program).args(arguments);
+    command.current_dir(exec_root.path()).uid(user).gid(user);
+    command
+}
+
+#[test]
+fn a_process_that_may_start_no_thread_resolves_on_the_one_it_has_and_says_of_a_layer_that_it_can_not()
+ {
+    let exec_root = ExecRoot::new("");
+    let forest = forest::plant(exec_root.path(), 500, 3).unwrap();
+    exec_root.write("spec.mtree", forest.spec());
+    let want = exec_root.once_resolved(&["--mtree", "spec.mtree"]).unwrap();
+    let run = |arguments: &[&str]| {
+        with_threads(&exec_root, ALONE, 1, arguments).output().expect("prlimit: util-linux has it")
+    };
+    let done = run(&["resolve", "--mtree=spec.mtree", "--out=out.mtree"]);
+    assert!(done.status.success() && said(&done).is_empty(), "{}", said(&done));
+    assert_eq!(exec_root.read("out.mtree"), want);
+    let done = run(&["diff", "spec.mtree", "out.mtree"]);
+    assert_eq!((done.status.code(), &said(&done)[..]), (Some(1), ""));
+    let layer = ["layer", "--mtree=spec.mtree", "--out=out.tar.gz", "--metadata=disk"];
+    assert_failed(&run(&layer), &["thread", "Resource temporarily unavailable"]);
+    assert!(!exec_root.has("out.tar.gz"));
+    assert_eq!(exec_root.temporary_files(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_worker_with_too_few_threads_says_so_and_one_with_just_enough_answers() {
+    let exec_root = ExecRoot::new("");
+    let forest = forest::plant(exec_root.path(), 500, 3).unwrap();
+    exec_root.write("spec.mtree", forest.spec());
+    let want = exec_root.once_resolved(&["--mtree", "spec.mtree"]).unwrap();
+    // Its own, and those that read stdin, write stdout and handle a request.
+    const LEAST: usize = 4;
+    let cores = thread::available_parallelism().unwrap().get();
+    // With more than the least and fewer than all, a worker ends or answers as it has many cores.
+    for threads in (1..LEAST).chain([LEAST + cores]) {
+        let user = ALONE + threads as u32;
+        let command = with_threads(&exec_root, user, threads, &["--persistent_worker"]);
+        let mut worker = Worker::start(command, Protocol::Proto);
+        if threads < LEAST {
+            let end = worker.wait();
+            assert_eq!(end.code(), 1, "{threads}: {}", end.log);
+            assert!(end.log.contains("cannot wait for requests"), "{threads}: {}", end.log);
+            assert!(!end.log.contains("panicked"), "{threads}: {}", end.log);
+            continue;
+        }
+        for id in [0, 1, 2] {
+            let answer = worker.ask(&resolve(id, "spec.mtree", "out.mtree"));
+            assert_eq!((answer.exit_code, &answer.output[..]), (0, ""), "{threads}");
+            assert_eq!(exec_root.read("out.mtree"), want);
+            fs::remove_file(exec_root.at("out.mtree")).unwrap();
+        }
+        let end = worker.end();
+        assert_eq!(end.code(), 0, "{threads}: {}", end.log);
+    }
+}
