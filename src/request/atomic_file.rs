@@ -181,6 +181,15 @@ impl AtomicFile {
         file.persist(&self.path).map(Some).map_err(|error| self.write_error(error.error))
     }
 
+    /// Like [`commit`](Self::commit), but if that fails, the file that was at the path is removed, too.
+    pub fn commit_or_remove(self) -> Result<Option<File>, OutputError> {
+        let path = self.path.clone();
+        self.commit().inspect_err(|_| {
+            // What cannot be replaced may not be removable either.
+            let _ = std::fs::remove_file(path);
+        })
+    }
+
     fn write_error(&self, source: io::Error) -> OutputError {
         OutputError::Write { flag: self.flag, path: self.given.clone(), source }
     }

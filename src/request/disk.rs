@@ -221,7 +221,12 @@ impl<'c> Host for Disk<'c> {
         if let Some(at) = self.outputs.iter().position(|(kind, _)| *kind == output.kind()) {
             let (kind, file) = self.outputs.remove(at);
             let path = file.given().to_owned();
-            let committed = file.commit()?;
+            let committed = match kind {
+                OutputKind::Spec | OutputKind::Layer => file.commit()?,
+                OutputKind::Descriptor | OutputKind::UnusedInputs | OutputKind::Report => {
+                    file.commit_or_remove()?
+                }
+            };
             if let (OutputKind::Layer, Some(file), Some(layers)) =
                 (kind, committed, self.context.layers)
                 && let Some(index) = &layers.index

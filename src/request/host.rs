@@ -232,7 +232,8 @@ pub trait Host {
     /// Fails if the request was cancelled.
     fn check_cancelled(&mut self) -> Result<(), RequestError>;
 
-    /// Puts an output in place, atomically. An output that is never committed is removed.
+    /// Puts an output in place, atomically. An output that is never committed is removed. If that fails for an output
+    /// that describes another, what was at its place is removed: it describes what was there before.
     fn commit(&mut self, output: OutputHandle) -> Result<(), RequestError>;
 
     /// Called when a step of the request has ended.

@@ -149,9 +149,13 @@ impl Outputs {
         self.0.iter().find(|handle| handle.kind() == kind)
     }
 
-    /// Commits all outputs, the first one last: once that is in place, all are.
+    /// Commits all outputs: the spec or the layer first, then those that describe it. If the first one fails, all are
+    /// as before. If another fails, it is absent, and the rest is in place: nothing describes a layer that is not there.
     fn commit(self, host: &mut impl Host) -> Result<(), RequestError> {
-        self.0.into_iter().rev().try_for_each(|handle| host.commit(handle))
+        let mut outputs = self.0.into_iter();
+        outputs.next().map_or(Ok(()), |first| host.commit(first))?;
+        let committed: Vec<_> = outputs.map(|handle| host.commit(handle)).collect();
+        committed.into_iter().collect()
     }
 }
 
