@@ -227,10 +227,17 @@ fn zstd_frames_are_compared_and_skippable_ones_are_skipped() {
     let skippable = [&0x184d_2a50_u32.to_le_bytes()[..], &4_u32.to_le_bytes(), b"skip"].concat();
     let files = Files::new();
     files.write("a.tar.zst", [part(&tar[..3584]), part(&tar[3584..])].concat());
-    files.write("b.tar.zst", [part(&tar[..3584]), part(&tar[3584..]), skippable].concat());
+    files.write("b.tar.zst", [part(&tar[..3584]), part(&tar[3584..]), skippable.clone()].concat());
     let printed = differences(&files.differing(&["a.tar.zst", "b.tar.zst"]));
     let expected = "frames: zstd frames: 1 of 3 are new, 0 of 2 are gone; the first is frame 3 of \
                     the new layer, 12 bytes at byte 8192 of the tar, from b on; the tar is cut at \
+                    other places\n";
+    assert_eq!(printed, expected);
+    let twice = skippable.repeat(2);
+    files.write("c.tar.zst", [part(&tar[..3584]), part(&tar[3584..]), twice].concat());
+    let printed = differences(&files.differing(&["b.tar.zst", "c.tar.zst"]));
+    let expected = "frames: zstd frames: the same, in another order or number; the first is frame 4 \
+                    of the new layer, 12 bytes at byte 8192 of the tar, from b on; the tar is cut at \
                     other places\n";
     assert_eq!(printed, expected);
 }
