@@ -19,8 +19,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use turns::Turns;
-use worker_tests::client::{Input, Protocol, WorkRequest, Worker};
+use worker_tests::client::{Input, Protocol, WorkRequest, Worker, request};
 use worker_tests::exec_root::{ExecRoot, resolve};
 use worker_tests::forest::{self, Forest, LONG_TOP, TOP};
 use worker_tests::program;
@@ -41,7 +42,7 @@ const SAMPLE: usize = 500;
 /// Where a sandbox stands while it is measured.
 const BOX: &str = "box";
 /// What the program writes, and what the floor writes.
-const OUTPUTS: [&str; 2] = ["out.mtree", "floor.mtree"];
+const OUTPUTS: [&str; 4] = ["out.mtree", "floor.mtree", "out.tar.gz", "out.tar.zst"];
 
 fn main() -> Outcome {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -84,6 +85,9 @@ fn budget(named: &[&str]) -> Outcome {
     }
     if is_asked("record") {
         recorded(&exec_root, &forest, usual)?;
+    }
+    if is_asked("record-layer") {
+        recorded_layer()?;
     }
     if is_asked("memory") {
         memory(&exec_root)?;
@@ -287,6 +291,94 @@ fn recorded(exec_root: &ExecRoot, forest: &Forest, usual: Duration) -> Outcome {
     table::print("a recorded warm request, floor: not recorded", &turns, Some(1.25), usual);
     fs::remove_dir_all(exec_root.at("captures"))?;
     Ok(())
+}
+
+/// What recording a layer costs: the floor is the program that does not record. Processor time is that of all threads,
+/// which other work on the machine changes less than it changes the clock.
+fn recorded_layer() -> Outcome {
+    const FILES: u64 = 5_000;
+    const BYTES: usize = 8_192;
+    let exec_root = ExecRoot::new("");
+    let mut spec = String::new();
+    for number in 0..FILES {
+        let source = format!("tree/{}/{number}", number / 20);
+        // Half of each byte is random, so that it is compressed to about a half.
+        let mut state = number;
+        let content: Vec<u8> = (0..BYTES)
+            .map(|_| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                b"0123456789abcdef"[(state >> 60) as usize]
+            })
+            .collect();
+        exec_root.write(&source, content);
+        spec += &format!("./{source} uid=0 gid=0 time=0 mode=0644 type=file content={source}\n");
+    }
+    exec_root.write("spec.mtree", spec);
+    settle();
+    let root = exec_root.path();
+    let record = "--record=captures";
+    for out in ["out.tar.gz", "out.tar.zst"] {
+        let out_flag = format!("--out={out}");
+        let layer = ["layer", "--mtree=spec.mtree", &out_flag];
+        let (mut clock, mut processor) = (Turns::default(), Turns::default());
+        let once = |arguments: &[&str]| {
+            let before = processor_time();
+            let taken = process(root, program::binary(), arguments);
+            (taken, processor_time() - before)
+        };
+        for _ in 0..ROUNDS {
+            let (mut recorded, mut plain) = (Duration::ZERO, Duration::ZERO);
+            let recording = [&[record], &layer[..]].concat();
+            clock.take(
+                || {
+                    let (clock, processor) = once(&recording);
+                    recorded = processor;
+                    clock
+                },
+                || {
+                    let (clock, processor) = once(&layer);
+                    plain = processor;
+                    clock
+                },
+            );
+            processor.take(|| recorded, || plain);
+        }
+        let what = format!(
+            "a recorded layer of {FILES} files, {} MB, cold, {out}",
+            FILES as usize * BYTES / 1_000_000
+        );
+        table::print(&what, &clock, Some(1.25), Duration::ZERO);
+        table::print(&format!("{what}, processor time"), &processor, Some(1.25), Duration::ZERO);
+
+        let asked = request(1, &["layer", "--mtree=spec.mtree", &out_flag]).sent(Protocol::Proto);
+        let (mut recording, mut other) = (exec_root.worker(&[record]), exec_root.worker(&[]));
+        let mut turns = Turns::default();
+        for round in 0..2 + ROUNDS {
+            let take = |worker: &mut Worker| {
+                let taken = time(root, worker, &asked);
+                // As for a recorded warm request.
+                thread::sleep(Duration::from_millis(300));
+                taken
+            };
+            match round {
+                0 | 1 => drop((take(&mut recording), take(&mut other))),
+                _ => turns.take(|| take(&mut recording), || take(&mut other)),
+            }
+        }
+        let what = format!("the same by a worker, nothing changed, {out}");
+        table::print(&what, &turns, Some(1.25), Duration::ZERO);
+        fs::remove_dir_all(exec_root.at("captures"))?;
+    }
+    Ok(())
+}
+
+/// Processor time of all processes that were waited for.
+fn processor_time() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("Linux has it");
+    let times = [usage.user_time(), usage.system_time()];
+    times.map(|time| Duration::from_micros(time.num_microseconds() as u64)).iter().sum()
 }
 
 /// Many warm requests at once, each with an output of its own.

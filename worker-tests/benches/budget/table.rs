@@ -21,7 +21,7 @@ pub fn print_head(tree: &str) {
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
 }
 
-/// Prints one row. `usual` is what the usual way takes, scaled from a sample.
+/// Prints one row. `usual` is what the usual way takes, scaled from a sample; zero if there is none.
 pub fn print(what: &str, turns: &Turns, at_most: Option<f64>, usual: Duration) {
     let [ours, floor] = turns.taken();
     let ratio = |one: Duration, other: Duration| one.as_secs_f64() / other.as_secs_f64();
@@ -33,7 +33,7 @@ pub fn print(what: &str, turns: &Turns, at_most: Option<f64>, usual: Duration) {
         ratio(least, floor.least),
         at_most.map(|most| format!("{most}")).unwrap_or_default(),
         ratio(middle, floor.middle),
-        time(usual),
+        if usual.is_zero() { String::new() } else { time(usual) },
         turns.count()
     );
 }
