@@ -5,8 +5,9 @@
 //!     cargo bench -p worker-tests --bench peers                  CPython, and the plots in docs/plots
 //!     PEERS_TREE=DIRECTORY PEERS_OUT=… PEERS_PLOTS=… PEERS_TIMES=3 PEERS_ROWS=256000
 //!
-//! All run in turn, PEERS_TIMES times (2), and the least counts. It takes what worker-tests/run installs, and
-//! the npm registry.
+//! All run in turn, PEERS_TIMES times (2), and the least counts; for a plot, what takes more than 5 s runs once. The
+//! peers keep nothing from one run to the next, so they are measured cold alone. On CPython it takes about ten minutes.
+//! It takes what worker-tests/run installs, and the npm registry.
 
 mod measure;
 mod plot;
@@ -34,7 +35,6 @@ struct Peer {
     script: &'static str,
 }
 
-/// Those that read a directory pack it as it is: with them an edit takes what a cold layer takes.
 const PEERS: [Peer; 8] = [
     Peer { name: "bsdtar --gzip", script: "bsdtar --gzip -cf \"$2\" \"@$1\"" },
     Peer { name: "bsdtar, pigz", script: "bsdtar -cf - \"@$1\" | pigz >\"$2\"" },
@@ -229,7 +229,8 @@ fn table(tree: &Tree, out: &Path) {
                 let status = once(tree, &files.spec, &files.out, "--compress=none", None).status();
                 assert!(status.expect("it starts").success());
             }
-            for peer in &PEERS {
+            // A peer does the same again.
+            for peer in PEERS.iter().filter(|_| scenario == 0) {
                 let new = measured(&command(peer, tree, &files, None));
                 note(peer.name.to_owned(), scenario, new, size(&files.out));
             }
@@ -252,9 +253,10 @@ fn table(tree: &Tree, out: &Path) {
     }
     for (name, scenarios, size) in taken {
         let taken: Vec<Taken> = scenarios.into_iter().flatten().collect();
-        assert_eq!(taken.len(), SCENARIOS.len());
+        assert!([1, SCENARIOS.len()].contains(&taken.len()));
         let seconds = |get: fn(&Taken) -> f64| {
-            let columns: Vec<_> = taken.iter().map(|t| format!("{:.2} s", get(t))).collect();
+            let mut columns: Vec<_> = taken.iter().map(|t| format!("{:.2} s", get(t))).collect();
+            columns.resize(SCENARIOS.len(), "as cold".to_owned());
             columns.join(" | ")
         };
         let memory = taken.iter().map(|taken| taken.memory).max().unwrap_or_default();
@@ -277,6 +279,9 @@ fn lines() -> Vec<Line> {
     peers.chain(ours).map(|name| Line { name, points: Vec::new() }).collect()
 }
 
+/// From so many seconds on, what a plot shows is measured once.
+const LONG: f64 = 5.0;
+
 /// Has every writer of the plots write the tree, and adds a point to each line.
 fn measure_lines(lines: &mut [Line], x: f64, tree: &Tree, out: &Path, cores: Option<usize>) {
     let files = Files {
@@ -290,9 +295,11 @@ fn measure_lines(lines: &mut [Line], x: f64, tree: &Tree, out: &Path, cores: Opt
     let ours = CODECS.iter().map(|(_, codec)| once(tree, &files.spec, &files.out, codec, cores));
     let commands: Vec<_> = peers.chain(ours).collect();
     let mut least = vec![f64::MAX; commands.len()];
-    for _ in 0..times() {
+    for round in 0..times() {
         for (command, least) in commands.iter().zip(&mut least) {
-            *least = least.min(measured(command).wall);
+            if round == 0 || *least < LONG {
+                *least = least.min(measured(command).wall);
+            }
         }
     }
     for (line, wall) in lines.iter_mut().zip(least) {
@@ -310,7 +317,7 @@ fn plot_of_cores(tree: &Tree, out: &Path) -> String {
     }
     let title =
         format!("A cold layer of {} rows, {:.0} MB", tree.rows.len(), tree.size as f64 / 1e6);
-    Plot { title: &title, x: "cores", y: "seconds", lines: &lines }.svg()
+    Plot { title: &title, x: "cores", y: "wall clock, seconds", lines: &lines }.svg()
 }
 
 fn plot_of_rows(out: &Path) -> String {
@@ -334,5 +341,5 @@ fn plot_of_rows(out: &Path) -> String {
         measure_lines(&mut lines, x, &tree, out, None);
     }
     let title = "A cold layer of rows of 1 KB each";
-    Plot { title, x: "rows", y: "seconds", lines: &lines }.svg()
+    Plot { title, x: "rows", y: "wall clock, seconds", lines: &lines }.svg()
 }

@@ -75,6 +75,13 @@ impl Plot<'_> {
                 .map(|&(px, py)| format!("{:.1},{:.1}", x.at(px), y.at(py)))
                 .collect();
             let _ = writeln!(out, "  <polyline {class} points=\"{}\"/>", points.join(" "));
+            for &(px, py) in &line.points {
+                let (x, y) = (x.at(px), y.at(py));
+                let _ = writeln!(
+                    out,
+                    "  <circle {class} style=\"stroke-width: 4; stroke-dasharray: none\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2\"/>"
+                );
+            }
             let at = AREA[2] + 12.0 + 22.0 * number as f64;
             let from = AREA[1] + 16.0;
             let _ =
