@@ -407,14 +407,14 @@ fn a_worker_whose_system_call_fails_answers_with_the_right_layer_or_one_sentence
 fn an_output_that_cannot_be_renamed_leaves_nothing_that_describes_a_layer_that_is_not_there() {
     let planted = Planted::new();
     // In the order of the renames: the layer, the descriptor, the unused inputs.
-    for failing in 0..OUTPUTS.len() {
+    for (failing, failed) in OUTPUTS.into_iter().enumerate() {
         planted.begin();
         let fault = format!("inject=/^rename:error=EIO:when={}", failing + 1);
         let done = finished(planted.traced(&["-e", &fault]));
         let trace = fs::read_to_string(planted.trace()).expect("a trace");
         assert!(was_injected(&trace), "{fault}: {trace}");
         assert_eq!(done.status.code(), Some(1), "{}", said(&done));
-        assert_one_sentence(&said(&done), &[OUTPUTS[failing], "Input/output error"]);
+        assert_one_sentence(&said(&done), &[failed, "Input/output error"]);
         for (at, output) in OUTPUTS.into_iter().enumerate() {
             let right = match failing {
                 0 => Some(BEFORE.as_bytes()),
