@@ -138,7 +138,7 @@ fn run_once(
 
 /// Serves requests until stdin ends, a signal arrives, or the parent process ends.
 fn serve(startup: Startup, typed: Vec<OsString>) -> ExitCode {
-    malloc::restart_with_fixed_thresholds();
+    malloc::restart_with_one_heap();
     log::begin("info");
     // Before the server counts the threads that it can start.
     if let Some(problem) = threads::share() {

@@ -108,10 +108,10 @@ fn a_million_rows_take_at_most_four_times_their_spec_and_64_mib_and_16_mib_a_thr
     }
     let report = json(&exec_root.at("report.json"));
     assert_eq!((&report["rows"], &report["frames_made"]), (&1_000_000.into(), &0.into()));
-    // Between requests, what they took is given back: frames, sums and directories stay.
+    // Between requests, what they took is given back: frames, sums, directories and 64 MiB for the next one stay.
     let (peak, rest) = (worker.memory("VmHWM"), worker.memory("VmRSS"));
     println!("{} MiB stay of {}", rest >> 20, peak >> 20);
-    assert!(rest < peak / 4, "{} MiB stay of {}", rest >> 20, peak >> 20);
+    assert!(rest < peak / 3, "{} MiB stay of {}", rest >> 20, peak >> 20);
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("it is known");
     println!("{} MiB in children", usage.max_rss() >> 10);
 }
