@@ -6,7 +6,7 @@
 //!     PEERS_TREE=DIRECTORY PEERS_OUT=… PEERS_PLOTS=… PEERS_TIMES=3 PEERS_ROWS=256000
 //!
 //! All run in turn, PEERS_TIMES times (2), and the least counts; for a plot, what takes more than 5 s runs once. The
-//! peers keep nothing from one run to the next, so they are measured cold alone. On CPython it takes about ten minutes.
+//! peers keep nothing from one run to the next, so they are measured cold alone. On CPython it takes about 14 minutes.
 //! It takes what worker-tests/run installs, and the npm registry.
 
 mod measure;
