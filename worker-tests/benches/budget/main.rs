@@ -484,14 +484,14 @@ fn write_spec(exec_root: &ExecRoot, names: impl Iterator<Item = String> + Clone)
 
 fn memory(exec_root: &ExecRoot) -> Outcome {
     let spec = exec_root.at("spec.mtree").metadata()?.len();
-    let told = Command::new(std::env::current_exe()?)
+    let output = Command::new(std::env::current_exe()?)
         .arg("peak")
         .arg(program::binary())
         .args(["resolve", "--mtree=spec.mtree", "--out=out.mtree"])
         .current_dir(exec_root.path())
         .stderr(Stdio::inherit())
         .output()?;
-    let peak: u64 = String::from_utf8(told.stdout)?.trim().parse()?;
+    let peak: u64 = String::from_utf8(output.stdout)?.trim().parse()?;
     println!(
         "| memory of a cold process | {} kB | {} kB, the spec | {:.2} | 4.0 | | | 1 |",
         peak >> 10,

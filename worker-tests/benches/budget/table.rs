@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use super::turns::{Taken, Turns};
+use super::turns::{Timing, Turns};
 
 /// Prints what the table is about: the machine, the tree, the day.
 pub fn print_head(tree: &str) {
@@ -25,7 +25,7 @@ pub fn print_head(tree: &str) {
 pub fn print(what: &str, turns: &Turns, at_most: Option<f64>, usual: Duration) {
     let [ours, floor] = turns.taken();
     let ratio = |one: Duration, other: Duration| one.as_secs_f64() / other.as_secs_f64();
-    let Taken { least, middle } = ours;
+    let Timing { least, middle } = ours;
     println!(
         "| {what} | {} | {} | {:.2} | {} | {:.2} | {} | {} |",
         time(least),

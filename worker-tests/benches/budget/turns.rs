@@ -11,7 +11,7 @@ pub struct Turns {
 
 /// The shortest and the middle one of some times.
 #[derive(Clone, Copy)]
-pub struct Taken {
+pub struct Timing {
     pub least: Duration,
     pub middle: Duration,
 }
@@ -34,11 +34,11 @@ impl Turns {
     }
 
     /// What the program took, and what the floor took.
-    pub fn taken(&self) -> [Taken; 2] {
+    pub fn taken(&self) -> [Timing; 2] {
         [&self.program, &self.floor].map(|times| {
             let mut times = times.clone();
             times.sort();
-            Taken { least: times[0], middle: times[times.len() / 2] }
+            Timing { least: times[0], middle: times[times.len() / 2] }
         })
     }
 }

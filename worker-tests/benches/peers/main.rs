@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use measure::{MEASURE, Taken, measured, run_measured};
+use measure::{MEASURE, Usage, measured, run_measured};
 use plot::{Line, Plot};
 use worker_tests::client::{Protocol, WorkRequest, Worker, request};
 use worker_tests::packed_tree::{Row, Tree, machine};
@@ -189,12 +189,12 @@ fn processor_time(id: u32) -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
-fn ask(worker: &mut Worker, asked: &WorkRequest) -> Taken {
+fn ask(worker: &mut Worker, asked: &WorkRequest) -> Usage {
     let (before, start) = (processor_time(worker.id()), std::time::Instant::now());
     let answer = worker.ask(asked);
     let wall = start.elapsed().as_secs_f64();
     assert_eq!((answer.exit_code, &answer.output[..]), (0, ""), "{answer}");
-    Taken { wall, processor: processor_time(worker.id()) - before, memory: worker.memory("VmHWM") }
+    Usage { wall, processor: processor_time(worker.id()) - before, memory: worker.memory("VmHWM") }
 }
 
 fn table(tree: &Tree, out: &Path) {
@@ -203,8 +203,8 @@ fn table(tree: &Tree, out: &Path) {
     );
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     let packages = packages();
-    let mut taken: Vec<(String, [Option<Taken>; 3], u64)> = Vec::new();
-    let mut note = |name: String, scenario: usize, new: Taken, size: u64| {
+    let mut taken: Vec<(String, [Option<Usage>; 3], u64)> = Vec::new();
+    let mut note = |name: String, scenario: usize, new: Usage, size: u64| {
         let at = taken.iter().position(|(known, ..)| *known == name).unwrap_or_else(|| {
             taken.push((name, [None; 3], size));
             taken.len() - 1
@@ -252,9 +252,9 @@ fn table(tree: &Tree, out: &Path) {
         }
     }
     for (name, scenarios, size) in taken {
-        let taken: Vec<Taken> = scenarios.into_iter().flatten().collect();
+        let taken: Vec<Usage> = scenarios.into_iter().flatten().collect();
         assert!([1, SCENARIOS.len()].contains(&taken.len()));
-        let seconds = |get: fn(&Taken) -> f64| {
+        let seconds = |get: fn(&Usage) -> f64| {
             let mut columns: Vec<_> = taken.iter().map(|t| format!("{:.2} s", get(t))).collect();
             columns.resize(SCENARIOS.len(), "as cold".to_owned());
             columns.join(" | ")

@@ -11,7 +11,7 @@ use nix::sys::time::TimeVal;
 
 /// What one run took.
 #[derive(Clone, Copy, Debug)]
-pub struct Taken {
+pub struct Usage {
     /// In seconds.
     pub wall: f64,
     /// In seconds, of all processes and threads.
@@ -20,10 +20,10 @@ pub struct Taken {
     pub memory: u64,
 }
 
-impl Taken {
+impl Usage {
     /// The less in each of two runs.
-    pub fn least(self, other: Taken) -> Taken {
-        Taken {
+    pub fn least(self, other: Usage) -> Usage {
+        Usage {
             wall: self.wall.min(other.wall),
             processor: self.processor.min(other.processor),
             memory: self.memory.min(other.memory),
@@ -48,7 +48,7 @@ pub fn run_measured(mut arguments: impl Iterator<Item = std::ffi::OsString>) {
 }
 
 /// Runs `command`, which writes nothing to stdout, and says what it took.
-pub fn measured(command: &Command) -> Taken {
+pub fn measured(command: &Command) -> Usage {
     let mut parent = Command::new(std::env::current_exe().expect("this has a program"));
     parent.arg(MEASURE).arg(command.get_program()).args(command.get_args());
     if let Some(directory) = command.get_current_dir() {
@@ -62,5 +62,5 @@ pub fn measured(command: &Command) -> Taken {
     let said = String::from_utf8(done.stdout).expect("numbers");
     let numbers: Vec<f64> =
         said.split_whitespace().map(|number| number.parse().expect("a number")).collect();
-    Taken { wall: numbers[0], processor: numbers[1], memory: numbers[2] as u64 }
+    Usage { wall: numbers[0], processor: numbers[1], memory: numbers[2] as u64 }
 }

@@ -100,6 +100,13 @@ fn an_extended_attribute_or_any_other_record_of_pax_is_a_field() {
 }
 
 #[test]
+fn the_flags_of_a_file_are_a_field() {
+    let with = |flags: &str| [pax(&[("SCHILY.fflags", flags)]), file("app/a", "1")];
+    let printed = printed(&with("nodump"), &with("nodump,uappnd"));
+    assert_eq!(printed, "changed app/a\n  flags   nodump -> nodump,uappnd\n");
+}
+
+#[test]
 fn a_long_value_is_shown_by_its_beginning_and_whole_in_json() {
     let long = "v".repeat(5000);
     let old = [pax(&[("SCHILY.xattr.user.x", "1")]), file("a", "1")];
