@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
@@ -113,6 +114,15 @@ fn a_worker_says_of_a_row_which_frame_it_is_in_and_why_that_was_made() {
     fs::write(tree.directory.path().join("src/200"), "changed").expect("it is ours");
     std::thread::sleep(wait);
     build();
+    // In place: the worker holds this file.
+    let out = tree.directory.path().join("out.tar.gz");
+    let out = fs::File::options().write(true).open(out).expect("it is ours");
+    out.write_all_at(b"damaged", 0).expect("it is ours");
+    build();
+    let without_a_row = tree.spec.lines().filter(|row| !row.starts_with("./src/150 "));
+    let without_a_row: String = without_a_row.map(|row| format!("{row}\n")).collect();
+    fs::write(tree.directory.path().join("spec.mtree"), without_a_row).expect("it is ours");
+    build();
     worker.end();
     let found = captures_in(&captures);
     // By row: why its frame was made or reused.
@@ -140,4 +150,16 @@ fn a_worker_says_of_a_row_which_frame_it_is_in_and_why_that_was_made() {
     let reused = second.values().filter(|why| why.starts_with("reused: ")).count();
     assert!(neighbours > 0 && neighbours < 200, "{neighbours}");
     assert_eq!(reused + neighbours + 1, second.len());
+    let others_are_reused = |frames: &HashMap<String, String>, why: &str| {
+        let with_why = frames.values().filter(|frame| *frame == why).count();
+        let reused = frames.values().filter(|frame| frame.starts_with("reused: ")).count();
+        assert!(with_why > 0 && with_why < 200, "{with_why}: {why}");
+        assert_eq!(with_why + reused, frames.len(), "{why}");
+    };
+    let (third, fourth) = (explain(2), explain(3));
+    let damaged = "made: the earlier layer that has it was changed in place: its checksum differs";
+    assert_eq!(third["src/000"], damaged);
+    others_are_reused(&third, damaged);
+    let other_rows = "made: its content is the same, and other rows are its neighbours now";
+    others_are_reused(&fourth, other_rows);
 }
