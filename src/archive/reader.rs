@@ -216,7 +216,8 @@ impl<R: BufRead> Reader<R> {
         };
         let mut sha256 = Sha256::new();
         self.content(if has_data { stored } else { 0 }, &path, |bytes| sha256.update(bytes))?;
-        let is_file = kind == MemberKind::File;
+        // What is stored counts, also where it belongs to a hard link or to a kind that is not known.
+        let has_content = kind == MemberKind::File || has_data && stored > 0;
         let is_sparse = is_gnu_sparse || extensions.own.is_sparse;
         let content = MemberContent { sha256: sha256.finalize().into(), is_sparse };
         let device = header.device().ok_or_else(invalid("device"))?;
@@ -253,8 +254,8 @@ impl<R: BufRead> Reader<R> {
                 .into_iter()
                 .map(|(keyword, value)| PaxRecord { keyword, value })
                 .collect(),
-            size: if is_file { real_size.unwrap_or(stored) } else { 0 },
-            content: is_file.then_some(content),
+            size: if has_content { real_size.unwrap_or(stored) } else { 0 },
+            content: has_content.then_some(content),
             form: match header.form() {
                 HeaderForm::Ustar if offsets[0] != offsets[1] => HeaderForm::Pax,
                 form => form,

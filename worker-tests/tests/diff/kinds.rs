@@ -100,6 +100,13 @@ fn an_extended_attribute_or_any_other_record_of_pax_is_a_field() {
 }
 
 #[test]
+fn the_content_of_an_entry_of_an_unknown_kind_counts() {
+    let of = |content: &str| Head { kind: b'Z', ..file("app/a", content) };
+    let printed = printed(&[of("1")], &[of("2")]);
+    assert_eq!(printed, "changed app/a\n  content sha256:6b86b273ff34 -> sha256:d4735e3a265e\n");
+}
+
+#[test]
 fn the_flags_of_a_file_are_a_field() {
     let with = |flags: &str| [pax(&[("SCHILY.fflags", flags)]), file("app/a", "1")];
     let printed = printed(&with("nodump"), &with("nodump,uappnd"));
