@@ -16,7 +16,8 @@ pub trait Entries: Sync {
     /// The entry `number`. It is the same each time.
     fn entry(&self, number: usize) -> Cow<'_, TarEntry>;
 
-    /// What a plan needs of the entry `number`. Whoever has made the entry before may have kept it.
+    /// The size and digest of the entry `number`, for the plan. An implementation may store them instead of making the
+    /// entry again.
     fn planned(&self, number: usize) -> PlannedRow {
         PlannedRow::new(&self.entry(number), &mut Vec::new())
     }

@@ -274,20 +274,7 @@ fn recorded(exec_root: &ExecRoot, forest: &Forest, usual: Duration) -> Outcome {
     table::print("a recorded cold process, floor: not recorded", &turns, None, usual);
 
     let asked = listing(resolve(1, "spec.mtree", "out.mtree"), forest).sent(Protocol::Proto);
-    let (mut recording, mut other) = (exec_root.worker(&[record]), exec_root.worker(&[]));
-    let mut turns = Turns::default();
-    for round in 0..2 + ROUNDS {
-        let take = |worker: &mut Worker| {
-            let taken = time(root, worker, &asked);
-            // Captures are compressed behind the answer, and not at the next one's expense.
-            thread::sleep(Duration::from_millis(300));
-            taken
-        };
-        match round {
-            0 | 1 => drop((take(&mut recording), take(&mut other))),
-            _ => turns.take(|| take(&mut recording), || take(&mut other)),
-        }
-    }
+    let turns = recorded_in_turn(exec_root, record, &asked);
     table::print("a recorded warm request, floor: not recorded", &turns, Some(1.25), usual);
     fs::remove_dir_all(exec_root.at("captures"))?;
     Ok(())
@@ -353,20 +340,7 @@ fn recorded_layer() -> Outcome {
         table::print(&format!("{what}, processor time"), &processor, Some(1.25), Duration::ZERO);
 
         let asked = request(1, &["layer", "--mtree=spec.mtree", &out_flag]).sent(Protocol::Proto);
-        let (mut recording, mut other) = (exec_root.worker(&[record]), exec_root.worker(&[]));
-        let mut turns = Turns::default();
-        for round in 0..2 + ROUNDS {
-            let take = |worker: &mut Worker| {
-                let taken = time(root, worker, &asked);
-                // As for a recorded warm request.
-                thread::sleep(Duration::from_millis(300));
-                taken
-            };
-            match round {
-                0 | 1 => drop((take(&mut recording), take(&mut other))),
-                _ => turns.take(|| take(&mut recording), || take(&mut other)),
-            }
-        }
+        let turns = recorded_in_turn(&exec_root, record, &asked);
         let what = format!("the same by a worker, nothing changed, {out}");
         table::print(&what, &turns, Some(1.25), Duration::ZERO);
         fs::remove_dir_all(exec_root.at("captures"))?;
@@ -473,6 +447,25 @@ fn many_links(usual: Duration) -> Outcome {
 }
 
 /// A spec of the files of one directory, and the list of their paths.
+/// A request to a worker that records, and in turn to one that does not.
+fn recorded_in_turn(exec_root: &ExecRoot, record: &str, asked: &[u8]) -> Turns {
+    let (mut recording, mut other) = (exec_root.worker(&[record]), exec_root.worker(&[]));
+    let mut turns = Turns::default();
+    for round in 0..2 + ROUNDS {
+        let take = |worker: &mut Worker| {
+            let taken = time(exec_root.path(), worker, asked);
+            // Captures are compressed behind the answer, and not at the next one's expense.
+            thread::sleep(Duration::from_millis(300));
+            taken
+        };
+        match round {
+            0 | 1 => drop((take(&mut recording), take(&mut other))),
+            _ => turns.take(|| take(&mut recording), || take(&mut other)),
+        }
+    }
+    turns
+}
+
 fn write_spec(exec_root: &ExecRoot, names: impl Iterator<Item = String> + Clone) {
     let rows = names.clone().map(|name| {
         format!("./opt/{name} uid=0 gid=0 time=1672560000 mode=0755 type=file content={TOP}/{name}")

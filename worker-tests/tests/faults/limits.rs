@@ -25,7 +25,7 @@ fn mode(path: &Path, mode: u32) {
 }
 
 /// A copy of the program that the user `nobody` may run.
-fn for_nobody(exec_root: &ExecRoot) -> PathBuf {
+fn program_for_user_nobody(exec_root: &ExecRoot) -> PathBuf {
     mode(&exec_root.beside(), 0o755);
     let program = exec_root.beside().join("mtree-worker");
     copy(&program);
@@ -34,7 +34,7 @@ fn for_nobody(exec_root: &ExecRoot) -> PathBuf {
 
 /// Runs the program in the exec root as the user `nobody`.
 fn as_nobody(exec_root: &ExecRoot, arguments: &[&str]) -> Output {
-    let program = for_nobody(exec_root);
+    let program = program_for_user_nobody(exec_root);
     let mut command = Command::new("timeout");
     command.arg(PATIENCE).arg(&program).args(arguments).current_dir(exec_root.path());
     command.uid(NOBODY).gid(NOBODY);
@@ -103,7 +103,7 @@ fn directories_of_every_mode_answer_a_sandboxed_request_as_another_and_its_captu
         }
         // Directories younger than that are not remembered.
         thread::sleep(Duration::from_millis(2_100));
-        let program = for_nobody(&exec_root);
+        let program = program_for_user_nobody(&exec_root);
         let start = |flags: &[&str], directory: PathBuf| {
             let mut command = Command::new(&program);
             command.args(flags).arg("--persistent_worker").current_dir(directory);
@@ -266,7 +266,7 @@ const ALONE: u32 = 64_321;
 
 /// The command that runs the program in the exec root as a user that may have `threads` threads in all.
 fn with_threads(exec_root: &ExecRoot, user: u32, threads: usize, arguments: &[&str]) -> Command {
-    let program = for_nobody(exec_root);
+    let program = program_for_user_nobody(exec_root);
     mode(exec_root.path(), 0o777);
     let mut command = Command::new("prlimit");
     command.arg(format!("--nproc={threads}")).arg(program).args(arguments);
