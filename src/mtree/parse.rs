@@ -57,7 +57,7 @@ impl Spec {
         let mut spec = match pieces::parse(&text, form, link_is_source).map_err(at_line)? {
             Some(spec) => spec,
             None => {
-                let parser = Parser::new(&text, form, link_is_source);
+                let parser = Parser::new(form, link_is_source, expected_rows(&text));
                 parser.read(&text, 0..text.len()).map_err(at_line)?.spec
             }
         };
@@ -91,6 +91,13 @@ fn end_and_joined(text: &[u8], start: usize) -> (usize, bool) {
     }
 }
 
+/// About how many rows `text` has, judged by its head.
+fn expected_rows(text: &[u8]) -> usize {
+    let sample = text.len().min(1 << 16);
+    let lines = memchr_iter(b'\n', &text[..sample]).count();
+    text.len() * lines / sample.max(1) + 1
+}
+
 struct Parser<'t> {
     spec: Spec,
     link_is_source: bool,
@@ -107,12 +114,10 @@ struct Parser<'t> {
 }
 
 impl<'t> Parser<'t> {
-    /// A parser with capacity for the rows of `text`.
-    fn new(text: &[u8], form: Form, link_is_source: bool) -> Self {
-        let sample = text.len().min(1 << 16);
-        let lines = memchr_iter(b'\n', &text[..sample]).count();
-        let expected = text.len().checked_div(sample).unwrap_or_default() * lines;
-        let spec = Spec { form, rows: Vec::with_capacity(expected + 1), ..Spec::default() };
+    /// A parser with capacity for so many rows, if there is memory for it.
+    fn new(form: Form, link_is_source: bool, rows: usize) -> Self {
+        let mut spec = Spec { form, ..Spec::default() };
+        let _ = spec.rows.try_reserve(rows);
         Self {
             spec,
             link_is_source,
@@ -311,7 +316,7 @@ impl<'t> Parser<'t> {
     /// The source in the value `text`, which is at the offset `at`: `Text::NONE` if it names no file; and whether it
     /// is known to be in the directory of the last row's that has one.
     fn source(&mut self, text: &'t [u8], at: u32) -> Result<(Text, bool), What> {
-        if let Some(Simple { beside }) = self.sources.next(text) {
+        if let Some(Simple { beside }) = self.sources.next_source(text) {
             return Ok((Text { at, len: text.len() as u32 }, beside));
         }
         self.sources = SimplePaths::default();

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::super::error::What;
 use super::super::form::Form;
 use super::super::{Row, Spec, Text};
-use super::{LIMIT, Parser};
+use super::{LIMIT, Parser, expected_rows};
 
 /// The least size of a piece that is parsed by its own thread, in bytes.
 const MIN_PIECE: usize = 1 << 20;
@@ -28,9 +28,11 @@ pub(super) fn parse(
         (0..pieces).map(|piece| row_start(text, text.len() / pieces * piece)).collect();
     starts.push(text.len());
     let ranges: Vec<_> = starts.windows(2).map(|ends| ends[0]..ends[1]).collect();
-    let read = ranges
-        .into_par_iter()
-        .map(|range| Parser::new(&text[range.clone()], form, link_is_source).read(text, range));
+    let read = ranges.into_par_iter().map(|range| {
+        // The first piece takes the rows of the others.
+        let rows = expected_rows(if range.start == 0 { text } else { &text[range.clone()] });
+        Parser::new(form, link_is_source, rows).read(text, range)
+    });
     let mut read = read.collect::<Vec<_>>().into_iter();
     let mut whole = match read.next() {
         Some(first) => first?,
