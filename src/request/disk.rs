@@ -7,11 +7,13 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use bytes::Bytes;
 use rayon::prelude::*;
+use tracing::debug;
 
 use super::atomic_file::AtomicFile;
 use super::error::RequestError;
@@ -39,6 +41,8 @@ pub struct Context<'c> {
     pub cancelled: &'c (dyn Fn() -> bool + Sync),
     /// What layers of this process share. `None` for a process that writes none.
     pub layers: Option<&'c LayerState>,
+    /// Whether the process runs further requests: memory that one has freed is then there for the next.
+    pub runs_more: bool,
     /// Called with the bytes of a layer that are written, uncompressed, and with the bytes that it has.
     pub progress: &'c (dyn Fn(u64, u64) + Sync),
 }
@@ -52,6 +56,7 @@ impl<'c> Context<'c> {
             cache,
             cancelled: &|| false,
             layers: None,
+            runs_more: false,
             progress: &|_, _| {},
         }
     }
@@ -73,17 +78,43 @@ pub struct Disk<'c> {
 /// The longest file that is read, in bytes: longer than the longest spec.
 const LONGEST: u64 = 1 << 31;
 
-/// Reads a file, up to [`LONGEST`] bytes: a device may never end.
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+/// How much of a large file one thread reads at once, in bytes.
+const PIECE: usize = 1 << 20;
+
+/// Reads a file, up to [`LONGEST`] bytes: a device may never end. With `in_pieces`, all threads read a large one.
+fn read_bounded(path: &Path, in_pieces: bool) -> io::Result<Vec<u8>> {
     let too_large = || io::Error::from(io::ErrorKind::FileTooLarge);
     let file = File::open(path)?;
-    let length = file.metadata()?.len();
+    let metadata = file.metadata()?;
+    let length = metadata.len();
     if length > LONGEST {
         return Err(too_large());
+    }
+    if in_pieces
+        && metadata.is_file()
+        && length >= 2 * PIECE as u64
+        && let Some(text) = read_pieces(&file, length as usize)?
+    {
+        return Ok(text);
     }
     let mut text = Vec::with_capacity(length as usize + 1);
     file.take(LONGEST + 1).read_to_end(&mut text)?;
     if text.len() as u64 > LONGEST { Err(too_large()) } else { Ok(text) }
+}
+
+/// Reads a file of `length` bytes, its pieces in parallel: the system makes the memory for them as they are read, which takes
+/// as long as to read them. `None` if the file has another length by now.
+fn read_pieces(file: &File, length: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut text = vec![0; length];
+    let read =
+        |(number, piece): (usize, &mut [u8])| file.read_exact_at(piece, (number * PIECE) as u64);
+    match text.par_chunks_mut(PIECE).enumerate().try_for_each(read) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let is_end = file.read_at(&mut [0], length as u64)? == 0;
+    Ok(is_end.then_some(text))
 }
 
 impl<'c> Disk<'c> {
@@ -127,7 +158,9 @@ impl<'c> Host for Disk<'c> {
         Self: 't;
 
     fn read(&mut self, path: &Path, purpose: Purpose) -> Result<Bytes, RequestError> {
-        match read_bounded(&self.context.root.join(path)) {
+        let Context { root, runs_more, .. } = self.context;
+        // Memory that is there would be cleared first, for nothing.
+        match read_bounded(&root.join(path), !runs_more) {
             Ok(text) => Ok(text.into()),
             Err(source) => Err(RequestError::Read { path: path.to_owned(), purpose, source }),
         }
@@ -215,6 +248,10 @@ impl<'c> Host for Disk<'c> {
 
     fn check_cancelled(&mut self) -> Result<(), RequestError> {
         if (self.context.cancelled)() { Err(RequestError::Cancelled) } else { Ok(()) }
+    }
+
+    fn step_done(&mut self, step: &'static str) {
+        debug!(step, "done");
     }
 
     fn commit(&mut self, output: OutputHandle) -> Result<(), RequestError> {

@@ -304,7 +304,7 @@ impl<'s> Homes<'s> {
                     home.directory = directory;
                     home.linked = linked;
                     let path = archive.source(row);
-                    match tree.entry(directory, path::split(path).1)? {
+                    match tree.entry(directory, self.sources.name_in(source, path))? {
                         Entry::Absent => AtHome::Absent,
                         Entry::Unreadable => AtHome::Unreadable,
                         Entry::Plain(()) => AtHome::NotASymlink,

@@ -63,12 +63,14 @@ impl<'s> Sources<'s> {
     /// The directories of the sources of every row that takes part and is covered by `inputs`.
     pub(super) fn new(archive: &Archive<'s>, inputs: Option<&Inputs>) -> Self {
         let covered = inputs.is_none();
+        // Each row that is not in the directory of the one before may name another one.
+        let at_most = archive.rows().filter(|(.., row)| !row.is_source_beside_last()).count();
         let mut sources = Self {
             directories: vec![
                 Node::new(SourceDirectory::ROOT, b"", 0, covered),
                 Node::new(SourceDirectory::TOP, b"/", 0, covered),
             ],
-            by_name: HashTable::new(),
+            by_name: HashTable::with_capacity(at_most),
             of_rows: Vec::with_capacity(archive.all().count()),
             names: Vec::new(),
             hasher: Default::default(),
@@ -172,6 +174,15 @@ impl<'s> Sources<'s> {
     /// The last part of the path of `directory`.
     pub(super) fn name(&self, directory: SourceDirectory) -> &'s [u8] {
         path::split(self.path(directory)).1
+    }
+
+    /// The last part of `source`, which is in `directory`.
+    pub(super) fn name_in<'p>(&self, directory: SourceDirectory, source: &'p [u8]) -> &'p [u8] {
+        match self.path(directory) {
+            b"" => source,
+            b"/" => &source[1..],
+            directory => &source[directory.len() + 1..],
+        }
     }
 
     /// How many names of `directory` are looked up: of rows and of directories.

@@ -83,6 +83,7 @@ impl Worker {
             cache: &self.cache,
             cancelled: &cancelled,
             layers: Some(&self.layers),
+            runs_more: true,
             progress: &|_, _| {},
         });
         match recorder {

@@ -214,5 +214,6 @@ impl<'c> Host for RecordingHost<'_, 'c> {
 
     fn step_done(&mut self, step: &'static str) {
         self.recorder.step_done(step);
+        self.disk.step_done(step);
     }
 }
