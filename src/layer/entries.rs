@@ -3,6 +3,7 @@
 //! Knows that an entry is asked for by its number; must not know what entries are made of.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::entry::TarEntry;
 use super::plan::PlannedRow;
@@ -15,6 +16,11 @@ pub trait Entries: Sync {
 
     /// The entry `number`. It is the same each time.
     fn entry(&self, number: usize) -> Cow<'_, TarEntry>;
+
+    /// The entries `numbers`, in order. An implementation may make them with less work than each alone.
+    fn range(&self, numbers: Range<usize>) -> Box<dyn Iterator<Item = Cow<'_, TarEntry>> + '_> {
+        Box::new(numbers.map(|number| self.entry(number)))
+    }
 
     /// The size and digest of the entry `number`, for the plan. An implementation may store them instead of making the
     /// entry again.
@@ -36,6 +42,6 @@ impl Entries for Vec<TarEntry> {
 impl dyn Entries + '_ {
     /// All entries, one after the other.
     pub fn iter(&self) -> impl Iterator<Item = Cow<'_, TarEntry>> {
-        (0..self.count()).map(|number| self.entry(number))
+        self.range(0..self.count())
     }
 }

@@ -119,9 +119,7 @@ impl TarEntry {
 
     /// How many bytes header, content and what fills its last block have in the tar.
     pub fn tar_size(&self) -> u64 {
-        let mut header = Vec::new();
-        header::write(self, &mut header);
-        header.len() as u64 + self.data_len() + header::padding(self.data_len()) as u64
+        header::len(self) + self.data_len() + header::padding(self.data_len()) as u64
     }
 
     /// How many bytes of content follow the header, without those that fill the last block.

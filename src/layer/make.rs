@@ -140,8 +140,8 @@ impl<'j> Maker<'j> {
     ) -> Result<bool, LayerError> {
         let job = self.job;
         let mut has_contents_by_bytes = false;
-        for number in frame.rows.clone() {
-            let entry = &*job.entries.entry(number);
+        for (number, entry) in frame.rows.clone().zip(job.entries.range(frame.rows.clone())) {
+            let entry = &*entry;
             has_contents_by_bytes |= entry.data().is_some_and(FileContent::is_known_by_bytes);
             let problem =
                 |problem| LayerError::Content { entry: number, path: entry.path.clone(), problem };

@@ -8,10 +8,10 @@ use std::ops::Range;
 use super::codec::Codec;
 use super::descriptor::FORMAT_VERSION;
 use super::entries::Entries;
-use super::entry::{FileContent, TarEntry};
+use super::entry::{FileContent, LinkText, TarEntry};
 use super::frames::{self, LayerFrame, RowSize};
 use super::header::{self, END, padding};
-use super::identity::ContentIdentity;
+use super::identity::{ContentIdentity, FileStamp};
 use super::index::{Index, Key, Lookup};
 
 /// So many bytes of frames, uncompressed, are reused together.
@@ -41,26 +41,18 @@ pub(super) struct Spread {
 #[derive(Clone, Copy, Debug)]
 pub struct PlannedRow {
     pub(super) size: RowSize,
-    /// The BLAKE3 of its header and of what is known of its content. `None` if of that nothing is known.
+    /// The BLAKE3 of what its header depends on, and of what is known of its content. `None` if of that nothing is known.
     pub(super) digest: Option<[u8; 32]>,
 }
 
 impl PlannedRow {
-    /// What a plan needs of `entry`. `header` is overwritten.
-    pub fn new(entry: &TarEntry, header: &mut Vec<u8>) -> Self {
-        header.clear();
-        header::write(entry, header);
-        let size = header.len() as u64 + entry.data_len() + padding(entry.data_len()) as u64;
-        let mut hash = blake3::Hasher::new();
-        hash.update(&(header.len() as u64).to_le_bytes()).update(header);
-        let is_known = match entry.data() {
-            Some(content) => {
-                hash.update(&entry.size.to_le_bytes());
-                update_identity(&mut hash, &content.identity)
-            }
-            None => true,
-        };
-        let digest = is_known.then(|| *hash.finalize().as_bytes());
+    /// What a plan needs of `entry`. `text` is overwritten.
+    pub fn new(entry: &TarEntry, text: &mut Vec<u8>) -> Self {
+        let size = header::len(entry) + entry.data_len() + padding(entry.data_len()) as u64;
+        text.clear();
+        push_fields(text, entry);
+        let is_known = entry.data().is_none_or(|content| push_identity(text, &content.identity));
+        let digest = is_known.then(|| *blake3::hash(text).as_bytes());
         Self { size: RowSize { hash: frames::hash(&entry.path), size }, digest }
     }
 }
@@ -119,7 +111,7 @@ impl Plan {
             }
             let entry = entries.entry(number);
             if entry.data().is_some_and(FileContent::is_known_by_bytes) {
-                let spread = Spread { header: header_len(&entry), size: entry.size };
+                let spread = Spread { header: header::len(&entry), size: entry.size };
                 self.checked.insert(number, spread);
             }
         }
@@ -129,13 +121,6 @@ impl Plan {
                 && self.checked.contains_key(&frame.rows.start);
         }
     }
-}
-
-/// The size of an entry's header, in bytes.
-fn header_len(entry: &TarEntry) -> u64 {
-    let mut header = Vec::new();
-    header::write(entry, &mut header);
-    header.len() as u64
 }
 
 /// The key of a frame: the BLAKE3 of everything that its bytes depend on, each of a fixed length. `None` if nothing is
@@ -153,24 +138,147 @@ fn key(entries: &dyn Entries, codec: Codec, frame: &LayerFrame) -> Option<Key> {
     Some(*hash.finalize().as_bytes())
 }
 
-/// Adds what is known of a content. Whether anything is.
-fn update_identity(hash: &mut blake3::Hasher, identity: &ContentIdentity) -> bool {
+/// Appends what the header of `entry` depends on, and whether a content follows. No other entry has the same bytes: each
+/// field has a length, fixed or before it. They are a quarter of the header, most of which is zeros.
+fn push_fields(to: &mut Vec<u8>, entry: &TarEntry) {
+    let TarEntry {
+        path,
+        kind,
+        mode,
+        uid,
+        gid,
+        uname,
+        gname,
+        time,
+        device,
+        flags,
+        link,
+        size,
+        content: _,
+    } = entry;
+    let (link_kind, link) = match link {
+        None => (0, None),
+        Some(LinkText::Symlink(text)) => (1, Some(text)),
+        Some(LinkText::Hard(text)) => (2, Some(text)),
+    };
+    to.extend_from_slice(&[*kind as u8, link_kind, u8::from(entry.data().is_some())]);
+    for number in [*mode, device.major, device.minor, time.nanoseconds] {
+        to.extend_from_slice(&number.to_le_bytes());
+    }
+    for number in [*uid, *gid, time.seconds, size.cast_signed()] {
+        to.extend_from_slice(&number.to_le_bytes());
+    }
+    let link = link.map(|text| &**text);
+    for text in [Some(&**path), link, uname.as_deref(), gname.as_deref(), flags.as_deref()] {
+        // No text is as long as that.
+        let length = text.map_or(u64::MAX, |text| text.len() as u64);
+        to.extend_from_slice(&length.to_le_bytes());
+        to.extend_from_slice(text.unwrap_or_default());
+    }
+}
+
+/// Appends what is known of a content. Whether anything is.
+fn push_identity(to: &mut Vec<u8>, identity: &ContentIdentity) -> bool {
     match identity {
         ContentIdentity::Unknown => return false,
         ContentIdentity::Listed(listed) => {
             let bytes = listed.as_bytes();
-            hash.update(&[1, bytes.len() as u8]).update(bytes);
+            to.extend_from_slice(&[1, bytes.len() as u8]);
+            to.extend_from_slice(bytes);
         }
         ContentIdentity::Stamp(stamp) => {
-            hash.update(&[2]);
-            for number in [stamp.device, stamp.inode, stamp.size] {
-                hash.update(&number.to_le_bytes());
+            let FileStamp { device, inode, size, modified, changed } = stamp;
+            to.push(2);
+            for number in [device, inode, size] {
+                to.extend_from_slice(&number.to_le_bytes());
             }
-            hash.update(&stamp.modified.to_le_bytes()).update(&stamp.changed.to_le_bytes());
+            for time in [modified, changed] {
+                to.extend_from_slice(&time.to_le_bytes());
+            }
         }
         ContentIdentity::Hashed(digest) => {
-            hash.update(&[3]).update(digest);
+            to.push(3);
+            to.extend_from_slice(digest);
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::entry::{Device, EntryKind, Time};
+    use crate::layer::identity::Listed;
+
+    fn entry() -> TarEntry {
+        TarEntry {
+            path: b"./ab"[..].into(),
+            kind: EntryKind::File,
+            mode: 0o644,
+            uid: 1,
+            gid: 2,
+            uname: Some(b"u"[..].into()),
+            gname: None,
+            time: Time { seconds: 3, nanoseconds: 4 },
+            device: Device::default(),
+            flags: None,
+            link: Some(LinkText::Symlink(b"c"[..].into())),
+            size: 5,
+            content: Some(FileContent {
+                source: b"s"[..].into(),
+                identity: ContentIdentity::Listed(Listed::Short([6; 20])),
+            }),
+        }
+    }
+
+    #[test]
+    fn every_change_of_an_entry_but_of_its_source_changes_its_digest() {
+        let stamp = FileStamp { device: 1, inode: 2, size: 3, modified: 4, changed: 5 };
+        let identities = [
+            ContentIdentity::Listed(Listed::Short([7; 20])),
+            ContentIdentity::Listed(Listed::Long([6; 32])),
+            ContentIdentity::Hashed([6; 32]),
+            ContentIdentity::Stamp(stamp),
+            ContentIdentity::Stamp(FileStamp { device: 2, inode: 1, ..stamp }),
+            ContentIdentity::Stamp(FileStamp { modified: 5, changed: 4, ..stamp }),
+            ContentIdentity::Stamp(FileStamp { size: 4, ..stamp }),
+        ];
+        let mut entries = vec![
+            entry(),
+            TarEntry { path: b"./abc"[..].into(), ..entry() },
+            TarEntry {
+                path: b"./a"[..].into(),
+                link: Some(LinkText::Symlink(b"bc"[..].into())),
+                ..entry()
+            },
+            TarEntry { kind: EntryKind::Fifo, ..entry() },
+            TarEntry { kind: EntryKind::Block, ..entry() },
+            TarEntry { kind: EntryKind::Block, device: Device { major: 1, minor: 0 }, ..entry() },
+            TarEntry { kind: EntryKind::Block, device: Device { major: 0, minor: 1 }, ..entry() },
+            TarEntry { mode: 0o755, ..entry() },
+            TarEntry { uid: 2, gid: 1, ..entry() },
+            TarEntry { uid: -1, ..entry() },
+            TarEntry { uname: None, gname: Some(b"u"[..].into()), ..entry() },
+            TarEntry { uname: None, ..entry() },
+            TarEntry { uname: Some(b""[..].into()), ..entry() },
+            TarEntry { flags: Some(b"u"[..].into()), ..entry() },
+            TarEntry { time: Time { seconds: 4, nanoseconds: 3 }, ..entry() },
+            TarEntry { link: None, ..entry() },
+            TarEntry { link: Some(LinkText::Hard(b"c"[..].into())), ..entry() },
+            TarEntry { size: 6, ..entry() },
+            TarEntry { content: None, ..entry() },
+        ];
+        entries.extend(identities.map(|identity| {
+            let content = Some(FileContent { source: b"s"[..].into(), identity });
+            TarEntry { content, ..entry() }
+        }));
+        let digest = |entry: &TarEntry| PlannedRow::new(entry, &mut vec![9; 9]).digest.unwrap();
+        let digests: std::collections::HashSet<_> = entries.iter().map(digest).collect();
+        assert_eq!(digests.len(), entries.len());
+        let mut moved = entry();
+        moved.content.as_mut().unwrap().source = b"t"[..].into();
+        assert_eq!(digest(&moved), digest(&entry()));
+        moved.content.as_mut().unwrap().identity = ContentIdentity::Unknown;
+        assert_eq!(PlannedRow::new(&moved, &mut Vec::new()).digest, None);
+    }
 }

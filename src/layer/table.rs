@@ -63,9 +63,9 @@ pub fn cut_frames(entries: &dyn Entries, codec: Codec) -> Vec<CutFrame> {
 pub(super) fn cut_frame(entries: &dyn Entries, frame: &LayerFrame) -> CutFrame {
     let mut hash = blake3::Hasher::new();
     let mut header = Vec::new();
-    for number in frame.rows.clone() {
+    for entry in entries.range(frame.rows.clone()) {
         header.clear();
-        header::write(&entries.entry(number), &mut header);
+        header::write(&entry, &mut header);
         hash.update(&header);
     }
     let first = *hash.finalize().as_bytes().first_chunk().unwrap_or(&[0; 8]);

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use super::field::{self, Kind};
+use super::form::Form;
 use super::{Row, Spec, Text, unescape};
 
 impl Spec {
@@ -55,9 +56,46 @@ impl Spec {
         Some(bytes)
     }
 
-    fn name(&self, row: &Row) -> &[u8] {
-        field::name(self.line(row), self.form).text
+    /// The text of the keywords of `row`, if its source ends it. It takes no reading of the row.
+    pub fn keywords_text(&self, row: &Row) -> Option<KeywordsText<'_>> {
+        let start = self.plain_name_end(row)?;
+        if row.source == Text::NONE || row.source.at & Text::UNESCAPED != 0 {
+            return None;
+        }
+        let source = row.source.at as usize;
+        let behind = self.text.get(source + row.source.len as usize..row.end as usize)?;
+        let text = self.text.get(start..source).filter(|_| matches!(behind, b"" | b"\n"))?;
+        // With `link_is_source` it may be the text of the link.
+        let is_source = text.ends_with(b"content=") || text.ends_with(b"contents=");
+        is_source.then_some(KeywordsText { text, defaults: row.defaults })
     }
+
+    fn name(&self, row: &Row) -> &[u8] {
+        let Some(end) = self.plain_name_end(row) else {
+            return field::name(self.line(row), self.form).text;
+        };
+        let (start, path) = (row.start as usize, row.path.at as usize);
+        let head = &self.text[start..path];
+        let length = [&b"./"[..], b"/"].into_iter().find(|slash| head.ends_with(slash));
+        &self.text[path - length.map_or(0, <[u8]>::len)..end]
+    }
+
+    /// Where the name of `row` ends, if the archive path is a part of the name as it stands, and keywords follow it.
+    fn plain_name_end(&self, row: &Row) -> Option<usize> {
+        if self.form != Form::NameFirst || row.path.at & Text::UNESCAPED != 0 {
+            return None;
+        }
+        let end = (row.path.at + row.path.len) as usize;
+        Some(end + usize::from(self.text.get(end) == Some(&b'/')))
+    }
+}
+
+/// The text of a row from the end of its name to its source, and what `/set` gives. Rows for which these are equal differ in
+/// name and source alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeywordsText<'s> {
+    text: &'s [u8],
+    defaults: u32,
 }
 
 fn is_slashless(name: &[u8]) -> bool {
@@ -94,6 +132,27 @@ mod tests {
         assert_eq!(spelled(2), b"usr/lib/a b");
         assert_eq!(spelled(3), b"./x//y /");
         assert!(spec.is_slashless(spec.row(RowId(2))));
+    }
+
+    #[test]
+    fn rows_that_differ_in_name_and_source_alone_have_the_same_text_of_keywords() {
+        let text = "./a/b type=file content=x\n  /a/c type=file content=y/z\n\
+                    ./a/d/ type=file content=y\n./a/e type=file uid=1 content=x\n\
+                    ./a/f type=file content=x \n./a/g content=x type=file\n\
+                    ./a//h type=file content=x\n./a/i type=file content=./x\n/set mode=0644\n\
+                    ./a/j type=file content=x\n./a/k type=link link=l\n\\\n  a/m type=file content=x";
+        let spec = Spec::parse(text.as_bytes().to_vec(), true).unwrap();
+        let text = |row| spec.keywords_text(spec.row(RowId(row)));
+        let first = text(0).unwrap();
+        let equal: Vec<_> = (0..11).map(|row| text(row).map(|text| text == first)).collect();
+        let (same, other, unknown) = (Some(true), Some(false), None);
+        let want =
+            [same, same, same, other, unknown, unknown, unknown, unknown, other, unknown, other];
+        assert_eq!(equal, want);
+        assert_eq!(text(8), text(10));
+        let names: Vec<_> = spec.rows().iter().map(|row| spec.spelled_path(row)).collect();
+        assert_eq!(names[..3], [&b"./a/b"[..], b"/a/c", b"./a/d/"]);
+        assert_eq!(names[10], &b"a/m"[..]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod sort;
 
 pub use change::{Change, Changed, Mode, Owner};
 pub use edit::{Edits, Patch};
+pub use entry::KeywordsText;
 pub use error::{SpecError, What};
 pub use escape::{escape, unescape};
 pub use field::Kind;

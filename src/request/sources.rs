@@ -40,8 +40,9 @@ pub(super) fn states(
         let opened = (siblings.len() >= WORTH_OPENING)
             .then(|| open_directory(&root.join(OsStr::from_bytes(directory))).ok())
             .flatten();
+        // Before any of them is looked at: the earlier, the fewer are settled.
+        let now = SystemTime::now();
         for query in siblings {
-            let now = SystemTime::now();
             let flags = match query.follows {
                 true => AtFlags::empty(),
                 false => AtFlags::SYMLINK_NOFOLLOW,

@@ -55,6 +55,33 @@ pub fn write(entry: &TarEntry, out: &mut Vec<u8>) {
 
 /// As [`write()`], for a version of libarchive.
 pub fn write_with(limits: &Limits, entry: &TarEntry, out: &mut Vec<u8>) {
+    with_parts(limits, entry, |block, records| {
+        if !records.is_empty() {
+            let name = names::of_pax_header(block.name);
+            block.of_pax_header(&name, records.len(), limits.latest).write(out);
+            records.write(out);
+        }
+        block.write(out);
+    });
+}
+
+/// How many bytes [`write()`] appends for `entry`.
+pub fn len(entry: &TarEntry) -> u64 {
+    with_parts(&Limits::CURRENT, entry, |_, records| {
+        let pax = match records.is_empty() {
+            true => 0,
+            false => BLOCK + records.len() + padding(records.len() as u64),
+        };
+        (pax + BLOCK) as u64
+    })
+}
+
+/// Calls `then` with the block of the header of `entry`, and the records of its pax header.
+fn with_parts<T>(
+    limits: &Limits,
+    entry: &TarEntry,
+    then: impl FnOnce(&Block<'_>, &Records) -> T,
+) -> T {
     let text = Texts::of(entry);
     let mut records = Records::default();
     // Whether a field does not fit: only then are fractions of the time and flags written.
@@ -115,12 +142,7 @@ pub fn write_with(limits: &Limits, entry: &TarEntry, out: &mut Vec<u8>) {
         gname: text.gname.as_deref().unwrap_or_default(),
         device,
     };
-    if !records.is_empty() {
-        let name = names::of_pax_header(&name);
-        block.of_pax_header(&name, records.len(), limits.latest).write(out);
-        records.write(out);
-    }
-    block.write(out);
+    then(&block, &records)
 }
 
 /// How many bytes fill the last block of a content of `size` bytes.

@@ -108,6 +108,9 @@ fn by_this(directory: &Path, rows: &[TestRow], limits: &Limits) -> Vec<u8> {
             FoundContent { size, identity: ContentIdentity::Unknown }
         });
         let entry = rows::complete(row, Metadata::Spec, None, content).unwrap();
+        let mut header = Vec::new();
+        write(&entry, &mut header);
+        assert_eq!(len(&entry), header.len() as u64);
         write_with(limits, &entry, &mut tar);
         tar.extend_from_slice(&bytes(entry.data_len() as usize));
         tar.resize(tar.len().next_multiple_of(BLOCK), 0);

@@ -42,7 +42,8 @@ pub(super) fn find(
     let mut found = Vec::with_capacity(numbers.len());
     for numbers in numbers.chunks(ROWS_AT_ONCE) {
         let rows = numbers.par_iter().with_min_len(WORTH_SHARING);
-        let rows: Vec<_> = rows.map(|&number| layer_rows.merged_row(number)).collect();
+        let read = |last: &mut _, &number: &_| layer_rows.merged_row_after(last, number);
+        let rows: Vec<_> = rows.map_init(|| None, read).collect();
         let queries = rows.par_iter().with_min_len(WORTH_SHARING);
         let queries: Vec<_> =
             queries.map(|row| row.as_ref().map_or(Ok(None), |row| query(row, looking))).collect();
@@ -61,9 +62,9 @@ pub(super) fn find(
         let looked_at: Vec<Result<_, RequestError>> = (numbers, rows, answers)
             .into_par_iter()
             .with_min_len(WORTH_SHARING)
-            .map_init(Vec::new, |header, (&number, row, answer)| {
+            .map_init(Vec::new, |text, (&number, row, answer)| {
                 let error = |problem| layer_rows.error(number, problem);
-                look_at(number, row?, answer, looking, header).map_err(error)
+                look_at(number, row?, answer, looking, text).map_err(error)
             })
             .collect();
         for row in looked_at {
@@ -106,13 +107,13 @@ fn query<'r>(
     }))
 }
 
-/// What was found of a row. `None` for an optional one without a source. `header` is overwritten.
+/// What was found of a row. `None` for an optional one without a source. `text` is overwritten.
 fn look_at(
     number: usize,
     row: SpecRow,
     answer: Answer,
     looking: &Looking<'_>,
-    header: &mut Vec<u8>,
+    text: &mut Vec<u8>,
 ) -> Result<Option<FoundRow>, LayerProblem> {
     let (is_optional, has_content) = (row.keywords.is_optional, row.has_content());
     let source = || row.source.clone().unwrap_or_default();
@@ -143,7 +144,7 @@ fn look_at(
         .map(|state| FoundContent { size: state.on_disk.stamp.size, identity: state.identity });
     let on_disk = state.map(|state| state.on_disk);
     let entry = complete(row, looking.metadata, on_disk.as_ref(), content)?;
-    let planned = Some(PlannedRow::new(&entry, header));
+    let planned = Some(PlannedRow::new(&entry, text));
     let on_disk = on_disk.filter(|_| looking.keeps_disk).map(Box::new);
     Ok(Some(FoundRow { number, content, on_disk, planned }))
 }

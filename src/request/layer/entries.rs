@@ -3,12 +3,13 @@
 //! Knows rows and what was found of their sources; must not know how either came to be, nor what tar makes of entries.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use hashbrown::HashMap;
 
 use super::super::error::{LayerProblem, RequestError};
 use super::super::host::Host;
-use super::rows::LayerRows;
+use super::rows::{LastRow, LayerRows};
 use super::{HardLinks, contents};
 use crate::layer::hard_links::{self, FileInode, HardLink};
 use crate::layer::rows::{FoundContent, Metadata, OnDisk, complete};
@@ -115,10 +116,24 @@ impl<'r> RowEntries<'r> {
 
     /// An entry without regard to hard links.
     fn unlinked(&self, entry: usize) -> TarEntry {
+        self.unlinked_after(&mut None, entry)
+    }
+
+    /// The same. `last` is what was read of the row before, if anything was.
+    fn unlinked_after<'l>(&'l self, last: &mut Option<LastRow<'l>>, entry: usize) -> TarEntry {
         let FoundRow { number, content, on_disk, .. } = &self.rows[entry];
-        let row = self.layer_rows.merged_row(*number).ok();
+        let row = self.layer_rows.merged_row_after(last, *number).ok();
         row.and_then(|row| complete(row, self.metadata, on_disk.as_deref(), *content).ok())
             .expect("a row that was found makes an entry")
+    }
+
+    /// An entry. `last` is what was read of the row before, if anything was.
+    fn entry_after<'l>(&'l self, last: &mut Option<LastRow<'l>>, number: usize) -> TarEntry {
+        let mut entry = self.unlinked_after(last, number);
+        if let Some(to) = self.hard_links.get(&number) {
+            entry.link = hard_link_name(&self.unlinked(*to).path).map(LinkText::Hard);
+        }
+        entry
     }
 }
 
@@ -128,11 +143,12 @@ impl Entries for RowEntries<'_> {
     }
 
     fn entry(&self, number: usize) -> Cow<'_, TarEntry> {
-        let mut entry = self.unlinked(number);
-        if let Some(to) = self.hard_links.get(&number) {
-            entry.link = hard_link_name(&self.unlinked(*to).path).map(LinkText::Hard);
-        }
-        Cow::Owned(entry)
+        Cow::Owned(self.entry_after(&mut None, number))
+    }
+
+    fn range(&self, numbers: Range<usize>) -> Box<dyn Iterator<Item = Cow<'_, TarEntry>> + '_> {
+        let mut last = None;
+        Box::new(numbers.map(move |number| Cow::Owned(self.entry_after(&mut last, number))))
     }
 
     fn planned(&self, number: usize) -> PlannedRow {

@@ -54,6 +54,7 @@ pub(super) fn write(
     host: &mut impl Host,
 ) -> Result<LayerOutcome, RequestError> {
     let layer_rows = LayerRows::new(resolved, request)?;
+    host.step_done("read the rows");
     let mut warnings = Vec::new();
     let numbers = chosen_rows(options, &layer_rows, groups, &mut warnings)?;
     if let Some(handle) = outputs.get(OutputKind::UnusedInputs) {
@@ -142,6 +143,9 @@ fn chosen_rows(
 
 /// The warning about rows that have the archive path of an earlier one.
 fn warn_of_duplicates(numbers: &[usize], layer_rows: &LayerRows<'_>) -> Option<String> {
+    if layer_rows.are_paths_unique() {
+        return None;
+    }
     let mut first = HashMap::with_capacity(numbers.len());
     let mut duplicates = Vec::new();
     for number in numbers {

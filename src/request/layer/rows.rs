@@ -2,8 +2,10 @@
 //!
 //! Knows the resolved spec, the one before, and what flags supply; must not know contents or tar.
 
+use std::hash::BuildHasher;
 use std::path::Path;
 
+use foldhash::fast::RandomState;
 use hashbrown::HashSet;
 use rayon::prelude::*;
 
@@ -14,7 +16,7 @@ use super::groups::GroupedRow;
 use crate::layer::EntryKind;
 use crate::layer::keywords::TarKeywords;
 use crate::layer::rows::{self as tar_rows, Merged, SpecRow};
-use crate::mtree::{Change, Kind, Row, RowId, Spec};
+use crate::mtree::{Change, KeywordsText, Kind, Row, RowId, Spec};
 use crate::path;
 use crate::resolve::RowOutcome;
 
@@ -27,11 +29,23 @@ pub(super) struct LayerRows<'r> {
     origins: Vec<RowId>,
     /// What flags supply.
     change: &'r Change,
+    /// Whether the archive path of each row is its own. If not, it may still be.
+    are_paths_unique: bool,
     /// The rows that libarchive merges into an earlier one, in the order of these.
     merged: Vec<Merged>,
     /// The spec of the request, for messages.
     file: &'r Path,
 }
+
+/// What was read of a row. The next one mostly has the same keywords, and need not be read.
+pub(super) struct LastRow<'r> {
+    text: KeywordsText<'r>,
+    keywords: TarKeywords,
+    link: Option<Box<[u8]>>,
+}
+
+/// Fewer rows than this are not worth waking another thread for.
+const WORTH_SHARING: usize = 1024;
 
 /// The permissions of a directory row that `--package-dir` makes.
 const MADE_MODE: u32 = 0o755;
@@ -69,12 +83,21 @@ impl<'r> LayerRows<'r> {
             resolved.rows().len(),
             "a row of the output is no row before"
         );
-        let rows = resolved.rows();
-        let mergeable = (0..rows.len()).filter(|number| !resolved.is_slashless(&rows[*number]));
-        let paths = mergeable.map(|number| (number, resolved.spelled_path(&rows[number])));
-        let mut merged = tar_rows::same_paths(paths);
-        merged.sort_by_key(|merged| (merged.into, merged.row));
-        Ok(Self { changed, before, origins, change, merged, file })
+        let are_paths_unique = are_paths_unique(resolved);
+        let mut merged = Vec::new();
+        if !are_paths_unique {
+            let rows = resolved.rows();
+            let mergeable = (0..rows.len()).filter(|number| !resolved.is_slashless(&rows[*number]));
+            let paths = mergeable.map(|number| (number, resolved.spelled_path(&rows[number])));
+            merged = tar_rows::same_paths(paths);
+            merged.sort_by_key(|merged| (merged.into, merged.row));
+        }
+        Ok(Self { changed, before, origins, change, are_paths_unique, merged, file })
+    }
+
+    /// Whether the archive path of each row is known to be its own.
+    pub(super) fn are_paths_unique(&self) -> bool {
+        self.are_paths_unique
     }
 
     /// The rows that become an entry: all but those that are merged into an earlier one.
@@ -98,10 +121,19 @@ impl<'r> LayerRows<'r> {
     /// The row as tar sees it, with the rows that are merged into it. A row that is a link with a source has the text of
     /// the symlink there.
     pub(super) fn merged_row(&self, number: usize) -> Result<SpecRow, RequestError> {
-        let mut row = self.spec_row(number)?;
+        self.merged_row_after(&mut None, number)
+    }
+
+    /// The same. `last` is what was read of the row before, if anything was.
+    pub(super) fn merged_row_after<'l>(
+        &'l self,
+        last: &mut Option<LastRow<'l>>,
+        number: usize,
+    ) -> Result<SpecRow, RequestError> {
+        let mut row = self.spec_row(last, number)?;
         let start = self.merged.partition_point(|merged| merged.into < number);
         for merged in self.merged[start..].iter().take_while(|merged| merged.into == number) {
-            row.merge(self.spec_row(merged.row)?);
+            row.merge(self.spec_row(last, merged.row)?);
         }
         if row.keywords.kind == Some(EntryKind::Symlink)
             && row.link.is_none()
@@ -127,17 +159,28 @@ impl<'r> LayerRows<'r> {
     }
 
     /// The row as tar sees it, with what flags supply.
-    fn spec_row(&self, number: usize) -> Result<SpecRow, RequestError> {
+    fn spec_row<'l>(
+        &'l self,
+        last: &mut Option<LastRow<'l>>,
+        number: usize,
+    ) -> Result<SpecRow, RequestError> {
         let row = self.row(number);
-        let mut keywords = TarKeywords::default();
-        let mut set = |keyword: &[u8], value: &[u8]| {
-            keywords
-                .set(keyword, value)
-                .map_err(|problem| self.error(number, LayerProblem::Keyword(problem)))
+        let resolved = self.resolved();
+        let text = resolved.keywords_text(row);
+        let (mut keywords, link, source) = match last {
+            Some(last) if text == Some(last.text) => {
+                (last.keywords.clone(), last.link.clone(), Some(resolved.source(row).into()))
+            }
+            _ => {
+                let (keywords, link) = (self.keywords(number)?, resolved.link(row));
+                let link = link.map(Box::from);
+                if let Some(text) = text {
+                    let (keywords, link) = (keywords.clone(), link.clone());
+                    *last = Some(LastRow { text, keywords, link });
+                }
+                (keywords, link, resolved.content(row).map(Into::into))
+            }
         };
-        for (keyword, value) in self.resolved().keywords(row) {
-            set(keyword, value)?;
-        }
         let is_made = keywords.kind == Some(EntryKind::Directory)
             && keywords.mode == Some(MADE_MODE)
             && keywords.time.is_some()
@@ -158,12 +201,23 @@ impl<'r> LayerRows<'r> {
         // libarchive begins each entry as a file.
         keywords.kind = keywords.kind.or(Some(EntryKind::File));
         Ok(SpecRow {
-            path: self.resolved().spelled_path(row).into(),
-            is_relative: self.resolved().is_slashless(row),
+            path: resolved.spelled_path(row).into(),
+            is_relative: resolved.is_slashless(row),
             keywords,
-            link: self.resolved().link(row).map(Into::into),
-            source: self.resolved().content(row).map(Into::into),
+            link,
+            source,
         })
+    }
+
+    /// What the keywords of a row say, and those of `/set`.
+    fn keywords(&self, number: usize) -> Result<TarKeywords, RequestError> {
+        let mut keywords = TarKeywords::default();
+        for (keyword, value) in self.resolved().keywords(self.row(number)) {
+            keywords
+                .set(keyword, value)
+                .map_err(|problem| self.error(number, LayerProblem::Keyword(problem)))?;
+        }
+        Ok(keywords)
     }
 
     /// What flags give to a row that does not have it.
@@ -262,4 +316,14 @@ impl<'r> LayerRows<'r> {
     pub(super) fn origin(&self, number: usize) -> RowId {
         self.origins[number]
     }
+}
+
+/// Whether the archive path of each row of `spec` is its own, by hashes: of unlike paths some may have the same one.
+fn are_paths_unique(spec: &Spec) -> bool {
+    let hasher = RandomState::default();
+    let hash = |row: &Row| hasher.hash_one(spec.path(row));
+    let rows = spec.rows().par_iter().with_min_len(WORTH_SHARING);
+    let mut hashes: Vec<_> = rows.map(hash).collect();
+    hashes.par_sort_unstable();
+    hashes.windows(2).all(|two| two[0] != two[1])
 }
