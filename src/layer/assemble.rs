@@ -3,7 +3,7 @@
 //! Knows the steps and the threads that do them: workers make frames, one thread takes the sum of the
 //! uncompressed tar, the caller's thread writes. Must not know what a frame is made of.
 
-use std::io::Write;
+use std::io::{self, IoSlice, Write};
 use std::ops::Range;
 use std::thread::Builder;
 use std::time::Instant;
@@ -217,36 +217,56 @@ fn write(
         return None;
     }
     for (run, frames) in runs.iter().enumerate() {
-        for (number, BoardItem { bytes, facts }) in frames.clone().zip(board.take(run, Side::Blob)?)
-        {
+        let items = board.take(run, Side::Blob)?;
+        let start = Instant::now();
+        for (number, BoardItem { bytes, .. }) in frames.clone().zip(&items) {
             let blob = bytes.as_slice();
-            let start = Instant::now();
             if number >= head.len() {
                 sum.update(blob);
                 sums.push(sum.clone());
             }
-            let checked = match job.codec {
-                Codec::None => check.pass(number, blob),
-                _ => Ok(()),
-            };
-            let middle = Instant::now();
-            let written = checked.and_then(|()| out.write_all(blob).map_err(LayerError::Write));
-            if let Err(error) = written {
+            if job.codec == Codec::None
+                && let Err(error) = check.pass(number, blob)
+            {
                 board.fail(number, error);
                 return None;
             }
-            seconds.hash_blob += (middle - start).as_secs_f64();
-            seconds.write += middle.elapsed().as_secs_f64();
-            places.push((size, blob.len(), facts));
-            size += blob.len() as u64;
-            let frame = &plan.frames[number];
-            raw_size += frame.tar_size();
+        }
+        let middle = Instant::now();
+        let blobs = items.iter().map(|item| IoSlice::new(item.bytes.as_slice()));
+        if let Err(error) = write_all(out, &mut blobs.collect::<Vec<_>>()) {
+            board.fail(frames.start, LayerError::Write(error));
+            return None;
+        }
+        seconds.hash_blob += (middle - start).as_secs_f64();
+        seconds.write += middle.elapsed().as_secs_f64();
+        for (number, BoardItem { bytes, facts }) in frames.clone().zip(items) {
+            let length = bytes.as_slice().len();
+            places.push((size, length, facts));
+            size += length as u64;
+            raw_size += plan.frames[number].tar_size();
             job.buffers.give(bytes);
         }
         board.done(run);
         (job.progress)(raw_size, total);
     }
     Some(WrittenFrames { places, sums, size, seconds })
+}
+
+/// Writes all of `slices` at once: of a file, the kernel then makes large pieces of memory instead of single pages, in half
+/// the time.
+fn write_all(out: &mut dyn Write, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+    // Slices at the head that have no byte are taken off.
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        match out.write_vectored(slices) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(length) => IoSlice::advance_slices(&mut slices, length),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Writes what stands behind the last frame, and says what was written.

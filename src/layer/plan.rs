@@ -14,8 +14,10 @@ use super::header::{self, END, padding};
 use super::identity::{ContentIdentity, FileStamp};
 use super::index::{Index, Key, Lookup};
 
-/// So many bytes of frames, uncompressed, are reused together.
-const RUN: u64 = 4 << 20;
+/// So many bytes of frames, uncompressed, are copied together.
+const COPIED_RUN: u64 = 4 << 20;
+/// So many of frames that are copied, and of which the contents are read for the sum of the uncompressed tar.
+const READ_RUN: u64 = 1 << 20;
 
 /// What is to be done for each frame of a layer.
 pub(super) struct Plan {
@@ -77,22 +79,25 @@ impl Plan {
         plan
     }
 
-    /// The frames in runs that one thread makes together: frames that are reused as they are take less time than
-    /// another thread to wake. Every other frame is a run of its own.
+    /// The frames in runs that one thread makes together: frames that are reused take less time than another thread to
+    /// wake. Every other frame is a run of its own.
     pub(super) fn runs(&self) -> Vec<Range<usize>> {
         let mut runs = Vec::<Range<usize>>::new();
-        let mut size = 0;
+        let mut left = 0;
         for (number, frame) in self.frames.iter().enumerate() {
-            let is_copied = self.lookup.frames[number].is_some() && !self.wants_raw[number];
-            size += frame.size;
+            let limit = match (&self.lookup.frames[number], self.wants_raw[number]) {
+                (None, _) => 0,
+                (Some(_), false) => COPIED_RUN,
+                (Some(_), true) => READ_RUN,
+            };
             match runs.last_mut() {
-                Some(run) if is_copied && size <= RUN => run.end = number + 1,
+                Some(run) if frame.size <= left.min(limit) => run.end = number + 1,
                 _ => {
                     runs.push(number..number + 1);
-                    // What follows a frame that is made begins another run.
-                    size = if is_copied { frame.size } else { RUN };
+                    left = limit;
                 }
             }
+            left = left.saturating_sub(frame.size);
         }
         runs
     }
