@@ -1,8 +1,8 @@
 //! Tests of the rules with a real Bazel: 4.2.3, from Debian's bazel-bootstrap. Each test has its own workspace, often
 //! a copy of the example, and its own server, which it shuts down at the end.
 //!
-//! The tests need minutes and a Bazel, so they run only on request, one after another:
-//! `cargo test -p worker-tests --test bazel -- --ignored --test-threads=1`, or `worker-tests/bazel`.
+//! The tests need minutes and a Bazel, so they run only on request, two at a time:
+//! `cargo test -p worker-tests --test bazel -- --ignored --test-threads=2`, or `worker-tests/bazel`.
 
 mod attributes;
 mod caching;
