@@ -29,6 +29,7 @@ fn commit() -> String {
 }
 
 #[test]
+#[ignore = "needs minutes: worker-tests/run --test release -- --ignored"]
 fn a_second_run_of_release_build_in_another_place_makes_the_same_archive() {
     let room = TempDir::new().expect("a directory");
     // A clone at another path; it has the changes of the work tree, if there are any.
@@ -75,6 +76,7 @@ fn differences(first: &Path, second: &Path, room: &Path) -> String {
 }
 
 #[test]
+#[ignore = "needs minutes: worker-tests/run --test release -- --ignored"]
 fn from_the_archive_alone_in_an_empty_chroot_the_program_inspects_a_directory_and_writes_its_layer()
 {
     let room = TempDir::new().expect("a directory");
@@ -125,6 +127,7 @@ fn from_the_archive_alone_in_an_empty_chroot_the_program_inspects_a_directory_an
 }
 
 #[test]
+#[ignore = "needs minutes: worker-tests/run --test release -- --ignored"]
 fn the_archive_holds_licences_man_pages_and_completions_and_no_path_of_this_machine() {
     let room = TempDir::new().expect("a directory");
     let tree = unpack(archive(), room.path());
@@ -189,6 +192,7 @@ fn the_archive_holds_licences_man_pages_and_completions_and_no_path_of_this_mach
 }
 
 #[test]
+#[ignore = "needs minutes: worker-tests/run --test release -- --ignored"]
 fn the_crate_is_packaged_without_a_warning_and_installs() {
     let room = TempDir::new().expect("a directory");
     let target = target_directory();
@@ -264,6 +268,7 @@ const PROGRAM: u64 = 7_700_000;
 const CALLS: usize = 110;
 
 #[test]
+#[ignore = "needs minutes: worker-tests/run --test release -- --ignored"]
 fn the_archive_is_small_and_a_start_makes_few_system_calls() {
     let room = TempDir::new().expect("a directory");
     let program = unpack(archive(), room.path()).join("mtree-worker");
@@ -296,6 +301,7 @@ fn the_archive_is_small_and_a_start_makes_few_system_calls() {
 }
 
 #[test]
+#[ignore = "needs minutes: worker-tests/run --test release -- --ignored"]
 fn the_source_archive_holds_what_cargo_and_the_rules_need() {
     let room = TempDir::new().expect("a directory");
     let done = must(Command::new("release/source").arg(room.path()).current_dir(repository()));
