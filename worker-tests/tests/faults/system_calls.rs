@@ -66,7 +66,7 @@ fn errors(call: &str) -> &'static [&'static str] {
         "read" | "pread64" | "newfstatat" | "fstat" | "readlinkat" | "getdents64" => {
             &["EIO", "EINTR"]
         }
-        "write" => &["ENOSPC", "EIO", "EINTR"],
+        "write" | "writev" => &["ENOSPC", "EIO", "EINTR"],
         "rename" | "renameat" | "renameat2" => &["EIO", "EXDEV"],
         "clone3" => &["EAGAIN"],
         call if MEMORY.contains(&call) => &["ENOMEM"],
@@ -464,6 +464,10 @@ fn calls(trace: &str) -> Vec<Call<'_>> {
     calls.map(|(thread, text)| Call { thread, text: text.trim_start() }).collect()
 }
 
+fn is_write(text: &str) -> bool {
+    ["write(", "writev("].into_iter().any(|call| text.starts_with(call))
+}
+
 #[test]
 fn nothing_is_flushed_to_the_disk_and_outputs_are_complete_before_one_is_renamed_the_layer_first() {
     let planted = Planted::new();
@@ -495,7 +499,7 @@ fn nothing_is_flushed_to_the_disk_and_outputs_are_complete_before_one_is_renamed
         let writes = calls
             .iter()
             .enumerate()
-            .filter(|(_, call)| call.text.starts_with("write(") && call.text.contains(name));
+            .filter(|(_, call)| is_write(call.text) && call.text.contains(name));
         let writes: Vec<_> = writes.collect();
         // That no input is unused is an empty file.
         let is_empty = rename.text.contains("unused\"");
