@@ -104,6 +104,8 @@ fn is_slashless(name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::RowId;
     use super::*;
 
@@ -165,5 +167,77 @@ mod tests {
         assert_eq!(content(1).unwrap(), b"x/y");
         assert_eq!(content(2), None);
         assert_eq!(content(3).unwrap(), b"e");
+    }
+
+    /// Lines of a spec: rows whose names, blanks and keywords are spelled in many ways, and what stands between them.
+    fn lines() -> impl Strategy<Value = String> {
+        let name = prop::sample::select(vec![
+            "./a/b",
+            "./a/c",
+            "/a/b",
+            "a/b/",
+            "./a//b",
+            "a",
+            ".b",
+            "./.b/c",
+            r"./a\040b",
+            "./a/../b",
+            "//a",
+        ]);
+        let blank = prop::sample::select(vec![" ", "  ", "\t", " \\\n ", "\r", "\\\n"]);
+        let keyword = prop::sample::select(vec![
+            "type=file",
+            "type=link",
+            "type=dir",
+            "link=a/b",
+            "content=a/b",
+            "content=/a/c",
+            "contents=.x/y",
+            r"content=a\040b",
+            "content=./a",
+            "content=",
+            "uid=1",
+            "uid=2",
+            "optional",
+        ]);
+        let field = (blank.clone(), keyword.clone())
+            .prop_map(|(blank, keyword)| blank.to_owned() + keyword);
+        let head = prop::sample::select(vec!["", " ", "\\\n"]);
+        let row = (
+            head,
+            name,
+            prop::collection::vec(field, 0..4),
+            prop::sample::select(vec!["", " ", "\r"]),
+        );
+        let row = row.prop_map(|(head, name, fields, end)| {
+            format!("{head}{name}{}{end}\n", fields.concat())
+        });
+        let set = keyword.prop_map(|keyword| format!("/set {keyword}\n"));
+        let other = prop::sample::select(vec!["# a\n", "..\n", "/unset link content\n"]);
+        prop_oneof![12 => row, 1 => set, 1 => other.prop_map(str::to_owned)]
+    }
+
+    proptest! {
+        #[test]
+        fn rows_with_the_same_text_of_keywords_say_the_same_but_for_name_and_source(
+            lines in prop::collection::vec(lines(), 1..30),
+            link_is_source in any::<bool>(),
+        ) {
+            let Ok(spec) = Spec::parse(lines.concat().into_bytes(), link_is_source) else { return Ok(()) };
+            let said = |row: &Row| {
+                let keywords = spec.keywords(row).filter(|(keyword, _)| !field::is_source(keyword));
+                let keywords: Vec<_> = keywords.collect();
+                (keywords, spec.link(row))
+            };
+            for row in spec.rows() {
+                let name = field::name(spec.line(row), spec.form).text;
+                prop_assert_eq!(spec.name(row), name);
+                let Some(text) = spec.keywords_text(row) else { continue };
+                prop_assert_eq!(spec.content(row), Some(spec.source(row).to_vec()));
+                for other in spec.rows().iter().filter(|other| spec.keywords_text(other) == Some(text)) {
+                    prop_assert_eq!(said(row), said(other));
+                }
+            }
+        }
     }
 }
