@@ -3,11 +3,9 @@
 //! Knows system calls for files by path; must not know what a request does with them.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
@@ -22,6 +20,7 @@ use super::host::{
 };
 use super::layer::LayerState;
 use super::sources;
+use super::whole_file::{self, Memory};
 use crate::fs::{Cache, View};
 use crate::layer::{
     AssembledLayer, Codec, DiskContents, Entries, FrameTable, Job, LayerError, RowHistory, assemble,
@@ -75,48 +74,6 @@ pub struct Disk<'c> {
     wants_table: bool,
 }
 
-/// The longest file that is read, in bytes: longer than the longest spec.
-const LONGEST: u64 = 1 << 31;
-
-/// How much of a large file one thread reads at once, in bytes.
-const PIECE: usize = 1 << 20;
-
-/// Reads a file, up to [`LONGEST`] bytes: a device may never end. With `in_pieces`, all threads read a large one.
-fn read_bounded(path: &Path, in_pieces: bool) -> io::Result<Vec<u8>> {
-    let too_large = || io::Error::from(io::ErrorKind::FileTooLarge);
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    let length = metadata.len();
-    if length > LONGEST {
-        return Err(too_large());
-    }
-    if in_pieces
-        && metadata.is_file()
-        && length >= 2 * PIECE as u64
-        && let Some(text) = read_pieces(&file, length as usize)?
-    {
-        return Ok(text);
-    }
-    let mut text = Vec::with_capacity(length as usize + 1);
-    file.take(LONGEST + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > LONGEST { Err(too_large()) } else { Ok(text) }
-}
-
-/// Reads a file of `length` bytes, its pieces in parallel: the system makes the memory for them as they are read, which takes
-/// as long as to read them. `None` if the file has another length by now.
-fn read_pieces(file: &File, length: usize) -> io::Result<Option<Vec<u8>>> {
-    let mut text = vec![0; length];
-    let read =
-        |(number, piece): (usize, &mut [u8])| file.read_exact_at(piece, (number * PIECE) as u64);
-    match text.par_chunks_mut(PIECE).enumerate().try_for_each(read) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(error),
-    }
-    let is_end = file.read_at(&mut [0], length as u64)? == 0;
-    Ok(is_end.then_some(text))
-}
-
 impl<'c> Disk<'c> {
     /// The disk, for a request in `context`.
     pub fn new(context: Context<'c>) -> Self {
@@ -159,11 +116,9 @@ impl<'c> Host for Disk<'c> {
 
     fn read(&mut self, path: &Path, purpose: Purpose) -> Result<Bytes, RequestError> {
         let Context { root, runs_more, .. } = self.context;
-        // Memory that is there would be cleared first, for nothing.
-        match read_bounded(&root.join(path), !runs_more) {
-            Ok(text) => Ok(text.into()),
-            Err(source) => Err(RequestError::Read { path: path.to_owned(), purpose, source }),
-        }
+        let memory = if runs_more { Memory::Reused } else { Memory::New };
+        let text = whole_file::read(&root.join(path), memory);
+        text.map_err(|source| RequestError::Read { path: path.to_owned(), purpose, source })
     }
 
     fn is_sandbox(&self) -> bool {

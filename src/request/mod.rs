@@ -13,6 +13,7 @@ mod report;
 mod run;
 mod sources;
 mod warnings;
+mod whole_file;
 
 use std::path::PathBuf;
 
