@@ -96,14 +96,14 @@ pub(super) fn reason(errno: Errno) -> String {
     }
 }
 
-/// A directory of which `asked` names are wanted is listed if it has at most this many names.
-fn max_names(asked: u32) -> usize {
-    ALWAYS_LISTED + asked as usize * NAMES_PER_LOOKUP
+/// A directory of which `lookups` names are wanted is listed if it has at most this many names.
+fn max_names(lookups: u32) -> usize {
+    ALWAYS_LISTED + lookups as usize * NAMES_PER_LOOKUP
 }
 
 /// Whether a directory has more names than that, by its `st_size`.
-fn is_large(stat: &Stat, asked: u32) -> bool {
-    stat.st_size as usize / MAX_BYTES_PER_NAME > max_names(asked)
+fn is_large(stat: &Stat, lookups: u32) -> bool {
+    stat.st_size as usize / MAX_BYTES_PER_NAME > max_names(lookups)
 }
 
 impl<'c> Probe<'c> {
@@ -116,11 +116,11 @@ impl<'c> Probe<'c> {
         Self { cache, cancelled, root, started: Moment::now(), cold: cache.is_empty() }
     }
 
-    /// The directory at `place`, of which `asked` names are wanted, from the cache or read.
+    /// The directory at `place`, of which `lookups` names are wanted, from the cache or read.
     pub(super) fn read_dir_cached(
         &self,
         place: Place<'_>,
-        asked: u32,
+        lookups: u32,
         expected: Expected,
         scratch: &mut Scratch,
     ) -> Result<ProbedDirectory, ProbeError> {
@@ -129,11 +129,11 @@ impl<'c> Probe<'c> {
         }
         if !self.cold && expected != Expected::New {
             let stat = stat(place.from, place.path, AtFlags::empty())?;
-            if let Some(found) = self.cached(&stat, asked) {
+            if let Some(found) = self.cached(&stat, lookups) {
                 return Ok(found);
             }
         }
-        self.read_dir(place, asked, scratch)
+        self.read_dir(place, lookups, scratch)
     }
 
     /// What is at `place` in a sandbox.
@@ -164,18 +164,18 @@ impl<'c> Probe<'c> {
             }
             _ => return Ok(StatResult::Other(Entry::Plain(()))),
         }
-        if let Some(found) = self.cached(&stat, wanted.asked) {
+        if let Some(found) = self.cached(&stat, wanted.lookups) {
             return Ok(StatResult::Directory(found));
         }
         let stamp = Stamp::new(&stat);
         // A directory that an earlier request visited is likely to stay, and worth reading.
         if wanted.names.len() > MAX_SANDBOX_LOOKUPS || self.unlisted(stamp).1 == Origin::Cached {
-            return self.read_dir(place, wanted.asked, scratch).map(StatResult::Directory);
+            return self.read_dir(place, wanted.lookups, scratch).map(StatResult::Directory);
         }
         let names =
             DirectoryListing::look_up_names(place, wanted.names, self.cache.names(), scratch);
         let Some(names) = names else {
-            return self.read_dir(place, wanted.asked, scratch).map(StatResult::Directory);
+            return self.read_dir(place, wanted.lookups, scratch).map(StatResult::Directory);
         };
         // The path may have led to another directory meanwhile: only this request may use the result.
         let cached = Arc::new(CachedDirectory::listed(stamp, names));
@@ -183,14 +183,14 @@ impl<'c> Probe<'c> {
         Ok(StatResult::Directory(found))
     }
 
-    /// The cached directory, if it is sufficient for lookups of `asked` names.
-    fn cached(&self, stat: &Stat, asked: u32) -> Option<ProbedDirectory> {
+    /// The cached directory, if it is sufficient for `lookups` names.
+    fn cached(&self, stat: &Stat, lookups: u32) -> Option<ProbedDirectory> {
         if self.cold {
             return None;
         }
         let stamp = Stamp::new(stat);
         let is_sufficient = |cached: &CachedDirectory| {
-            cached.is_listed_up_to(max_names(asked)) || is_large(stat, asked)
+            cached.is_listed_up_to(max_names(lookups)) || is_large(stat, lookups)
         };
         let cached = self.cache.get(&stamp, is_sufficient)?;
         Some(ProbedDirectory { identity: stamp.identity, cached, origin: Origin::Cached })
@@ -200,7 +200,7 @@ impl<'c> Probe<'c> {
     fn read_dir(
         &self,
         place: Place<'_>,
-        asked: u32,
+        lookups: u32,
         scratch: &mut Scratch,
     ) -> Result<ProbedDirectory, ProbeError> {
         let directory = match open(place.from, place.path, DIRECTORY) {
@@ -213,7 +213,7 @@ impl<'c> Probe<'c> {
         };
         let stat = stat_opened(&directory)?;
         let stamp = Stamp::new(&stat);
-        let (max_names, is_large) = (max_names(asked), is_large(&stat, asked));
+        let (max_names, is_large) = (max_names(lookups), is_large(&stat, lookups));
         let is_sufficient =
             |cached: &CachedDirectory| cached.is_listed_up_to(max_names) || is_large;
         let read = || -> Result<CachedDirectory, Errno> {

@@ -34,7 +34,7 @@ fn sandboxed<'c>(root: &TempDir, cache: &'c Cache) -> View<'c> {
 /// Enters the directory `name`, of which `names` are wanted.
 fn enter_for(view: &mut View<'_>, name: &str, names: &[&[u8]]) -> Directory {
     let wanted =
-        Wanted { parent: view.root(), name: name.as_bytes(), asked: names.len() as u32, names };
+        Wanted { parent: view.root(), name: name.as_bytes(), lookups: names.len() as u32, names };
     match view.enter_all(&[wanted]).unwrap()[..] {
         [Entry::Plain(Entered::Directory(directory))] => directory,
         ref other => panic!("{name}: {other:?}"),
@@ -141,7 +141,7 @@ fn a_sandbox_gives_what_is_at_the_locations_of_wanted_directories() {
             let wanted = [&b"inner"[..], b"file", b"link", b"none"].map(|name| Wanted {
                 parent,
                 name,
-                asked: 0,
+                lookups: 0,
                 names: &[],
             });
             // The second result is the same.
@@ -216,7 +216,7 @@ fn while_directories_are_swapped<A: PartialEq + std::fmt::Debug>(
 
 /// Enters `in` in `parent`, of which `names` are wanted.
 fn enter_in(view: &mut View<'_>, parent: Directory, names: &[&[u8]]) -> Option<Directory> {
-    let wanted = Wanted { parent, name: b"in", asked: names.len() as u32, names };
+    let wanted = Wanted { parent, name: b"in", lookups: names.len() as u32, names };
     match view.enter_all(&[wanted]).unwrap()[..] {
         [Entry::Plain(Entered::Directory(directory))] => Some(directory),
         _ => None,
@@ -258,7 +258,7 @@ fn a_probe_in_a_large_directory_while_it_is_moved_is_not_cached_for_the_wrong_di
     let names = [&b"1"[..]; 40];
     let is_link = |view: &mut View<'_>, parent| {
         let directory = enter_in(view, parent, &names)?;
-        let wanted = Wanted { parent: directory, name: b"x", asked: 0, names: &[] };
+        let wanted = Wanted { parent: directory, name: b"x", lookups: 0, names: &[] };
         let entries = view.enter_all(&[wanted]).unwrap().remove(0);
         Some(match entries {
             Entry::Plain(_) => "a directory",

@@ -260,7 +260,7 @@ impl<'c> View<'c> {
         wanted: &Wanted<'_>,
         scratch: &mut ProbeScratch,
     ) -> Result<StatResult, ProbeError> {
-        let &Wanted { parent, name, asked, .. } = wanted;
+        let &Wanted { parent, name, lookups, .. } = wanted;
         match self.listed_entry(parent, name) {
             Some(Entry::Absent) => return Ok(StatResult::Other(Entry::Absent)),
             Some(Entry::Symlink(text)) => {
@@ -276,7 +276,7 @@ impl<'c> View<'c> {
         }
         Ok(StatResult::Directory(self.probe.read_dir_cached(
             place,
-            asked,
+            lookups,
             expected,
             &mut scratch.listing,
         )?))
@@ -288,7 +288,7 @@ impl<'c> View<'c> {
         wanted: &Wanted<'_>,
         probed: Result<StatResult, ProbeError>,
     ) -> Result<EnteredEntry, Stopped> {
-        let &Wanted { parent, name, asked, .. } = wanted;
+        let &Wanted { parent, name, lookups, .. } = wanted;
         let mut path = Vec::new();
         Ok(match probed {
             Ok(StatResult::Directory(found)) => {
@@ -298,7 +298,7 @@ impl<'c> View<'c> {
                 let directory = self.add(reached, found);
                 if !Arc::ptr_eq(&cached, &self.visited(directory).cached) {
                     // It was reached by another path before, with other wanted names.
-                    self.read_all(&[(directory, asked)])?;
+                    self.read_all(&[(directory, lookups)])?;
                 }
                 Entry::Plain(Entered::Directory(directory))
             }
@@ -452,14 +452,14 @@ impl Tree for View<'_> {
 
     fn read_all(&mut self, directories: &[(Directory, u32)]) -> Result<(), Stopped> {
         let mut scratch = self.scratch.take().unwrap_or_default();
-        for &(directory, asked) in directories {
+        for &(directory, lookups) in directories {
             if self.visited(directory).cached.is_complete() {
                 continue;
             }
             self.paths.write_entry_path(directory, b"", &mut self.path);
             // If the directory cannot be read, its names are looked up.
             let place = self.probe.at(c_str(&self.path));
-            match self.probe.read_dir_cached(place, asked, Expected::Unknown, &mut scratch) {
+            match self.probe.read_dir_cached(place, lookups, Expected::Unknown, &mut scratch) {
                 Ok(found) => {
                     self.count_origin(&found);
                     let visited = &mut self.directories[directory.0 as usize];

@@ -131,7 +131,7 @@ impl<'s> Homes<'s> {
         );
         first.steps.insert(SourceDirectory::TOP, entered(tree.top()?, 0, None));
         homes.roots.push(first);
-        tree.read_all(&[(root, homes.sources.asked(SourceDirectory::ROOT))])?;
+        tree.read_all(&[(root, homes.sources.lookups(SourceDirectory::ROOT))])?;
 
         let rows: Vec<_> = archive.all().filter(|&row| archive.takes_part(row)).collect();
         let mut round = vec![(RootId(0), rows)];
@@ -362,7 +362,7 @@ impl<'s> Homes<'s> {
                     None => Step::Absent,
                 };
                 if let Step::Directory { directory, .. } = step {
-                    followed.push((directory, self.sources.asked(source)));
+                    followed.push((directory, self.sources.lookups(source)));
                 }
                 self.roots[root.0 as usize].steps.insert(source, step);
             }
@@ -370,7 +370,7 @@ impl<'s> Homes<'s> {
             let wanted = waiting.iter().map(|&(source, parent, ..)| Wanted {
                 parent,
                 name: sources.name(source),
-                asked: sources.asked(source),
+                lookups: sources.lookups(source),
                 names: sources.names(source),
             });
             let entered_all = tree.enter_all(&wanted.collect::<Vec<_>>())?;
@@ -382,7 +382,7 @@ impl<'s> Homes<'s> {
                     Entry::Symlink(text) => {
                         let step = self.follow(tree, source, parent, &text, linked)?;
                         if let Step::Directory { directory, .. } = step {
-                            followed.push((directory, self.sources.asked(source)));
+                            followed.push((directory, self.sources.lookups(source)));
                         }
                         step
                     }
@@ -457,7 +457,7 @@ impl<'s> Homes<'s> {
             other => entered(other, 0, None),
         };
         if let Step::Directory { directory, .. } = step {
-            tree.read_all(&[(directory, self.sources.asked(SourceDirectory::ROOT))])?;
+            tree.read_all(&[(directory, self.sources.lookups(SourceDirectory::ROOT))])?;
         }
         let id = RootId(self.roots.len() as u32);
         self.roots.push(Root { steps: HashMap::from_iter([(SourceDirectory::ROOT, step)]) });

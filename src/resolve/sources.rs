@@ -37,7 +37,7 @@ struct Node<'s> {
     /// The whole path; its last part is the name.
     path: &'s [u8],
     /// How many rows and directories are in it.
-    asked: u32,
+    lookups: u32,
     /// Where `Sources::names` has the names of those rows.
     names: Range<u32>,
     depth: u32,
@@ -47,7 +47,7 @@ struct Node<'s> {
 
 impl<'s> Node<'s> {
     fn new(parent: SourceDirectory, path: &'s [u8], depth: u32, covered: bool) -> Self {
-        Self { parent, path, asked: 0, names: 0..0, depth, covered }
+        Self { parent, path, lookups: 0, names: 0..0, depth, covered }
     }
 }
 
@@ -97,7 +97,7 @@ impl<'s> Sources<'s> {
                 sources.of_rows.push(SourceDirectory::NONE);
                 continue;
             }
-            sources.directories[last.0 as usize].asked += 1;
+            sources.directories[last.0 as usize].lookups += 1;
             sources.of_rows.push(last);
         }
         sources
@@ -142,7 +142,7 @@ impl<'s> Sources<'s> {
         }
         let parent = self.intern(directory_of(path), inputs);
         let above = &mut self.directories[parent.0 as usize];
-        above.asked += 1;
+        above.lookups += 1;
         let depth = above.depth + 1;
         let covered = above.covered || inputs.is_some_and(|inputs| inputs.contains(path));
         let id = SourceDirectory(self.directories.len() as u32);
@@ -186,8 +186,8 @@ impl<'s> Sources<'s> {
     }
 
     /// How many names of `directory` are looked up: of rows and of directories.
-    pub(super) fn asked(&self, directory: SourceDirectory) -> u32 {
-        self.directories[directory.0 as usize].asked
+    pub(super) fn lookups(&self, directory: SourceDirectory) -> u32 {
+        self.directories[directory.0 as usize].lookups
     }
 
     /// The names of the rows in `directory`, if they were gathered.

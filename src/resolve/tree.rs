@@ -74,7 +74,7 @@ pub struct Wanted<'n> {
     /// Its name there.
     pub name: &'n [u8],
     /// About how many of its names will be looked up.
-    pub asked: u32,
+    pub lookups: u32,
     /// Those names, but for directories that will be wanted, if the tree [takes](Tree::takes_names) them.
     /// A name may occur twice.
     pub names: &'n [&'n [u8]],

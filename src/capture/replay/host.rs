@@ -101,16 +101,16 @@ impl ReplayHost {
         self.cut.take()
     }
 
-    /// The sources among `queries`, before which there were `asked` others, that are not what they were when the request
+    /// The sources among `queries`, before which there were `earlier` others, that are not what they were when the request
     /// was recorded.
     pub(super) fn changed_sources(
         &self,
-        asked: usize,
+        earlier: usize,
         queries: &[&SourceQuery<'_>],
         answers: &[io::Result<SourceState>],
     ) -> Vec<FactChange> {
         let recorded =
-            self.layer.sources.iter().skip(asked).map(|fact| fact.answer().and_then(Result::ok));
+            self.layer.sources.iter().skip(earlier).map(|fact| fact.answer().and_then(Result::ok));
         let pairs = queries.iter().zip(answers).zip(recorded);
         let changes = pairs.filter_map(|((query, now), was)| {
             let (what, was, is) = match (was, now.as_ref().ok()) {

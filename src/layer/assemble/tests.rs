@@ -323,7 +323,7 @@ fn of_several_errors_the_first_entrys_is_reported() {
 #[test]
 fn a_cancelled_layer_stops_at_the_next_frame() {
     let (entries, memory) = tree(&files(), true);
-    let asked = AtomicUsize::new(0);
+    let checks = AtomicUsize::new(0);
     let job = Job {
         entries: &entries,
         codec: CODECS()[1],
@@ -332,13 +332,13 @@ fn a_cancelled_layer_stops_at_the_next_frame() {
         source: &memory,
         index: None,
         functions: &Functions::default(),
-        is_cancelled: &|| asked.fetch_add(1, Ordering::Relaxed) >= 2,
+        is_cancelled: &|| checks.fetch_add(1, Ordering::Relaxed) >= 2,
         wants_table: false,
         before: None,
         progress: &|_, _| {},
     };
     assert!(matches!(assemble(&job, &mut Vec::new()), Err(LayerError::Cancelled)));
-    assert!(asked.load(Ordering::Relaxed) <= 4);
+    assert!(checks.load(Ordering::Relaxed) <= 4);
 }
 
 #[test]

@@ -47,8 +47,8 @@ pub(super) fn find(
         let queries = rows.par_iter().with_min_len(WORTH_SHARING);
         let queries: Vec<_> =
             queries.map(|row| row.as_ref().map_or(Ok(None), |row| query(row, looking))).collect();
-        let asked: Vec<_> = queries.iter().flatten().flatten().collect();
-        let mut states = host.sources(&asked)?.into_iter();
+        let wanted: Vec<_> = queries.iter().flatten().flatten().collect();
+        let mut states = host.sources(&wanted)?.into_iter();
         let answers: Vec<Answer> = queries
             .iter()
             .map(|query| match query {
@@ -57,7 +57,7 @@ pub(super) fn find(
                 Err(NotListed) => Err(NotListed),
             })
             .collect();
-        drop(asked);
+        drop(wanted);
         drop(queries);
         let looked_at: Vec<Result<_, RequestError>> = (numbers, rows, answers)
             .into_par_iter()
