@@ -205,16 +205,24 @@ mod tests {
         let head = prop::sample::select(vec!["", " ", "\\\n"]);
         let row = (
             head,
-            name,
+            name.clone(),
             prop::collection::vec(field, 0..4),
             prop::sample::select(vec!["", " ", "\r"]),
         );
         let row = row.prop_map(|(head, name, fields, end)| {
             format!("{head}{name}{}{end}\n", fields.concat())
         });
+        // Most rows of a real spec: they end in a source or a link, and look like their neighbours.
+        let kind = prop::sample::select(vec!["type=file", "type=link"]);
+        let last = prop::sample::select(vec!["content", "contents", "link"]);
+        let value = prop::sample::select(vec!["a/b", "a/c", ".x/y", "/a/c"]);
+        let plain =
+            (name, blank, kind, last, value).prop_map(|(name, blank, kind, last, value)| {
+                format!("{name}{blank}{kind} {last}={value}\n")
+            });
         let set = keyword.prop_map(|keyword| format!("/set {keyword}\n"));
         let other = prop::sample::select(vec!["# a\n", "..\n", "/unset link content\n"]);
-        prop_oneof![12 => row, 1 => set, 1 => other.prop_map(str::to_owned)]
+        prop_oneof![12 => plain, 6 => row, 1 => set, 1 => other.prop_map(str::to_owned)]
     }
 
     proptest! {
