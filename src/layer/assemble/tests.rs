@@ -6,8 +6,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 
 use std::num::NonZeroUsize;
 
@@ -487,8 +485,13 @@ proptest! {
     }
 }
 
+// Minutes without optimization.
+#[cfg(feature = "system")]
 #[test]
 fn after_thousands_of_edits_a_warm_layer_still_equals_a_cold_one() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
     let mut runner = TestRunner::deterministic();
     for codec in CODECS() {
         let small = (0..100).map(|seed| (seed, seed as usize * 37 % 500)).collect();
