@@ -15,8 +15,9 @@
 //! - [`resolve`]: rows and a tree in, decisions out. Knows no file system and no Bazel.
 //! - [`mtree`]: mtree(5), read into rows and written back. Knows no files.
 //! - [`server`]: frames, requests and cancellation of Bazel's worker protocol. Knows no mtree.
-//! - [`path`], [`display`], `log`, `malloc`, `signals`, `threads`, [`error`]: paths as text, bytes in messages, the log,
-//!   memory that is given back, the end of a process, threads that share work, errors as sentences.
+//! - [`path`], [`display`], `log`, `malloc`, `signals`, `threads`, `vectored`, [`error`]: paths as text, bytes in
+//!   messages, the log, memory that is given back, the end of a process, threads that share work, slices written together,
+//!   errors as sentences.
 
 #[cfg(not(unix))]
 compile_error!(
@@ -43,4 +44,5 @@ pub mod resolve;
 pub mod server;
 mod signals;
 mod threads;
+mod vectored;
 pub mod worker;

@@ -27,12 +27,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("capture", &["display", "error", "fs", "layer", "mtree", "request", "resolve"]),
     ("request", &["display", "fs", "layer", "mtree", "path", "resolve"]),
-    ("layer", &["display"]),
+    ("layer", &["display", "vectored"]),
     ("oci", &["display"]),
     ("archive", &["display", "path"]),
     ("fs", &["path", "resolve"]),
     ("resolve", &["mtree", "path"]),
-    ("mtree", &["path"]),
+    ("mtree", &["path", "vectored"]),
     ("server", &[]),
     ("path", &[]),
     ("display", &[]),
@@ -40,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("malloc", &[]),
     ("signals", &[]),
     ("threads", &[]),
+    ("vectored", &[]),
     ("error", &[]),
 ];
 

@@ -3,7 +3,7 @@
 //! Knows the steps and the threads that do them: workers make frames, one thread takes the sum of the
 //! uncompressed tar, the caller's thread writes. Must not know what a frame is made of.
 
-use std::io::{self, IoSlice, Write};
+use std::io::{IoSlice, Write};
 use std::ops::Range;
 use std::thread::Builder;
 use std::time::Instant;
@@ -24,6 +24,7 @@ use super::permits::Permits;
 use super::plan::Plan;
 use super::source::ReadSource;
 use super::table::{FrameOrigin, FrameTable, WrittenFrame, cut_frame};
+use crate::vectored;
 
 /// How many bytes of frames may be under way for each thread that makes them, counted once for each
 /// side, uncompressed.
@@ -234,7 +235,7 @@ fn write(
         }
         let middle = Instant::now();
         let blobs = items.iter().map(|item| IoSlice::new(item.bytes.as_slice()));
-        if let Err(error) = write_all(out, &mut blobs.collect::<Vec<_>>()) {
+        if let Err(error) = vectored::write_all(out, &mut blobs.collect::<Vec<_>>()) {
             board.fail(frames.start, LayerError::Write(error));
             return None;
         }
@@ -251,22 +252,6 @@ fn write(
         (job.progress)(raw_size, total);
     }
     Some(WrittenFrames { places, sums, size, seconds })
-}
-
-/// Writes all of `slices` at once: of a file, the kernel then makes large pieces of memory instead of single pages, in half
-/// the time.
-fn write_all(out: &mut dyn Write, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
-    // Slices at the head that have no byte are taken off.
-    IoSlice::advance_slices(&mut slices, 0);
-    while !slices.is_empty() {
-        match out.write_vectored(slices) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(length) => IoSlice::advance_slices(&mut slices, length),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// Writes what stands behind the last frame, and says what was written.

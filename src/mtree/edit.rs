@@ -9,6 +9,7 @@ use super::escape::escape;
 use super::field::{self, Kind};
 use super::form::Form;
 use super::{Row, RowId, Spec};
+use crate::vectored;
 
 /// The edits of a spec. Every line without an edit is written verbatim.
 pub struct Edits<'s> {
@@ -233,12 +234,13 @@ impl Patch {
         for (range, text) in self.stretches() {
             slices.extend([&base[written..range.start], text].map(IoSlice::new));
             if slices.len() + 1 >= SLICES_AT_ONCE {
-                write_all(&mut slices, out)?;
+                vectored::write_all(out, &mut slices)?;
+                slices.clear();
             }
             written = range.end;
         }
         slices.push(IoSlice::new(&base[written..]));
-        write_all(&mut slices, out)
+        vectored::write_all(out, &mut slices)
     }
 
     /// The replaced ranges of the base, in order, each with its new text.
@@ -251,23 +253,6 @@ impl Patch {
 
 /// The most slices that one system call takes (`IOV_MAX` of Linux).
 const SLICES_AT_ONCE: usize = 1024;
-
-/// Writes all `slices` without a copy in user space, and clears the vector.
-fn write_all(slices: &mut Vec<IoSlice<'_>>, out: &mut dyn Write) -> io::Result<()> {
-    let mut rest = &mut slices[..];
-    // Removes empty slices at the head.
-    IoSlice::advance_slices(&mut rest, 0);
-    while !rest.is_empty() {
-        match out.write_vectored(rest) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => IoSlice::advance_slices(&mut rest, written),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    slices.clear();
-    Ok(())
-}
 
 /// The newline of `line`, verbatim. Empty if it has none.
 fn ending(line: &[u8]) -> &[u8] {
