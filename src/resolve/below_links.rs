@@ -258,13 +258,12 @@ fn above_rows<'s>(archive: &Archive<'s>, paths: &HashSet<&[u8]>) -> HashSet<&'s 
     for (_, spec, row) in archive.rows().filter(|(.., row)| !row.is_beside_last()) {
         let directory = path::split(spec.path(row)).0;
         // Rows of one directory are mostly consecutive, and follow those of the directory above.
-        for above in path::upwards(directory) {
-            if above == last || path::below(last, above).is_some() {
-                break;
-            }
+        let mut above = directory;
+        while !above.is_empty() && above != last && path::below(last, above).is_none() {
             if filter.may_have(above) && paths.contains(above) {
                 found.insert(above);
             }
+            above = path::split(above).0;
         }
         last = directory;
     }
