@@ -1,7 +1,7 @@
 //! Splits a stream of bytes into frames. A frame holds one request.
 //!
-//! Knows where a frame ends, in both protocols; must not know its content. Memory is allocated only for bytes
-//! that have arrived, whatever length the stream claims.
+//! Knows where a frame ends, in both protocols; must not know its content. The memory that is allocated follows the
+//! bytes that have arrived, whatever length the stream claims.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -13,6 +13,10 @@ use super::{Protocol, ServerOptions};
 /// How much is read at once, in bytes, unless the current frame is longer. Shorter frames are copied out of
 /// the buffer, so that a stored frame does not keep the memory of its neighbours.
 const CHUNK: usize = 64 << 10;
+
+/// For each byte of a frame that has arrived, so many that are missing may be allocated. A frame is copied when its buffer
+/// grows: at a factor of 2, that is about its size again.
+const GROWTH: usize = 32;
 
 /// The longest varint of 64 bits, in bytes.
 const LONGEST_LENGTH: usize = 10;
@@ -128,7 +132,7 @@ impl<R: AsyncRead + Unpin> Frames<R> {
     /// than the `missing` bytes.
     async fn read(&mut self, missing: u64) -> Result<usize, ServerError> {
         let limit = usize::try_from(missing).unwrap_or(usize::MAX).max(CHUNK);
-        self.buffer.reserve(CHUNK);
+        self.buffer.reserve(limit.min(CHUNK.max(GROWTH.saturating_mul(self.buffer.len()))));
         let mut room = (&mut self.buffer).limit(limit);
         match self.stream.read_buf(&mut room).await {
             Ok(length) => Ok(length),

@@ -6,11 +6,22 @@
 
 use bytes::{Buf, BufMut, Bytes};
 use prost::DecodeError;
-use prost::encoding::{DecodeContext, WireType, check_wire_type, decode_varint, skip_field};
+use prost::encoding::{
+    DecodeContext, WireType, check_wire_type, decode_key, decode_varint, skip_field,
+};
 
-/// `Input.path` and `Input.digest` in worker_protocol.proto.
+/// `WorkRequest.inputs`, and `Input.path` and `Input.digest` in worker_protocol.proto.
+const INPUTS: u32 = 2;
 const PATH: u32 = 1;
 const DIGEST: u32 = 2;
+
+/// The first byte of a path in an input, and of a digest: number and type of the field.
+const PATH_KEY: u8 = key(PATH);
+const DIGEST_KEY: u8 = key(DIGEST);
+
+const fn key(field: u32) -> u8 {
+    (field << 3) as u8 | WireType::LengthDelimited as u8
+}
 
 /// What a request lists as its inputs, in the order in which it was sent (worker_protocol.proto, `Input`).
 #[derive(Clone, Debug, Default)]
@@ -92,9 +103,52 @@ pub(super) struct InputRanges {
 }
 
 impl InputRanges {
+    /// The positions in an input of the shape that Bazel sends, a path and perhaps a digest behind it, with `behind`
+    /// bytes of the message behind it. `None` for any other.
+    fn in_order(input: &[u8], behind: usize) -> Option<Self> {
+        let mut rest = input.strip_prefix(&[PATH_KEY])?;
+        let path = (rest.len() + behind) as u32;
+        take(&mut rest)?;
+        if rest.is_empty() {
+            return Some(Self { path, digest: 0 });
+        }
+        rest = rest.strip_prefix(&[DIGEST_KEY])?;
+        let digest = (rest.len() + behind) as u32;
+        take(&mut rest)?;
+        rest.is_empty().then_some(Self { path, digest })
+    }
+
     fn input(self, message: &[u8]) -> ListedInput<'_> {
         ListedInput { path: field(message, self.path), digest: field(message, self.digest) }
     }
+}
+
+/// The inputs of `message`, a `WorkRequest`, and its other fields as they were sent, if each input is a path with perhaps
+/// a digest behind it, as Bazel sends them. `None` if one is not, or if the message is broken: what that means, prost
+/// decides, which takes several times as long.
+pub(super) fn split(message: &[u8]) -> Option<(Vec<InputRanges>, Vec<u8>)> {
+    let (mut inputs, mut others, mut rest) = (Vec::new(), Vec::new(), message);
+    while !rest.is_empty() {
+        let field = rest;
+        let (tag, wire_type) = decode_key(&mut rest).ok()?;
+        if (tag, wire_type) == (INPUTS, WireType::LengthDelimited) {
+            let input = take(&mut rest)?;
+            inputs.push(InputRanges::in_order(input, rest.len())?);
+        } else {
+            skip_field(wire_type, tag, &mut rest, DecodeContext::default()).ok()?;
+            others.extend_from_slice(&field[..field.len() - rest.len()]);
+        }
+    }
+    Some((inputs, others))
+}
+
+/// Takes a length, and so many bytes, from the head of `rest`. `None` if there are fewer.
+#[inline]
+fn take<'m>(rest: &mut &'m [u8]) -> Option<&'m [u8]> {
+    let length = usize::try_from(decode_varint(rest).ok()?).ok()?;
+    let (taken, behind) = rest.split_at_checked(length)?;
+    *rest = behind;
+    Some(taken)
 }
 
 /// The field in `message` whose length is `distance` bytes before its end. As proto3 requires, the last of several
@@ -102,9 +156,7 @@ impl InputRanges {
 fn field(message: &[u8], distance: u32) -> &[u8] {
     let field = || {
         let start = message.len().checked_sub(distance as usize)?;
-        let mut rest = message.get(start..)?;
-        let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
-        rest.get(..length)
+        take(&mut message.get(start..)?)
     };
     field().unwrap_or_default()
 }

@@ -43,6 +43,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncRead;
+use tokio::net::unix::pipe;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -180,8 +182,8 @@ pub fn serve(options: &ServerOptions, handler: impl Handler) -> Result<Ended, Se
                 () = parent::ended() => Ended::Parent,
             }
         };
-        let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
-        let mut session = session::Session::new(options, Arc::new(handler), input, output);
+        let mut session =
+            session::Session::new(options, Arc::new(handler), input(), tokio::io::stdout());
         session.run(stopped).await
     });
     // Does not wait for a handler that still runs after a signal, nor for a read of stdin.
@@ -200,6 +202,22 @@ fn enlarge_stdin_pipe() {
 
 #[cfg(not(target_os = "linux"))]
 fn enlarge_stdin_pipe() {}
+
+/// The bytes of stdin. Those of a pipe are read to where they are wanted; others are read by a thread, and copied.
+fn input() -> Box<dyn AsyncRead + Unpin> {
+    match pipe_at_stdin() {
+        Some(pipe) => Box::new(pipe),
+        None => Box::new(tokio::io::stdin()),
+    }
+}
+
+/// The pipe at stdin, opened once more: that reading does not wait is set for what was opened, which other processes may
+/// share. `None` if stdin is something else, or where it cannot be opened.
+fn pipe_at_stdin() -> Option<pipe::Receiver> {
+    let mode = rustix::fs::fstat(io::stdin()).ok()?.st_mode;
+    let is_pipe = rustix::fs::FileType::from_raw_mode(mode).is_fifo();
+    is_pipe.then(|| pipe::OpenOptions::new().open_receiver("/dev/stdin").ok())?
+}
 
 /// The least threads beside that of the session: one reads stdin, one writes stdout, one handles a request.
 const LEAST_THREADS: usize = 3;

@@ -3,11 +3,11 @@
 //! Knows the fields of `WorkRequest`; must not know how a stream is split into frames, nor what arguments mean.
 
 use bytes::Bytes;
-use prost::Message;
+use prost::{DecodeError, Message};
 
 use super::Protocol;
 use super::error::MessageError;
-use super::inputs::ListedInputs;
+use super::inputs::{self, ListedInputs};
 use super::json::{self, JsonRequest};
 use super::protocol::WorkRequest;
 
@@ -45,6 +45,14 @@ pub enum Incoming {
     },
 }
 
+/// Decodes a `WorkRequest` without its length.
+fn decode(message: &[u8]) -> Result<WorkRequest, DecodeError> {
+    match inputs::split(message) {
+        Some((inputs, others)) => Ok(WorkRequest { inputs, ..WorkRequest::decode(&others[..])? }),
+        None => WorkRequest::decode(message),
+    }
+}
+
 impl Incoming {
     /// Reads one message: a `WorkRequest` without its length, or one JSON object.
     ///
@@ -56,9 +64,7 @@ impl Incoming {
             return Err(MessageError::TooLong(message.len()));
         }
         let mut incoming = match protocol {
-            Protocol::Proto => {
-                Incoming::from_proto(WorkRequest::decode(&message[..])?, message.clone())
-            }
+            Protocol::Proto => Incoming::from_proto(decode(&message)?, message.clone()),
             Protocol::Json => Incoming::from_json(json::read_request(&message)?),
         };
         if let Incoming::Request(request) = &mut incoming {
@@ -93,5 +99,62 @@ impl Incoming {
             sandbox_dir: request.sandbox_dir,
             ..Request::default()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    /// A field of bytes, whose number may be wrong for its place.
+    fn field(
+        number: impl Strategy<Value = u8>,
+        value: impl Strategy<Value = Vec<u8>>,
+    ) -> impl Strategy<Value = Vec<u8>> {
+        (number, value).prop_map(|(number, value)| {
+            let mut field = vec![number << 3 | 2];
+            prost::encoding::encode_varint(value.len() as u64, &mut field);
+            [field, value].concat()
+        })
+    }
+
+    fn message() -> impl Strategy<Value = Vec<u8>> {
+        let length = prop_oneof![4 => 0..4usize, 1 => 120..140usize];
+        let text = length.prop_flat_map(|length| vec(any::<u8>(), length)).boxed();
+        let text = || text.clone();
+        let fields_of_input = prop_oneof![
+            2 => (field(Just(1), text()), field(Just(2), text())).prop_map(|(path, digest)| [path, digest].concat()),
+            2 => field(Just(1), text()),
+            1 => vec(field(1..4u8, text()), 0..4).prop_map(|fields| fields.concat()),
+        ];
+        let scalar = (prop_oneof![Just(3u8), Just(4), Just(5), Just(7)], 0..128u8)
+            .prop_map(|(number, value)| vec![number << 3, value]);
+        let one = prop_oneof![
+            4 => field(Just(2), fields_of_input),
+            1 => field(prop_oneof![Just(1u8), Just(6), Just(9)], text()),
+            1 => scalar,
+        ];
+        vec(one, 0..8).prop_map(|fields| fields.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_is_decoded_as_prost_decodes_it(
+            mut message in message(),
+            damaged in prop::option::weighted(0.5, (any::<prop::sample::Index>(), any::<u8>())),
+            cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+        ) {
+            if let Some((at, byte)) = damaged.filter(|_| !message.is_empty()) {
+                let at = at.index(message.len());
+                message[at] = byte;
+            }
+            if let Some(cut) = cut {
+                message.truncate(cut.index(message.len() + 1));
+            }
+            let text = |decoded: Result<WorkRequest, DecodeError>| decoded.map_err(|error| error.to_string());
+            prop_assert_eq!(text(decode(&message)), text(WorkRequest::decode(&message[..])));
+        }
     }
 }

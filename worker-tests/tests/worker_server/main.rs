@@ -7,6 +7,7 @@ mod frames;
 mod json;
 mod memory;
 mod requests;
+mod stdin;
 
 use std::path::PathBuf;
 use std::process::Command;
