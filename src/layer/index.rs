@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::Sha256;
+use twox_hash::XxHash3_128;
 
 use super::history::RowHistory;
 
@@ -30,16 +31,21 @@ pub struct Kept {
     pub length: usize,
     /// The CRC-32 of its uncompressed bytes, where the codec asks for it.
     pub crc: u32,
-    /// The BLAKE3 of its compressed bytes.
+    /// Of its compressed bytes.
     pub checksum: Checksum,
-    /// The BLAKE3 of its uncompressed bytes, where a content in it is known by its bytes alone.
+    /// Of its uncompressed bytes, where a content in it is known by its bytes alone.
     pub raw_checksum: Option<Checksum>,
     /// Both sums behind this frame.
     pub after: Sums,
 }
 
-/// A BLAKE3.
-pub(super) type Checksum = [u8; 32];
+/// An XXH3 of 128 bits. It finds what was changed by accident; who can write to an output can write anything.
+pub(super) type Checksum = u128;
+
+/// The checksum of `bytes`.
+pub(super) fn checksum(bytes: &[u8]) -> Checksum {
+    XxHash3_128::oneshot(bytes)
+}
 
 /// The SHA-256 of the uncompressed and of the compressed stream up to a place.
 #[derive(Clone, Default)]
@@ -57,11 +63,10 @@ pub struct Output {
 }
 
 impl Output {
-    /// Reads a frame into `bytes`. Whether it is the one that was written: somebody may have changed the
+    /// Reads a frame into `bytes`, which are as many. Whether it is the one that was written: somebody may have changed the
     /// output since, or cut it short.
-    pub fn read(&self, kept: &Kept, bytes: &mut Vec<u8>) -> bool {
-        bytes.resize(kept.length, 0);
-        self.file.read_exact_at(bytes, kept.offset).is_ok() && blake3::hash(bytes) == kept.checksum
+    pub(super) fn read(&self, kept: &Kept, bytes: &mut [u8]) -> bool {
+        self.file.read_exact_at(bytes, kept.offset).is_ok() && checksum(bytes) == kept.checksum
     }
 
     /// How many bytes it has on the disk.
@@ -261,7 +266,7 @@ mod tests {
             offset: number as u64,
             length: 1,
             crc: 0,
-            checksum: *blake3::hash(&[key]).as_bytes(),
+            checksum: checksum(&[key]),
             raw_checksum: None,
             after: Sums::default(),
         };
@@ -288,9 +293,9 @@ mod tests {
         assert!(lookup.frames[3].is_none());
         assert_eq!(lookup.head_len(), 3);
         let found = lookup.frames[2].as_ref().unwrap();
-        let mut bytes = Vec::new();
+        let mut bytes = [0];
         assert!(found.output.read(found.kept(), &mut bytes));
-        assert_eq!(bytes, b"3");
+        assert_eq!(&bytes, b"3");
     }
 
     #[test]
@@ -302,7 +307,7 @@ mod tests {
         let lookup = index.find(&keys(b"12"));
         let reads = |number: usize| {
             let found = lookup.frames[number].as_ref().unwrap();
-            found.output.read(found.kept(), &mut Vec::new())
+            found.output.read(found.kept(), &mut [0])
         };
         file.write_all_at(b"9", 0).unwrap();
         assert!(!reads(0));

@@ -14,7 +14,7 @@ use super::error::{ContentError, LayerError};
 use super::frames::LayerFrame;
 use super::header::{self, END, padding};
 use super::identity::{Check, ContentIdentity};
-use super::index::{Checksum, Kept};
+use super::index::{self, Checksum, Kept};
 use super::plan::Plan;
 use super::source::Opened;
 use super::table::FrameOrigin;
@@ -72,9 +72,10 @@ impl<'j> Maker<'j> {
     fn reuse(&mut self, number: usize) -> Option<Made> {
         let found = self.plan.lookup.frames[number].as_ref()?;
         let start = Instant::now();
-        let Kept { crc, checksum, raw_checksum, .. } = *found.kept();
+        let Kept { length, crc, checksum, raw_checksum, .. } = *found.kept();
         let mut blob = self.job.buffers.take();
-        let is_intact = blob.write(|bytes| found.output.read(found.kept(), bytes));
+        let is_intact = found.output.read(found.kept(), blob.room(length));
+        blob.put(length);
         self.seconds.reuse += start.elapsed().as_secs_f64();
         if !is_intact {
             self.job.buffers.give(blob);
@@ -85,7 +86,7 @@ impl<'j> Maker<'j> {
             let start = Instant::now();
             let mut bytes = self.job.buffers.take();
             let is_same = self.read(&self.plan.frames[number], &mut bytes, false).is_ok()
-                && raw_checksum.is_none_or(|sum| blake3::hash(bytes.as_slice()) == sum);
+                && raw_checksum.is_none_or(|sum| index::checksum(bytes.as_slice()) == sum);
             self.seconds.read += start.elapsed().as_secs_f64();
             if !is_same {
                 self.job.buffers.give(bytes);
@@ -104,8 +105,8 @@ impl<'j> Maker<'j> {
         let mut raw = self.job.buffers.take();
         let has_contents_by_bytes = self.read(frame, &mut raw, true)?;
         let is_kept = self.plan.keys[number].is_some();
-        let sum = |bytes: &Buffer| *blake3::hash(bytes.as_slice()).as_bytes();
-        let raw_checksum = (is_kept && has_contents_by_bytes).then(|| sum(&raw));
+        let raw_checksum =
+            (is_kept && has_contents_by_bytes).then(|| index::checksum(raw.as_slice()));
         let (middle, mut crc) = (Instant::now(), 0);
         self.seconds.read += (middle - start).as_secs_f64();
         let (raw, blob) = if self.job.codec == Codec::None {
@@ -120,7 +121,7 @@ impl<'j> Maker<'j> {
                 (None, blob)
             }
         };
-        let checksum = if is_kept { sum(&blob) } else { [0; 32] };
+        let checksum = if is_kept { index::checksum(blob.as_slice()) } else { 0 };
         self.seconds.compress += middle.elapsed().as_secs_f64();
         let origin = match (&self.plan.keys[number], &self.plan.lookup.frames[number]) {
             (None, _) => FrameOrigin::Unknown,
