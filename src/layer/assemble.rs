@@ -28,7 +28,7 @@ use crate::vectored;
 
 /// How many bytes of frames may be under way for each thread that makes them, counted once for each
 /// side, uncompressed.
-const PER_THREAD: u64 = 12 << 20;
+const PER_THREAD: u64 = 8 << 20;
 
 /// One layer to write.
 pub struct Job<'j> {
