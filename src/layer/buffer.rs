@@ -84,13 +84,25 @@ impl BufferPool {
         *self.lock() = Idle::default();
     }
 
-    /// An empty buffer.
-    pub(super) fn take(&self) -> Buffer {
+    /// An empty buffer with memory for `length` bytes, and for no more than twice as many: what is under way is counted by
+    /// lengths.
+    pub(super) fn take(&self, length: usize) -> Buffer {
         let mut idle = self.lock();
-        let mut buffer = idle.buffers.pop().unwrap_or_default();
-        idle.memory -= buffer.memory.capacity();
-        buffer.clear();
-        buffer
+        let fits = |buffer: &Buffer| (length..=2 * length).contains(&buffer.memory.capacity());
+        let found = idle.buffers.iter().rposition(fits);
+        let other = || (idle.memory > self.limit / 2).then_some(0);
+        let removed = found.or_else(other).map(|at| idle.buffers.remove(at));
+        if let Some(buffer) = &removed {
+            idle.memory -= buffer.memory.capacity();
+        }
+        drop(idle);
+        match removed.filter(fits) {
+            Some(mut buffer) => {
+                buffer.clear();
+                buffer
+            }
+            None => Buffer { memory: Vec::with_capacity(length), length: 0 },
+        }
     }
 
     /// Gives back a buffer. It is freed where there is enough.
@@ -116,15 +128,26 @@ mod tests {
         let pool = BufferPool { limit: 1000, ..BufferPool::new(NonZeroUsize::MIN) };
         let buffers: Vec<_> = (0..3)
             .map(|_| {
-                let mut buffer = pool.take();
+                let mut buffer = pool.take(400);
                 buffer.extend(&[1; 400]);
                 buffer
             })
             .collect();
         buffers.into_iter().for_each(|buffer| pool.give(buffer));
         assert_eq!(pool.lock().buffers.len(), 2);
-        assert_eq!(pool.take().as_slice(), b"");
+        assert_eq!(pool.take(400).as_slice(), b"");
         pool.free();
         assert_eq!(pool.lock().buffers.len(), 0);
+    }
+
+    #[test]
+    fn a_buffer_has_no_more_memory_than_twice_what_is_wanted() {
+        let pool = BufferPool::new(NonZeroUsize::MIN);
+        pool.give(pool.take(1000));
+        assert_eq!(pool.take(499).memory.capacity(), 499);
+        assert_eq!(pool.take(1001).memory.capacity(), 1001);
+        assert_eq!(pool.lock().memory, 1000);
+        assert_eq!(pool.take(500).memory.capacity(), 1000);
+        assert_eq!(pool.lock().memory, 0);
     }
 }

@@ -73,7 +73,7 @@ impl<'j> Maker<'j> {
         let found = self.plan.lookup.frames[number].as_ref()?;
         let start = Instant::now();
         let Kept { length, crc, checksum, raw_checksum, .. } = *found.kept();
-        let mut blob = self.job.buffers.take();
+        let mut blob = self.job.buffers.take(length);
         let is_intact = found.output.read(found.kept(), blob.room(length));
         blob.put(length);
         self.seconds.reuse += start.elapsed().as_secs_f64();
@@ -84,7 +84,7 @@ impl<'j> Maker<'j> {
         let mut raw = None;
         if self.plan.wants_raw[number] {
             let start = Instant::now();
-            let mut bytes = self.job.buffers.take();
+            let mut bytes = self.job.buffers.take(raw_length(&self.plan.frames[number]));
             let is_same = self.read(&self.plan.frames[number], &mut bytes, false).is_ok()
                 && raw_checksum.is_none_or(|sum| index::checksum(bytes.as_slice()) == sum);
             self.seconds.read += start.elapsed().as_secs_f64();
@@ -102,7 +102,7 @@ impl<'j> Maker<'j> {
     fn make_anew(&mut self, number: usize) -> Result<Made, LayerError> {
         let frame = &self.plan.frames[number];
         let start = Instant::now();
-        let mut raw = self.job.buffers.take();
+        let mut raw = self.job.buffers.take(raw_length(frame));
         let has_contents_by_bytes = self.read(frame, &mut raw, true)?;
         let is_kept = self.plan.keys[number].is_some();
         let raw_checksum =
@@ -112,7 +112,7 @@ impl<'j> Maker<'j> {
         let (raw, blob) = if self.job.codec == Codec::None {
             (None, raw)
         } else {
-            let mut blob = self.job.buffers.take();
+            let mut blob = self.job.buffers.take(compressed_length(raw.as_slice().len()));
             crc = blob.write(|out| self.encoder.encode(raw.as_slice(), out))?;
             if self.plan.wants_raw[number] {
                 (Some(raw), blob)
@@ -292,6 +292,16 @@ impl<'j> SpreadCheck<'j> {
         }
         Ok(())
     }
+}
+
+/// The memory that the uncompressed bytes of a frame take: a content has room for one byte more.
+fn raw_length(frame: &LayerFrame) -> usize {
+    frame.tar_size() as usize + 1
+}
+
+/// The memory that so many bytes take at most once they are compressed, by any codec.
+fn compressed_length(raw: usize) -> usize {
+    raw + raw / 64 + 1024
 }
 
 fn changed(content: &FileContent) -> ContentError {
