@@ -3,6 +3,8 @@
 //! Knows where a frame ends, in both protocols; must not know its content. The memory that is allocated follows the
 //! bytes that have arrived, whatever length the stream claims.
 
+use std::io::ErrorKind;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -134,10 +136,14 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         let limit = usize::try_from(missing).unwrap_or(usize::MAX).max(CHUNK);
         self.buffer.reserve(limit.min(CHUNK.max(GROWTH.saturating_mul(self.buffer.len()))));
         let mut room = (&mut self.buffer).limit(limit);
-        match self.stream.read_buf(&mut room).await {
-            Ok(length) => Ok(length),
-            Err(source) => {
-                Err(ServerError::Read { at: self.at + self.buffer.len() as u64, source })
+        loop {
+            match self.stream.read_buf(&mut room).await {
+                Ok(length) => return Ok(length),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(source) => {
+                    let at = self.at + self.buffer.len() as u64;
+                    return Err(ServerError::Read { at, source });
+                }
             }
         }
     }
@@ -171,5 +177,51 @@ impl<R: AsyncRead + Unpin> Frames<R> {
             return Ok(None);
         }
         Err(ServerError::Truncated { at: self.at, length: self.buffer.len() as u64 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::ReadBuf;
+
+    use super::*;
+
+    /// Gives a byte at a time, and fails before each.
+    struct Interrupted {
+        rest: &'static [u8],
+        is_next: bool,
+    }
+
+    impl AsyncRead for Interrupted {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            self.is_next = !self.is_next;
+            if self.is_next {
+                return Poll::Ready(Err(ErrorKind::Interrupted.into()));
+            }
+            if let Some((byte, rest)) = self.rest.split_first() {
+                buffer.put_slice(&[*byte]);
+                self.rest = rest;
+            }
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_interrupted_read_is_repeated() {
+        let stream = Interrupted { rest: b"\x02ab\x01c", is_next: false };
+        let mut frames = Frames::new(stream, &ServerOptions::default());
+        let mut messages = Vec::new();
+        while let Some(frame) = frames.next().await.unwrap() {
+            messages.push(frame.message);
+        }
+        assert_eq!(messages, [&b"ab"[..], b"c"]);
     }
 }
