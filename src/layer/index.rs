@@ -43,7 +43,7 @@ pub struct Kept {
 pub(super) type Checksum = u128;
 
 /// The checksum of `bytes`.
-pub(super) fn checksum(bytes: &[u8]) -> Checksum {
+pub fn checksum(bytes: &[u8]) -> u128 {
     XxHash3_128::oneshot(bytes)
 }
 
@@ -65,7 +65,7 @@ pub struct Output {
 impl Output {
     /// Reads a frame into `bytes`, which are as many. Whether it is the one that was written: somebody may have changed the
     /// output since, or cut it short.
-    pub(super) fn read(&self, kept: &Kept, bytes: &mut [u8]) -> bool {
+    pub fn read(&self, kept: &Kept, bytes: &mut [u8]) -> bool {
         self.file.read_exact_at(bytes, kept.offset).is_ok() && checksum(bytes) == kept.checksum
     }
 

@@ -58,7 +58,7 @@ pub use entry::{
 pub use error::{ContentError, LayerError};
 pub use history::RowHistory;
 pub use identity::{ContentIdentity, FileStamp, Functions, Listed};
-pub use index::{Index, Kept, MOST_OUTPUTS};
+pub use index::{Index, Kept, MOST_OUTPUTS, checksum};
 pub use permits::Permits;
 pub use plan::PlannedRow;
 pub use source::{DiskContents, Opened, ReadSource, open};
