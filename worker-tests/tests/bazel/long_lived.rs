@@ -4,12 +4,13 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::process::Command;
 
 use worker_tests::program;
 
 use crate::server::Bazel;
 use crate::strategies::directories;
-use crate::workspace::{Workspace, must, quoted, read};
+use crate::workspace::{Workspace, quoted, read};
 
 /// Builds with a worker.
 const WORKER: &str = "--strategy=MtreeMutate=worker";
@@ -188,9 +189,12 @@ fn an_interrupted_build_leaves_nothing_half_written_and_the_next_one_is_right() 
     let ended = answered() - before;
     println!("interrupted after {ended} of {ACTIONS} actions");
     assert!(ended < ACTIONS, "the build ended before the signal:\n{}", said.text);
-    let left =
-        must(std::process::Command::new("find").arg(bazel.output("")).args(["-name", "*.tmp"]));
-    assert!(left.stdout.is_empty(), "{}", String::from_utf8_lossy(&left.stdout));
+    // Bazel does not wait for the worker that it ends.
+    bazel.wait_until("no temporary file is left", || {
+        let mut find = Command::new("find");
+        let found = find.arg(bazel.output("")).args(["-name", "*.tmp"]).output();
+        found.expect("find starts").stdout.is_empty()
+    });
 
     point(&workspace, "a1");
     bazel.build(&["//:all", WORKER]).succeeded();
