@@ -131,6 +131,7 @@ fn run_once(
             }
         }
         Command::OciLayout(layout) => commands::oci_layout::write(&layout)?,
+        Command::Generate(directory) => commands::generate::generate(&directory)?,
         Command::Report(report) => commands::report::write(&report)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -5,6 +5,7 @@
 mod diff;
 mod error;
 pub mod flagfile;
+mod generate;
 mod layer;
 mod resolve;
 mod startup;
@@ -13,7 +14,7 @@ mod version;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -22,6 +23,7 @@ use crate::request::{Host, Purpose, ResolveRequest};
 
 pub use diff::{Diff, DiffFormat};
 pub use error::{ArgsError, MOST_FLAGFILES, UsageError};
+pub use generate::generate;
 pub use startup::Startup;
 pub use tools::{Explain, Inspect, Replay, Subject, WriteReport};
 
@@ -55,6 +57,8 @@ pub enum Command {
     Report(WriteReport),
     /// `oci-layout`
     OciLayout(Layout),
+    /// `generate`, with the directory to write to.
+    Generate(PathBuf),
 }
 
 /// Turns copies in image layers back into symlinks.
@@ -80,6 +84,7 @@ enum CommandArgs {
     Diff(diff::DiffArgs),
     Report(tools::ReportArgs),
     OciLayout(tools::OciLayoutArgs),
+    Generate(generate::GenerateArgs),
 }
 
 /// The command line of a request to a worker.
@@ -94,11 +99,6 @@ struct RequestLine {
 enum RequestCommand {
     Resolve(Box<resolve::ResolveArgs>),
     Layer(Box<layer::LayerArgs>),
-}
-
-/// The whole command line, for a man page and for the completions of shells.
-pub fn command_line() -> clap::Command {
-    CommandLine::command()
 }
 
 /// Parses the arguments of the process, without its name. Files of arguments are already expanded. No
@@ -144,6 +144,7 @@ impl CommandArgs {
             Self::Diff(args) => Command::Diff(args.into()),
             Self::Report(args) => Command::Report(args.into()),
             Self::OciLayout(args) => Command::OciLayout(args.convert::<CommandLine>()?),
+            Self::Generate(args) => Command::Generate(args.directory),
         })
     }
 }

@@ -46,6 +46,14 @@ pub enum CommandError {
         /// The system's error.
         source: io::Error,
     },
+    /// A man page or a completion cannot be written.
+    #[error("{}: man pages and completions cannot be written", escaped(.path))]
+    Generate {
+        /// The directory, as the user wrote it.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
     /// A file that cannot be compared.
     #[error(transparent)]
     Diff(#[from] DiffError),

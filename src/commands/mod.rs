@@ -5,6 +5,7 @@
 pub(crate) mod diff;
 mod error;
 pub(crate) mod explain;
+pub(crate) mod generate;
 mod globs;
 pub(crate) mod inspect;
 mod loading;

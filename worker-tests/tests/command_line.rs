@@ -363,3 +363,36 @@ fn a_huge_directory_with_few_sources_is_not_listed() {
     let out = fs::read_to_string(directory.path().join("out.mtree")).expect("an output");
     assert!(out.ends_with("app/n22222 type=link link=n00000\n"));
 }
+
+#[test]
+fn generate_writes_man_pages_without_a_warning_and_completions_that_bash_reads() {
+    let directory = directory(ROW);
+    let done = run(directory.path(), &["generate", "share"]);
+    assert!(done.status.success(), "{}", said(&done));
+    let share = directory.path().join("share");
+    for page in ["mtree-worker.1", "mtree-worker-resolve.1", "mtree-worker-generate.1"] {
+        let mut man = Command::new("man");
+        man.args(["--warnings", "-l"]).arg(share.join("man/man1").join(page));
+        let shown = man.env("LC_ALL", "C.UTF-8").output().expect("man starts");
+        assert!(shown.status.success() && shown.stderr.is_empty(), "{page}: {}", said(&shown));
+        assert!(String::from_utf8_lossy(&shown.stdout).contains("mtree-worker"), "{page}");
+    }
+    for file in ["mtree-worker.bash", "_mtree-worker", "mtree-worker.fish"] {
+        let completions = fs::read_to_string(share.join("completions").join(file));
+        assert!(completions.expect("a file").contains("missing-target"), "{file}");
+    }
+    let script = "source share/completions/mtree-worker.bash
+        COMP_WORDS=(mtree-worker resolve --missing-t) COMP_CWORD=2
+        _mtree__worker mtree-worker --missing-t resolve
+        echo \"${COMPREPLY[@]}\"";
+    let mut bash = Command::new("bash");
+    let completed = bash.args(["-c", script]).current_dir(directory.path()).output();
+    assert_eq!(completed.expect("bash starts").stdout, b"--missing-target\n");
+    // Again: what is there is replaced.
+    assert!(run(directory.path(), &["generate", "share"]).status.success());
+    fails(
+        directory.path(),
+        &["generate", "py/a"],
+        &["py/a: ", "cannot be written", "Not a directory"],
+    );
+}
