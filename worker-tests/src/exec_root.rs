@@ -22,8 +22,13 @@ pub struct ExecRoot {
 impl ExecRoot {
     /// An exec root with the entries that `tree` describes (see [`plant`]).
     pub fn new(tree: &str) -> ExecRoot {
-        let directory =
-            tempfile::Builder::new().prefix("exec-root-").tempdir().expect("a directory");
+        Self::below(&std::env::temp_dir(), tree)
+    }
+
+    /// Like [`new`](Self::new), in the file system of a directory.
+    pub fn below(directory: &Path, tree: &str) -> ExecRoot {
+        let directory = tempfile::Builder::new().prefix("exec-root-").tempdir_in(directory);
+        let directory = directory.expect("a directory");
         let path = directory.path().canonicalize().expect("it is there").join("main");
         fs::create_dir(&path).expect("a directory");
         plant(&path, tree.as_bytes()).expect("the tree can be planted");

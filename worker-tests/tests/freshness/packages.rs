@@ -54,7 +54,7 @@ pub struct Packages {
 impl Packages {
     /// Plants `count` packages, and the spec of all, `spec.mtree`.
     pub fn plant(count: usize) -> Packages {
-        let exec_root = ExecRoot::new("");
+        let exec_root = ExecRoot::below(super::on_disk(), "");
         let packages = Packages { exec_root, versions: vec![0; count] };
         fs::create_dir(packages.exec_root.at("external")).unwrap();
         for number in 0..count {
