@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 use crate::client::{Protocol, WorkRequest, Worker, request};
-use crate::plant::plant;
+use crate::plant::{plant, temporary_directory};
 use crate::program;
 
 /// A directory to run in. Dropping it deletes everything in it.
@@ -22,13 +22,15 @@ pub struct ExecRoot {
 impl ExecRoot {
     /// An exec root with the entries that `tree` describes (see [`plant`]).
     pub fn new(tree: &str) -> ExecRoot {
-        Self::below(&std::env::temp_dir(), tree)
+        Self::within(temporary_directory("exec-root-").expect("a directory"), tree)
     }
 
     /// Like [`new`](Self::new), in the file system of a directory.
     pub fn below(directory: &Path, tree: &str) -> ExecRoot {
-        let directory = tempfile::Builder::new().prefix("exec-root-").tempdir_in(directory);
-        let directory = directory.expect("a directory");
+        Self::within(TempDir::new_in(directory).expect("a directory"), tree)
+    }
+
+    fn within(directory: TempDir, tree: &str) -> ExecRoot {
         let path = directory.path().canonicalize().expect("it is there").join("main");
         fs::create_dir(&path).expect("a directory");
         plant(&path, tree.as_bytes()).expect("the tree can be planted");

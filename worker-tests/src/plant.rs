@@ -7,7 +7,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tempfile::TempDir;
+
 use crate::case::with_root;
+
+/// How many bytes must be free in memory for trees to be planted there.
+const ROOM: u64 = 4 << 30;
+
+/// An empty directory, whose name begins with `prefix`: where TMPDIR says, else in memory, if Linux has room for files
+/// there. On a disk, a thousand small trees take longer than what is tested on them.
+pub fn temporary_directory(prefix: &str) -> io::Result<TempDir> {
+    let in_memory = Path::new("/dev/shm");
+    let has_room = rustix::fs::statvfs(in_memory)
+        .is_ok_and(|found| found.f_bavail.saturating_mul(found.f_frsize) >= ROOM);
+    let mut builder = tempfile::Builder::new();
+    match std::env::var_os("TMPDIR") {
+        None if has_room => builder.prefix(prefix).tempdir_in(in_memory),
+        _ => builder.prefix(prefix).tempdir(),
+    }
+}
 
 /// Makes the entries that `tree` describes below `root`, one per line: `dir P`, `file P [TEXT]`,
 /// `link P -> T`. P and T are escaped as `\ooo`; `$ROOT` in a T stands for `root`.

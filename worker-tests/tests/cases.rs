@@ -13,7 +13,7 @@ use worker_tests::{
     case::{Case, Want},
     difference::difference,
     oracle::{self, DirectoryLinks, MissingTarget, Mode, Options},
-    plant::{plant, sources, stage},
+    plant::{plant, sources, stage, temporary_directory},
     program,
 };
 
@@ -72,7 +72,7 @@ struct Planted {
 
 fn plant_case(file: &Path, staging: Staging) -> Result<Planted, Failed> {
     let case = Case::read(file)?;
-    let directory = tempfile::Builder::new().prefix("case-").tempdir()?;
+    let directory = temporary_directory("case-")?;
     let root = directory.path().canonicalize()?;
     plant(&root, case.tree())?;
     let mut cwd = root.join(case.cwd().as_deref().unwrap_or(EXEC_ROOT));

@@ -17,7 +17,7 @@ use proptest::{
 };
 
 use super::name;
-use crate::plant::{below, is_there, plant_file, plant_link};
+use crate::plant::{below, is_there, plant_file, plant_link, temporary_directory};
 
 /// The most sources that are listed, and how deep: linked directories multiply.
 const MOST_SOURCES: usize = 60;
@@ -161,8 +161,7 @@ impl TreePlan {
     /// Plants the tree: an external repository that is staged, one that is a link into a cache,
     /// outputs of the build, and a main repository whose top level is staged entry by entry.
     pub fn plant(&self) -> Planted {
-        let directory =
-            tempfile::Builder::new().prefix("tree-").tempdir().expect("a directory is made");
+        let directory = temporary_directory("tree-").expect("a directory is made");
         // Two links up from the top do not lead out of the test directory.
         let root =
             directory.path().canonicalize().expect("the directory is there").join("two/deep");
