@@ -31,9 +31,9 @@ pub struct Kept {
     pub length: usize,
     /// The CRC-32 of its uncompressed bytes, where the codec asks for it.
     pub crc: u32,
-    /// Of its compressed bytes.
+    /// The checksum of its compressed bytes.
     pub checksum: Checksum,
-    /// Of its uncompressed bytes, where a content in it is known by its bytes alone.
+    /// That of its uncompressed bytes, where a content in it is known by its bytes alone.
     pub raw_checksum: Option<Checksum>,
     /// Both sums behind this frame.
     pub after: Sums,

@@ -219,7 +219,8 @@ fn pipe_at_stdin() -> Option<pipe::Receiver> {
     is_pipe.then(|| pipe::OpenOptions::new().open_receiver("/dev/stdin").ok())?
 }
 
-/// The least threads beside that of the session: one reads stdin, one writes stdout, one handles a request.
+/// The least threads beside that of the session: one writes stdout, one handles a request, and where stdin is no pipe, one
+/// reads it.
 const LEAST_THREADS: usize = 3;
 /// Threads stay for so long without work. One that ended could not be started again where the system refuses it
 /// meanwhile, and a response would wait for the next request.
