@@ -1,7 +1,7 @@
 //! Writes to `corpus/` where the fuzzers begin: the specs, command lines and captures of
 //! `worker-tests/cases`, requests for them, and random trees as proptest draws them.
 //!
-//! `cargo run --release --example seeds`, in this directory.
+//! `cargo run --profile quick --example seeds`, in this directory.
 
 use std::{
     ffi::OsStr,

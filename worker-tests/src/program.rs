@@ -73,8 +73,9 @@ fn build() -> PathBuf {
 /// built in the same.
 fn profile() -> (String, String) {
     let test = env::current_exe().expect("a process has a program");
-    // target/DIRECTORY/deps/TEST, or target/DIRECTORY/PROGRAM
-    let directory = test.ancestors().skip(1).find(|path| !path.ends_with("deps"));
+    // target/DIRECTORY/deps/TEST, target/DIRECTORY/examples/EXAMPLE, or target/DIRECTORY/PROGRAM
+    let is_below = |path: &Path| path.ends_with("deps") || path.ends_with("examples");
+    let directory = test.ancestors().skip(1).find(|path| !is_below(path));
     let directory = directory.and_then(Path::file_name).expect("cargo built this test");
     let directory = directory.to_string_lossy().into_owned();
     let profile = if directory == "debug" { "dev".to_owned() } else { directory.clone() };
