@@ -51,9 +51,8 @@ fn build() -> PathBuf {
     match profile.as_str() {
         // Benchmarks measure what users build.
         "release" => cargo.args(["build", "--bin", "mtree-worker"]),
-        // The program that cargo has built for the tests, unless only one of this package was asked for: cargo builds the
-        // programs of a package for its integration tests. By `cargo build` dependencies have other features, so that
-        // much would be compiled twice.
+        // `cargo test` has mostly built it already, since cargo builds the programs of a package for its integration
+        // tests. `cargo build` would compile much again, with other features of the dependencies.
         _ => cargo.args(["test", "--no-run", "--test", "edges"]),
     };
     if cfg!(feature = "system") {
