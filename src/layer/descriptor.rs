@@ -21,7 +21,7 @@ impl Serialize for Digest {
     }
 }
 
-/// The descriptor of a layer (OCI image specification, "OCI FileContent Descriptors"), and its diff ID.
+/// The descriptor of a layer (OCI image specification, "OCI Content Descriptors"), and its diff ID.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Descriptor {
     /// `application/vnd.oci.image.layer.v1.tar`, with `+gzip` or `+zstd` if it is compressed.

@@ -119,7 +119,7 @@ pub struct Index {
 
 #[derive(Default)]
 struct IndexState {
-    /// LayerCounts uses.
+    /// Counts the uses of outputs: which was not used for longest?
     clock: u64,
     next: u64,
     outputs: HashMap<u64, Held>,
