@@ -107,6 +107,14 @@ pub(super) fn of(
             named(first)
         ));
     }
+    if let Some((first, count)) = tally.first_and_count(Unchanged::RowsBelow { is_dangling: true })
+    {
+        warnings.push(format!(
+            "rows left alone, since their symlinks are dangling and rows are below them: {count}, the first: \
+             {}; remove them from srcs, or add what they lead to",
+            named(first)
+        ));
+    }
     if let Some(below) = decisions.below_links() {
         let link = match &below.text {
             Some(text) => format!("{} -> {}", Escaped(&below.link), Escaped(text)),

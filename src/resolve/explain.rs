@@ -110,6 +110,7 @@ pub fn explain<T: Tree, E: From<ResolveError>>(
                             | Unchanged::DanglingAbsolute
                             | Unchanged::DanglingOutside
                             | Unchanged::NamesAnother { .. }
+                            | Unchanged::RowsBelow { .. }
                             | Unchanged::TextAboveLink { .. }
                             | Unchanged::BelowLink
                     )

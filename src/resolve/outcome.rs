@@ -69,6 +69,11 @@ pub enum Unchanged {
         /// Whether its symlink is dangling.
         is_dangling: bool,
     },
+    /// The author's text could be kept, but rows are below this one, which a link would hide (design rule 10).
+    RowsBelow {
+        /// Whether its symlink is dangling.
+        is_dangling: bool,
+    },
     /// Each text that leads to its target climbs above a link row, or both may be unpacked at one path
     /// (design rule 10).
     BelowLink,
@@ -262,6 +267,7 @@ impl Tally {
                     | Unchanged::DanglingOutside
                     | Unchanged::NamesAnother { .. }
                     | Unchanged::TextAboveLink { .. }
+                    | Unchanged::RowsBelow { .. }
             )
         };
         self.0.iter().filter(|(why, ..)| is_without(*why)).map(|(.., count)| count).sum()

@@ -12,23 +12,23 @@ use super::homes::{AtHome, Homes};
 use super::locations::Locations;
 use super::outcome::{Decisions, RowOutcome};
 use super::tree::{Entry, Stopped, Tree};
-use super::verdict::{RowDecider, Verdict};
-use super::without_target::{decide_without_target, without_target};
+use super::verdict::{RowDecider, SymlinkVerdict, Verdict};
+use super::without_target::{NotKept, decide_without_target, without_target};
 use super::{Facts, Options, ResolveError};
 use crate::mtree::Kind;
 use crate::path;
 
 /// The rows of the spec that may become links.
 pub(super) struct Linked {
-    /// Rows whose home is a link, with its trail, in the order of rows.
+    /// Rows whose home is a symlink, with its trail, in the order of rows.
     pub(super) links: Vec<(RowId, Trail)>,
-    /// Rows whose home is not a link, but was reached through more linked directories than some other row
-    /// whose home is in the same directory.
+    /// Rows whose home is not a symlink, but was reached through more symlinked directories than that of some other row
+    /// in the same directory.
     indirect: Vec<RowId>,
 }
 
 impl Linked {
-    /// Looks for them, and follows the links. A symlink loop is an error.
+    /// Looks for them, and follows the symlinks. A symlink loop is an error.
     pub(super) fn find(
         archive: &Archive<'_>,
         homes: &Homes<'_>,
@@ -57,7 +57,7 @@ impl Linked {
         Ok(Self { links, indirect })
     }
 
-    /// The trail of a row whose home is a link.
+    /// The trail of a row whose home is a symlink.
     pub(super) fn trail(&self, row: RowId) -> Option<&Trail> {
         let at = self.links.binary_search_by_key(&row, |(row, _)| *row).ok()?;
         Some(&self.links[at].1)
@@ -78,8 +78,8 @@ impl Linked {
         self.links.iter().map(|(row, _)| *row).chain(self.indirect.iter().copied())
     }
 
-    /// Decides for the rows above others, the outermost first, and notes all link rows: what
-    /// becomes of the rows below depends on them (design rule 10).
+    /// Decides for the rows above others, the outermost first, and notes all link rows, since what becomes of the rows
+    /// below depends on them (design rule 10).
     pub(super) fn decide_above_rows(
         &self,
         facts: Facts<'_, '_>,
@@ -108,7 +108,7 @@ impl Linked {
             {
                 let verdict = match number {
                     Some(number) => deciding.symlink(number, tree)?,
-                    None => deciding.indirect(row),
+                    None => deciding.indirect(row).map(SymlinkVerdict::Decided),
                 };
                 of_one_depth.extend(verdict.map(|verdict| (row, verdict)));
             }
@@ -116,12 +116,13 @@ impl Linked {
                 let path = archive.path(row);
                 let is_above = below_links.is_above_rows(path);
                 let verdict = match verdict {
-                    Verdict::WithoutTarget(author, end) if is_above => {
-                        // A row with rows below it does not become a dangling link.
-                        let is_kept = false;
-                        without_target(facts, tree, row, author, end, options, is_kept)?
+                    SymlinkVerdict::Decided(verdict) => verdict,
+                    // `decide` decides it again.
+                    SymlinkVerdict::WithoutTarget(..) if !is_above => continue,
+                    SymlinkVerdict::WithoutTarget(author, end) => {
+                        let kept = Err(NotKept::RowsBelow);
+                        without_target(facts, tree, row, author, end, options, kept)?
                     }
-                    verdict => verdict,
                 };
                 if let Verdict::Link(text, _) = &verdict {
                     below_links.put(path, Some(text.clone()));
@@ -145,11 +146,10 @@ impl Linked {
         before: Vec<(RowId, Verdict)>,
         decisions: &mut Decisions,
     ) -> Result<(), ResolveError> {
-        let mut without = Vec::new();
-        let mut set = |row, verdict, decisions: &mut Decisions| match verdict {
+        let mut without_target = Vec::new();
+        let set = |row, verdict, decisions: &mut Decisions| match verdict {
             Verdict::Link(text, reason) => decisions.set_link(row, text, reason),
             Verdict::Unchanged(why) => decisions.set_unchanged(row, why),
-            Verdict::WithoutTarget(author, end) => without.push((row, author, end)),
         };
         let is_removed =
             |row, decisions: &Decisions| matches!(decisions.of(row), Some(RowOutcome::Removed(_)));
@@ -166,7 +166,12 @@ impl Linked {
                 && !decided.contains(&row)
                 && let Some(verdict) = deciding.symlink(number, tree)?
             {
-                set(row, verdict, decisions);
+                match verdict {
+                    SymlinkVerdict::Decided(verdict) => set(row, verdict, decisions),
+                    SymlinkVerdict::WithoutTarget(author, end) => {
+                        without_target.push((row, author, end));
+                    }
+                }
             }
         }
         for &row in &self.indirect {
@@ -178,7 +183,7 @@ impl Linked {
             }
         }
         drop(deciding);
-        decide_without_target(facts, options, tree, below_links, without, decisions)
+        decide_without_target(facts, options, tree, below_links, without_target, decisions)
     }
 }
 
@@ -207,8 +212,8 @@ pub(super) fn note_link_rows(
     Ok(())
 }
 
-/// The rows of the spec whose home is no link, and that were reached through more linked directories
-/// than another row with a home in the same directory (design rule 1).
+/// The rows of the spec whose home is no symlink, and was reached through more symlinked directories than that of another
+/// row in the same directory (design rule 1).
 fn indirect(archive: &Archive<'_>, homes: &Homes<'_>) -> Vec<RowId> {
     let plain = |row: &RowId| homes.of(*row).at_home == AtHome::NotASymlink;
     let mut fewest: Vec<u32> = Vec::new();
@@ -235,7 +240,7 @@ fn symlink_loop(
     Ok(ResolveError::SymlinkLoop { path: archive.path(row).to_vec(), trail })
 }
 
-/// The source of a row, and the texts of the links from its home on.
+/// The source of a row, and the texts of the symlinks from its home on.
 pub(super) fn trail_texts(
     archive: &Archive<'_>,
     homes: &Homes<'_>,

@@ -1,4 +1,4 @@
-//! What becomes of one row that may become a link (design rules 1, 2, 4, 5 and 10).
+//! What becomes of one row that may become a link (design rules 1, 2, 4, 5 and 10). Rule 3 is in `without_target`.
 //!
 //! Knows the rows at locations and below links; must not know what is decided for other rows.
 
@@ -25,11 +25,17 @@ use crate::path;
 pub(super) enum Verdict {
     Link(Vec<u8>, Reason),
     Unchanged(Unchanged),
-    /// Nothing on its trail is in the archive, and the build did not declare it: the author's text may be kept.
+}
+
+/// What is known of a symlink before the links of the archive are.
+pub(super) enum SymlinkVerdict {
+    Decided(Verdict),
+    /// Nothing on its trail is in the archive, and the build did not declare it. `without_target` decides: its author's
+    /// text may be kept.
     WithoutTarget(Vec<u8>, End),
 }
 
-/// Decides for single rows of a spec that may become links (design rules 1 to 5 and 10).
+/// Decides for single rows of a spec that may become links (design rules 1, 2, 4, 5 and 10).
 pub(super) struct RowDecider<'a, 's> {
     facts: Facts<'a, 's>,
     linked: &'a Linked,
@@ -58,7 +64,8 @@ impl<'a, 's> RowDecider<'a, 's> {
         &self,
         number: usize,
         tree: &mut impl Tree,
-    ) -> Result<Option<Verdict>, ResolveError> {
+    ) -> Result<Option<SymlinkVerdict>, ResolveError> {
+        let decided = |verdict| Ok(Some(SymlinkVerdict::Decided(verdict)));
         let Facts { archive, homes, .. } = self.facts;
         let (row, trail) = &self.linked.links[number];
         let row = *row;
@@ -69,21 +76,23 @@ impl<'a, 's> RowDecider<'a, 's> {
             Entry::Symlink(text) => text.to_vec(),
             _ => return Ok(None),
         };
+        // Rule 2: the first location on its trail that the archive has.
         let room = self.below_links.room(archive.path(row));
         let target = self
             .on_the_trail(row, &author, room, trail)
             .or_else(|| self.mirrored_on_the_trail(row, &author, room, trail));
         if let Some((text, reason)) = target {
-            return Ok(Some(Verdict::Link(text, reason)));
+            return decided(Verdict::Link(text, reason));
         }
+        // Rule 4: a link that the build declared keeps its text.
         if archive.get(row).1.kind() == Kind::Link {
             let leads_outside = path::climbs_out(path::split(archive.path(row)).0, &author);
-            return Ok(Some(Verdict::Link(author, Reason::Declared { leads_outside })));
+            return decided(Verdict::Link(author, Reason::Declared { leads_outside }));
         }
         if room.is_some() && self.has_targets(row, trail) {
-            return Ok(Some(Verdict::Unchanged(Unchanged::BelowLink)));
+            return decided(Verdict::Unchanged(Unchanged::BelowLink));
         }
-        Ok(Some(Verdict::WithoutTarget(author, trail.end)))
+        Ok(Some(SymlinkVerdict::WithoutTarget(author, trail.end)))
     }
 
     /// Rule 1: a row whose home is not a symlink becomes a link to one that was reached through fewer

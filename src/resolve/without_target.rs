@@ -14,6 +14,17 @@ use super::verdict::Verdict;
 use super::{Facts, MissingTarget, Options, ResolveError};
 use crate::path;
 
+/// Why an author's text is not kept, though it leads into the archive.
+#[derive(Clone, Copy)]
+pub(super) enum NotKept {
+    /// It would name another row.
+    NamesAnother,
+    /// It climbs above a link row.
+    AboveLink,
+    /// Rows are below its row, which a link would hide.
+    RowsBelow,
+}
+
 /// Rule 3: what becomes of rows of which nothing on the trail is in the archive. Whether an author's text
 /// names another row depends on all links that are made.
 pub(super) fn decide_without_target(
@@ -59,23 +70,23 @@ pub(super) fn decide_without_target(
     };
     for (row, author, end) in rows {
         let named = named.get(&row);
-        let is_kept = named
-            .is_some_and(|positions| !positions.iter().any(|position| stood_at.contains(position)));
-        match without_target(facts, tree, row, author, end, options, is_kept)? {
-            Verdict::Link(text, reason) => decisions.set_link(row, text, reason),
-            Verdict::Unchanged(Unchanged::NamesAnother { is_dangling }) if named.is_none() => {
-                let below = Unchanged::TextAboveLink { is_dangling };
-                decisions.set_unchanged(row, below);
+        let kept = match named {
+            None => Err(NotKept::AboveLink),
+            Some(positions) if positions.iter().any(|position| stood_at.contains(position)) => {
+                Err(NotKept::NamesAnother)
             }
+            Some(_) => Ok(()),
+        };
+        match without_target(facts, tree, row, author, end, options, kept)? {
+            Verdict::Link(text, reason) => decisions.set_link(row, text, reason),
             Verdict::Unchanged(why) => decisions.set_unchanged(row, why),
-            Verdict::WithoutTarget(..) => {}
         }
     }
     Ok(())
 }
 
-/// Rule 3, where nothing on the trail of `row` is in the archive, and the author's text is or is not one
-/// that may be kept.
+/// Rule 3, where nothing on the trail of `row` is in the archive. `kept` says whether the author's text may be kept, if
+/// it leads into the archive.
 pub(super) fn without_target(
     Facts { archive, homes, .. }: Facts<'_, '_>,
     tree: &mut impl Tree,
@@ -83,19 +94,22 @@ pub(super) fn without_target(
     author: Vec<u8>,
     end: End,
     options: Options,
-    is_kept: bool,
+    kept: Result<(), NotKept>,
 ) -> Result<Verdict, ResolveError> {
     let is_relative = !author.starts_with(b"/");
     let leads_outside = path::climbs_out(path::split(archive.path(row)).0, &author);
     let is_dangling = is_relative && end == End::Nowhere;
     if is_dangling || options.missing_target == MissingTarget::Keep && is_relative {
-        return Ok(match (is_dangling, is_kept) {
-            (true, true) => Verdict::Link(author, Reason::Dangling),
-            (false, true) => Verdict::Link(author, Reason::Kept),
-            (true, false) if leads_outside => Verdict::Unchanged(Unchanged::DanglingOutside),
-            (false, false) if leads_outside => Verdict::Unchanged(Unchanged::Inlined),
-            (_, false) => Verdict::Unchanged(Unchanged::NamesAnother { is_dangling }),
-        });
+        let why = match kept {
+            Ok(()) if is_dangling => return Ok(Verdict::Link(author, Reason::Dangling)),
+            Ok(()) => return Ok(Verdict::Link(author, Reason::Kept)),
+            Err(_) if leads_outside && is_dangling => Unchanged::DanglingOutside,
+            Err(_) if leads_outside => Unchanged::Inlined,
+            Err(NotKept::NamesAnother) => Unchanged::NamesAnother { is_dangling },
+            Err(NotKept::AboveLink) => Unchanged::TextAboveLink { is_dangling },
+            Err(NotKept::RowsBelow) => Unchanged::RowsBelow { is_dangling },
+        };
+        return Ok(Verdict::Unchanged(why));
     }
     match options.missing_target {
         MissingTarget::Keep | MissingTarget::Inline if end == End::Nowhere => {

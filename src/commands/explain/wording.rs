@@ -113,6 +113,15 @@ impl<T: ObservedTree> Wording<'_, T> {
                 "nothing on its trail is in the archive, and its text, which --missing-target=keep \
                  would keep, would name another row: its bytes go in",
             ),
+            Unchanged::RowsBelow { is_dangling: true } => (
+                Some(10),
+                "its symlink is dangling, and rows are below it, which a link would hide",
+            ),
+            Unchanged::RowsBelow { is_dangling: false } => (
+                Some(10),
+                "nothing on its trail is in the archive, and rows are below it, which a link would hide: \
+                 its bytes go in",
+            ),
             Unchanged::TextAboveLink { is_dangling: true } => {
                 (Some(10), "its symlink is dangling, and its text climbs above a link row")
             }

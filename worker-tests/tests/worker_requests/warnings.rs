@@ -39,6 +39,14 @@ const WARNED: &[Warned<'_>] = &[
         explains: "its symlink is absolute and dangling: there is nothing to link to, and there are no bytes",
     },
     Warned {
+        tree: "link py/doc -> nowhere\nfile py/index text\n",
+        row: "app/doc type=file content=py/doc\napp/doc/index type=file content=py/index\n",
+        exit_code: 0,
+        says: "mtree-worker: warning: rows left alone, since their symlinks are dangling and rows are below them: 1, the \
+               first: app/doc (py/doc); remove them from srcs, or add what they lead to\n",
+        explains: "its symlink is dangling, and rows are below it, which a link would hide",
+    },
+    Warned {
         tree: "file bazel-out/bin/real\nlink bazel-out/bin/l -> $ROOT/execroot/_main/bazel-out/bin/real\n",
         row: "app/l type=link content=bazel-out/bin/l\n",
         exit_code: 0,
