@@ -67,6 +67,16 @@ fn held_bytes_are_the_sum_over_the_cached_directories_after_concurrent_changes()
 }
 
 #[test]
+fn a_directory_of_a_file_system_without_times_is_not_cached() {
+    let cache = Cache::new(usize::MAX);
+    let without_times = stamp(1, 0);
+    get_or_add(&cache, without_times, LATER);
+    assert_eq!((cache.held(), cache.directories.len()), (0, 0));
+    get_or_add(&cache, Stamp { changed: (0, 1), ..without_times }, LATER);
+    assert_eq!(cache.directories.len(), 1);
+}
+
+#[test]
 fn a_directory_that_is_not_cached_leaves_no_slot() {
     let cache = Cache::new(usize::MAX);
     let turns = AtomicU64::new(0);
