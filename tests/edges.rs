@@ -30,7 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("layer", &["display", "vectored"]),
     ("oci", &["display"]),
     ("archive", &["display", "path"]),
-    ("fs", &["path", "resolve"]),
+    ("fs", &["error", "path", "resolve"]),
     ("resolve", &["mtree", "path"]),
     ("mtree", &["path", "vectored"]),
     ("server", &[]),

@@ -68,7 +68,7 @@ impl Paths {
 
     /// The directory that was reached as `/`.
     pub(super) fn top(&self) -> Option<Directory> {
-        let at = self.reached.iter().position(|how| *how == Reached::Top)?;
+        let at = self.reached.iter().position(|route| *route == Reached::Top)?;
         Some(Directory(at as u32))
     }
 
@@ -94,12 +94,12 @@ impl Paths {
     }
 
     /// Adds a directory that was reached for the first time.
-    pub(super) fn add(&mut self, how: Reached) -> Directory {
+    pub(super) fn add(&mut self, route: Reached) -> Directory {
         let directory = Directory(self.reached.len() as u32);
-        self.reached.push(how);
-        if let Reached::In(..) = how {
+        self.reached.push(route);
+        if let Reached::In(..) = route {
             let Self { reached, names, by_name, hasher } = self;
-            by_name.insert_unique(hash_reached(hasher, names, how), directory, |directory| {
+            by_name.insert_unique(hash_reached(hasher, names, route), directory, |directory| {
                 hash_reached(hasher, names, reached[directory.0 as usize])
             });
         }
@@ -107,8 +107,8 @@ impl Paths {
     }
 
     /// Writes the path of a directory and a NUL to `path`. The path is relative to the root, or absolute.
-    pub(super) fn write_path(&self, how: Reached, path: &mut Vec<u8>) {
-        match how {
+    pub(super) fn write_path(&self, route: Reached, path: &mut Vec<u8>) {
+        match route {
             Reached::Root => self.write_entry_path(ROOT, b"", path),
             Reached::Top => {
                 path.clear();
@@ -161,8 +161,8 @@ fn text(names: &[u8], name: Name) -> &[u8] {
 }
 
 /// The hash of a directory that was reached by a name. `Paths::by_name` has no others.
-fn hash_reached(hasher: &RandomState, names: &[u8], how: Reached) -> u64 {
-    match how {
+fn hash_reached(hasher: &RandomState, names: &[u8], route: Reached) -> u64 {
+    match route {
         Reached::In(parent, name) => hash(hasher, parent, text(names, name)),
         Reached::Root | Reached::Top | Reached::Above(_) => 0,
     }

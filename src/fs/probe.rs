@@ -14,6 +14,7 @@ use super::cache::{Cache, CachedDirectory, Identity, LookupResult, Moment, Origi
 use super::calls::{open, read_link, stat, stat_opened};
 use super::listing::{DirectoryListing, Scratch};
 use super::place::{DIRECTORY, Place, SEARCH_ONLY};
+use crate::error;
 use crate::resolve::{Entry, Wanted};
 
 /// A lookup costs about as much as listing this many names. If a directory has more names for each wanted
@@ -89,11 +90,7 @@ impl From<Errno> for ProbeError {
 
 /// Errno's phrase.
 pub(super) fn reason(errno: Errno) -> String {
-    let text = std::io::Error::from(errno).to_string();
-    match text.split_once(" (os error") {
-        Some((text, _)) => text.to_owned(),
-        None => text,
-    }
+    error::phrase(&errno.into())
 }
 
 /// A directory of which `lookups` names are wanted is listed if it has at most this many names.

@@ -172,7 +172,7 @@ impl<'c> View<'c> {
             ProbeError::Errno(errno @ (Errno::ACCESS | Errno::PERM)) => {
                 let path = crate::path::split(path).0;
                 self.note_unreadable(if path.is_empty() { b"." } else { path }, errno);
-                Ok(Entered::Unknown)
+                Ok(Entered::Unreadable)
             }
             ProbeError::Errno(errno) => {
                 Err(Stopped::Failed { path: path.to_vec(), reason: reason(errno) })
@@ -203,7 +203,7 @@ impl<'c> View<'c> {
                 let entered = self.classify_error(&path, error);
                 self.path = path;
                 entered.map(|entered| match entered {
-                    Entered::Unknown => Entry::Unreadable,
+                    Entered::Unreadable => Entry::Unreadable,
                     _ => Entry::Absent,
                 })
             }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::escape::{escape, unescape};
 use super::field::{self, Kind, Span};
-use super::form::Form;
+use super::form::RowForm;
 use super::parse;
 use super::pattern::Pattern;
 use super::selection::Selection;
@@ -217,10 +217,10 @@ impl Changer<'_> {
         }
         if moved.is_empty() {
             // The archive's own directory, which does not move: a prefix or package directory of `.`.
-            let own = if form == Form::NameLast { &b"./"[..] } else { b"." };
+            let own = if form == RowForm::NameLast { &b"./"[..] } else { b"." };
             return Some(own.to_vec());
         }
-        if form == Form::NameLast && !moved.contains(&b'/') {
+        if form == RowForm::NameLast && !moved.contains(&b'/') {
             // libarchive recognizes the form by the slash.
             moved.splice(..0, *b"./");
         }
@@ -241,7 +241,7 @@ impl Changer<'_> {
         let new_mode = mode.filter(|mode| self.is_said_anew(row, line, mode));
         let keywords = field::keywords(line, form);
         match form {
-            Form::NameFirst => {
+            RowForm::NameFirst => {
                 let end = field::fields(line).last().map_or(old.end(), |last| last.end());
                 self.out.extend_from_slice(&line[..old.start]);
                 self.out.extend_from_slice(name);
@@ -252,7 +252,7 @@ impl Changer<'_> {
                 }
                 self.out.extend_from_slice(&line[end..]);
             }
-            Form::NameLast => {
+            RowForm::NameLast => {
                 self.values(line, 0..old.start, keywords, mode);
                 if let Some(mode) = new_mode {
                     self.out.extend_from_slice(b"mode=");
@@ -347,7 +347,7 @@ impl Changer<'_> {
             if !parent.contains(&b'/') {
                 name.push(b'/');
             }
-            if self.spec.form == Form::NameFirst {
+            if self.spec.form == RowForm::NameFirst {
                 self.out.extend_from_slice(&name);
                 self.out.push(b' ');
             }
@@ -362,7 +362,7 @@ impl Changer<'_> {
                     escape(value, &mut self.out);
                 }
             }
-            if self.spec.form == Form::NameLast {
+            if self.spec.form == RowForm::NameLast {
                 self.out.push(b' ');
                 self.out.extend_from_slice(&name);
             }

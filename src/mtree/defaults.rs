@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 use super::field::{self, Kind};
-use super::form::Form;
+use super::form::RowForm;
 
 /// The keywords in force, by version. Each `/set` and `/unset` line begins a version, and a row stores its version.
 /// In version 0 no keyword is in force.
@@ -42,7 +42,7 @@ type SetValue = Option<Vec<u8>>;
 #[derive(Clone, Copy)]
 pub(super) struct RowLine<'l> {
     pub text: &'l [u8],
-    pub form: Form,
+    pub form: RowForm,
 }
 
 impl<'l> RowLine<'l> {

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::escape::escape;
 use super::field::{self, Kind};
-use super::form::Form;
+use super::form::RowForm;
 use super::{Row, RowId, Spec};
 use crate::vectored;
 
@@ -127,7 +127,7 @@ impl<'s> Edits<'s> {
 
     /// Puts the name of the row that was written from `from` on, and ends at `name_end`, where the form has it.
     fn put_name(&mut self, from: usize, name_end: usize) {
-        if self.spec.form == Form::NameLast && name_end < self.text.len() {
+        if self.spec.form == RowForm::NameLast && name_end < self.text.len() {
             // From `NAME FIELDS` to `FIELDSNAME `, and to `FIELDS NAME`.
             let behind_name = name_end - from + 1;
             self.text[from..].rotate_left(behind_name);
@@ -137,8 +137,8 @@ impl<'s> Edits<'s> {
     }
 
     /// Replaces the rows `rows` by one link at the archive path `path` (design rule 6). It replaces the first
-    /// of them, and has the keywords of the row `keywords`, which is one of them.
-    pub fn directory_link(&mut self, rows: &[RowId], keywords: RowId, path: &[u8], link: &[u8]) {
+    /// of them, and has the keywords of `model`, which is one of them.
+    pub fn directory_link(&mut self, rows: &[RowId], model: RowId, path: &[u8], link: &[u8]) {
         let Some(&first) = rows.iter().min() else {
             return;
         };
@@ -146,7 +146,7 @@ impl<'s> Edits<'s> {
             let Row { start, end, .. } = *self.spec.row(row);
             let from = self.text.len();
             if row == first {
-                self.push_directory_link(first, keywords, path, link);
+                self.push_directory_link(first, model, path, link);
             }
             self.edits.push(Edit { start, end, text: from..self.text.len() });
             self.removed.resize(self.spec.rows.len(), false);
@@ -154,8 +154,8 @@ impl<'s> Edits<'s> {
         }
     }
 
-    fn push_directory_link(&mut self, first: RowId, keywords: RowId, path: &[u8], link: &[u8]) {
-        let (first, model) = (self.spec.row(first), self.spec.row(keywords));
+    fn push_directory_link(&mut self, first: RowId, model: RowId, path: &[u8], link: &[u8]) {
+        let (first, model) = (self.spec.row(first), self.spec.row(model));
         let line = self.spec.line(model);
         let form = self.spec.form;
         let (from, name) = (self.text.len(), field::name(line, form).text);

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::field::{self, Kind};
-use super::form::Form;
+use super::form::RowForm;
 use super::{Row, Spec, Text, unescape};
 
 impl Spec {
@@ -82,7 +82,7 @@ impl Spec {
 
     /// Where the name of `row` ends, if the archive path is a part of the name as it stands, and keywords follow it.
     fn plain_name_end(&self, row: &Row) -> Option<usize> {
-        if self.form != Form::NameFirst || row.path.at & Text::UNESCAPED != 0 {
+        if self.form != RowForm::NameFirst || row.path.at & Text::UNESCAPED != 0 {
             return None;
         }
         let end = (row.path.at + row.path.len) as usize;

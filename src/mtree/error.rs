@@ -10,12 +10,12 @@ pub struct SpecError {
     /// The first line of the row, counted from 1.
     pub line: usize,
     /// What is wrong with the row.
-    pub what: What,
+    pub what: RowProblem,
 }
 
 /// What is wrong with a row.
 #[derive(Debug, PartialEq, Eq)]
-pub enum What {
+pub enum RowProblem {
     /// A `type` that mtree(5) does not define.
     UnknownType(Vec<u8>),
     /// A keyword that needs a value and has none.
@@ -32,7 +32,7 @@ pub enum What {
     TooLarge,
 }
 
-impl fmt::Display for What {
+impl fmt::Display for RowProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quoted = |bytes: &[u8]| format!("\"{}\"", bytes.escape_ascii());
         match self {
@@ -66,7 +66,7 @@ impl fmt::Display for What {
     }
 }
 
-impl From<Stray> for What {
+impl From<Stray> for RowProblem {
     fn from(stray: Stray) -> Self {
         Self::StrayEscape(stray.0)
     }

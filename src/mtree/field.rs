@@ -4,7 +4,7 @@
 
 use memchr::{memchr, memchr3};
 
-use super::form::Form;
+use super::form::RowForm;
 
 /// A part of a line, with its offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,20 +56,20 @@ pub(super) fn fields_of_one_line(line: &[u8]) -> Fields<'_> {
 }
 
 /// The name of a row. Empty for a line without fields.
-pub(super) fn name(line: &[u8], form: Form) -> Span<'_> {
+pub(super) fn name(line: &[u8], form: RowForm) -> Span<'_> {
     let mut fields = fields(line);
     let name = match form {
-        Form::NameFirst => fields.next(),
-        Form::NameLast => fields.last(),
+        RowForm::NameFirst => fields.next(),
+        RowForm::NameLast => fields.last(),
     };
     name.unwrap_or(Span { text: b"", start: 0 })
 }
 
 /// The fields of a row but for its name.
-pub(super) fn keywords(line: &[u8], form: Form) -> Keywords<'_> {
+pub(super) fn keywords(line: &[u8], form: RowForm) -> Keywords<'_> {
     let mut fields = fields(line);
     let first = fields.next();
-    Keywords { fields, held: first.filter(|_| form == Form::NameLast) }
+    Keywords { fields, held: first.filter(|_| form == RowForm::NameLast) }
 }
 
 /// The fields of a row but for its name.
@@ -240,11 +240,11 @@ mod tests {
     fn the_name_is_the_first_field_or_the_last_and_the_others_are_keywords() {
         let line = b" a  uid=0\tb\n";
         let texts = |form| -> Vec<_> { keywords(line, form).map(|field| field.text).collect() };
-        assert_eq!(texts(Form::NameFirst), [&b"uid=0"[..], b"b"]);
-        assert_eq!(texts(Form::NameLast), [&b"a"[..], b"uid=0"]);
-        assert_eq!(name(line, Form::NameFirst), Span { text: b"a", start: 1 });
-        assert_eq!(name(line, Form::NameLast), Span { text: b"b", start: 10 });
-        assert_eq!(keywords(b"a\n", Form::NameLast).count(), 0);
+        assert_eq!(texts(RowForm::NameFirst), [&b"uid=0"[..], b"b"]);
+        assert_eq!(texts(RowForm::NameLast), [&b"a"[..], b"uid=0"]);
+        assert_eq!(name(line, RowForm::NameFirst), Span { text: b"a", start: 1 });
+        assert_eq!(name(line, RowForm::NameLast), Span { text: b"b", start: 10 });
+        assert_eq!(keywords(b"a\n", RowForm::NameLast).count(), 0);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 /// Where each row of a spec has its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum RowForm {
     /// `NAME KEYWORD=VALUE`
     #[default]
     NameFirst,
@@ -52,7 +52,7 @@ const KEYWORDS: [&[u8]; 33] = [
     b"uname",
 ];
 
-impl Form {
+impl RowForm {
     /// The form of the spec `text`, as libarchive finds it (`detect_form`): names are last if the first three
     /// rows, or all where there are fewer, have known keywords and then a relative path with a slash. A row of
     /// a name alone may be among them. If libarchive finds neither form, names are first.
@@ -85,7 +85,7 @@ impl Form {
                     if are_keywords(keywords, &mut continues, true) => {}
                 [b'/', ..] => return Self::NameFirst,
                 _ => {
-                    match place_of_name(line) {
+                    match position_of_name(line) {
                         Some(NamePosition::Alone) => {}
                         Some(NamePosition::Last) => names_are_last = true,
                         Some(NamePosition::First) | None => return Self::NameFirst,
@@ -127,7 +127,7 @@ fn without_blanks_before(line: &[u8]) -> &[u8] {
 }
 
 /// Where the row `line` has its name. `None` if it is no row in either form.
-fn place_of_name(line: &[u8]) -> Option<NamePosition> {
+fn position_of_name(line: &[u8]) -> Option<NamePosition> {
     let first = line.iter().take_while(|&&byte| is_safe(byte)).count();
     if first > 0 && line.get(first).is_none_or(|&byte| is_blank(byte)) {
         let keywords = &line[first..];
@@ -195,7 +195,7 @@ mod tests {
             ("type=file \\\n content=x ./a/b\n".to_owned(), false),
             (format!("/set what=1\n{last}"), false),
         ] {
-            assert_eq!(Form::of(text.as_bytes()) == Form::NameLast, is_last, "{text}");
+            assert_eq!(RowForm::of(text.as_bytes()) == RowForm::NameLast, is_last, "{text}");
         }
     }
 }

@@ -20,7 +20,7 @@ mod sort;
 pub use change::{Change, Changed, Mode, Owner};
 pub use edit::{Edits, Patch};
 pub use entry::KeywordsText;
-pub use error::{SpecError, What};
+pub use error::{RowProblem, SpecError};
 pub use escape::{escape, unescape};
 pub use field::Kind;
 pub use pattern::Pattern;
@@ -30,14 +30,14 @@ use std::hash::Hasher;
 
 use bytes::Bytes;
 use defaults::{Defaults, RowLine};
-use form::Form;
+use form::RowForm;
 
 /// A parsed spec: its text verbatim, and the offsets of its rows.
 #[derive(Default)]
 pub struct Spec {
     text: Bytes,
     /// Where its rows have their names.
-    form: Form,
+    form: RowForm,
     /// Paths that differ from the text: unescaped, or prefixed by the entered directories.
     unescaped: Vec<u8>,
     rows: Vec<Row>,

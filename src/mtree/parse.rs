@@ -10,9 +10,9 @@ use std::ops::Range;
 use bytes::Bytes;
 use memchr::{memchr, memchr_iter};
 
-use super::error::{DEEPEST, SpecError, What};
+use super::error::{DEEPEST, RowProblem, SpecError};
 use super::field::{self, Fields, Kind, Span};
-use super::form::Form;
+use super::form::RowForm;
 use super::row_fields::{self, Between, RowFields, keyword_and_value, kind_of, unescaped};
 use super::simple_paths::{Simple, SimplePaths};
 use super::{DotDot, Row, Spec, Text};
@@ -29,7 +29,7 @@ impl Spec {
     /// [`SpecError`] for the first row that cannot be parsed.
     pub fn parse(text: impl Into<Bytes>, link_is_source: bool) -> Result<Self, SpecError> {
         let text = text.into();
-        let form = Form::of(&text);
+        let form = RowForm::of(&text);
         Self::parse_in(form, text, link_is_source)
     }
 
@@ -46,11 +46,11 @@ impl Spec {
         Self::parse_in(self.form, text.into(), link_is_source)
     }
 
-    fn parse_in(form: Form, text: Bytes, link_is_source: bool) -> Result<Self, SpecError> {
+    fn parse_in(form: RowForm, text: Bytes, link_is_source: bool) -> Result<Self, SpecError> {
         if text.len() >= LIMIT {
-            return Err(SpecError { line: 1, what: What::TooLarge });
+            return Err(SpecError { line: 1, what: RowProblem::TooLarge });
         }
-        let at_line = |(start, what): (usize, What)| {
+        let at_line = |(start, what): (usize, RowProblem)| {
             let line = 1 + memchr_iter(b'\n', &text[..start]).count();
             SpecError { line, what }
         };
@@ -115,7 +115,7 @@ struct Parser<'t> {
 
 impl<'t> Parser<'t> {
     /// A parser with capacity for so many rows, if there is memory for it.
-    fn new(form: Form, link_is_source: bool, rows: usize) -> Self {
+    fn new(form: RowForm, link_is_source: bool, rows: usize) -> Self {
         let mut spec = Spec { form, ..Spec::default() };
         let _ = spec.rows.try_reserve(rows);
         Self {
@@ -131,7 +131,7 @@ impl<'t> Parser<'t> {
     }
 
     /// Parses the lines of `text` in `range`. An error has the offset of its row.
-    fn read(mut self, text: &'t [u8], range: Range<usize>) -> Result<Self, (usize, What)> {
+    fn read(mut self, text: &'t [u8], range: Range<usize>) -> Result<Self, (usize, RowProblem)> {
         let mut start = range.start;
         while start < range.end {
             let (end, joined) = end_and_joined(text, start);
@@ -142,7 +142,7 @@ impl<'t> Parser<'t> {
     }
 
     /// Parses the line at the offset `start`.
-    fn line(&mut self, line: &'t [u8], joined: bool, start: usize) -> Result<(), What> {
+    fn line(&mut self, line: &'t [u8], joined: bool, start: usize) -> Result<(), RowProblem> {
         let mut fields = match joined {
             true => field::fields(line),
             false => field::fields_of_one_line(line),
@@ -161,8 +161,8 @@ impl<'t> Parser<'t> {
             _ => {}
         }
         let name = match self.spec.form {
-            Form::NameFirst => first,
-            Form::NameLast => field::name(line, Form::NameLast),
+            RowForm::NameFirst => first,
+            RowForm::NameLast => field::name(line, RowForm::NameLast),
         };
         let (start, end) = (start as u32, (start + line.len()) as u32);
         match name.text {
@@ -178,7 +178,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn set(&mut self, fields: Fields<'_>) -> Result<(), What> {
+    fn set(&mut self, fields: Fields<'_>) -> Result<(), RowProblem> {
         self.spec.defaults.begin();
         for field in fields {
             let (keyword, value) = keyword_and_value(field.text)?;
@@ -197,15 +197,17 @@ impl<'t> Parser<'t> {
         name: Span<'t>,
         fields: Fields<'t>,
         start: u32,
-    ) -> Result<(), What> {
+    ) -> Result<(), RowProblem> {
         let fields = match self.spec.form {
-            Form::NameFirst => self.row_fields(fields).map_err(|what| match what {
-                What::MissingEquals(last) if name.text.contains(&b'=') && last.contains(&b'/') => {
-                    What::NameLast(last)
+            RowForm::NameFirst => self.row_fields(fields).map_err(|what| match what {
+                RowProblem::MissingEquals(last)
+                    if name.text.contains(&b'=') && last.contains(&b'/') =>
+                {
+                    RowProblem::NameLast(last)
                 }
                 what => what,
             })?,
-            Form::NameLast => row_fields::read(field::keywords(line, Form::NameLast))?,
+            RowForm::NameLast => row_fields::read(field::keywords(line, RowForm::NameLast))?,
         };
         let defaults = self.spec.defaults.now();
         let kind = fields.kind.or(self.spec.defaults.kind(defaults)).unwrap_or(Kind::Other);
@@ -253,7 +255,7 @@ impl<'t> Parser<'t> {
     }
 
     /// Reads the fields after the name of a row.
-    fn row_fields(&mut self, fields: Fields<'t>) -> Result<RowFields<'t>, What> {
+    fn row_fields(&mut self, fields: Fields<'t>) -> Result<RowFields<'t>, RowProblem> {
         let rest = fields.rest();
         let same_as_last = rest.zip(self.between.as_ref()).and_then(|(rest, last)| last.read(rest));
         if let Some(row_fields) = same_as_last {
@@ -273,7 +275,12 @@ impl<'t> Parser<'t> {
 
     /// The archive path of a row with the name `name`, which is at the offset `at`; and whether it is known to be in
     /// the directory of the row before.
-    fn path(&mut self, name: &'t [u8], at: u32, slashless: bool) -> Result<(Text, bool), What> {
+    fn path(
+        &mut self,
+        name: &'t [u8],
+        at: u32,
+        slashless: bool,
+    ) -> Result<(Text, bool), RowProblem> {
         if !slashless {
             let head = if name[0] == b'/' { 1 } else { 2 * usize::from(name.starts_with(b"./")) };
             let path = &name[head..];
@@ -286,7 +293,7 @@ impl<'t> Parser<'t> {
         let bytes = unescaped(name)?;
         let directory = if slashless { &self.directory[..] } else { &[] };
         if slashless && directory.len() + bytes.len() >= DEEPEST {
-            return Err(What::TooDeep);
+            return Err(RowProblem::TooDeep);
         }
         let parts = path::parts(directory).chain(path::parts(&bytes));
         Ok((push_normal(&mut self.spec.unescaped, false, parts)?, false))
@@ -294,7 +301,7 @@ impl<'t> Parser<'t> {
 
     /// A source that `/set` gives, by its number among those of `defaults`. Many rows may have it: it is
     /// stored once.
-    fn source_of_set(&mut self, defaults: u32, number: usize) -> Result<Text, What> {
+    fn source_of_set(&mut self, defaults: u32, number: usize) -> Result<Text, RowProblem> {
         self.sources = SimplePaths::default();
         if let Some((known, source)) = self.set_source
             && known == (defaults, number)
@@ -315,7 +322,7 @@ impl<'t> Parser<'t> {
 
     /// The source in the value `text`, which is at the offset `at`: `Text::NONE` if it names no file; and whether it
     /// is known to be in the directory of the last row's that has one.
-    fn source(&mut self, text: &'t [u8], at: u32) -> Result<(Text, bool), What> {
+    fn source(&mut self, text: &'t [u8], at: u32) -> Result<(Text, bool), RowProblem> {
         if let Some(Simple { beside }) = self.sources.next_source(text) {
             return Ok((Text { at, len: text.len() as u32 }, beside));
         }
@@ -334,7 +341,7 @@ fn push_normal<'p>(
     to: &mut Vec<u8>,
     absolute: bool,
     parts: impl Iterator<Item = &'p [u8]>,
-) -> Result<Text, What> {
+) -> Result<Text, RowProblem> {
     let at = to.len();
     if absolute {
         to.push(b'/');
@@ -346,7 +353,7 @@ fn push_normal<'p>(
         to.extend_from_slice(part);
     }
     if to.len() >= LIMIT {
-        return Err(What::TooLarge);
+        return Err(RowProblem::TooLarge);
     }
     Ok(Text { at: at as u32 | Text::UNESCAPED, len: (to.len() - at) as u32 })
 }
@@ -379,9 +386,9 @@ mod tests {
     fn the_error_of_a_row_has_its_line() {
         let wrong = |text: &str| Spec::parse(text.as_bytes().to_vec(), false).err().unwrap();
         assert_eq!(wrong("#mtree\na \\\n uid=0\nb type=what\n").line, 4);
-        assert_eq!(wrong("a uid\n").what, What::MissingEquals(b"uid".to_vec()));
-        assert_eq!(wrong("a\\q type=file\n").what, What::StrayEscape(b"\\q".to_vec()));
-        assert_eq!(wrong("a type=file content=x\\000\n").what, What::Nul);
+        assert_eq!(wrong("a uid\n").what, RowProblem::MissingEquals(b"uid".to_vec()));
+        assert_eq!(wrong("a\\q type=file\n").what, RowProblem::StrayEscape(b"\\q".to_vec()));
+        assert_eq!(wrong("a type=file content=x\\000\n").what, RowProblem::Nul);
     }
 
     #[test]

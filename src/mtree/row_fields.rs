@@ -4,7 +4,7 @@
 
 use memchr::memchr;
 
-use super::error::What;
+use super::error::RowProblem;
 use super::escape;
 use super::field::{self, Kind, Span};
 
@@ -61,7 +61,9 @@ impl<'l> RowFields<'l> {
 }
 
 /// Reads the fields behind the name of a row.
-pub(super) fn read<'l>(fields: impl Iterator<Item = Span<'l>>) -> Result<RowFields<'l>, What> {
+pub(super) fn read<'l>(
+    fields: impl Iterator<Item = Span<'l>>,
+) -> Result<RowFields<'l>, RowProblem> {
     let mut read = RowFields::default();
     for field in fields {
         match keyword_and_value(field.text)? {
@@ -77,31 +79,31 @@ pub(super) fn read<'l>(fields: impl Iterator<Item = Span<'l>>) -> Result<RowFiel
 
 /// A keyword and its value, which only some may lack.
 #[inline]
-pub(super) fn keyword_and_value(item: &[u8]) -> Result<(&[u8], Option<&[u8]>), What> {
+pub(super) fn keyword_and_value(item: &[u8]) -> Result<(&[u8], Option<&[u8]>), RowProblem> {
     let (keyword, value) = field::keyword(item);
     if value.is_none() && !field::may_lack_value(keyword) {
-        return Err(What::MissingEquals(keyword.to_vec()));
+        return Err(RowProblem::MissingEquals(keyword.to_vec()));
     }
     Ok((keyword, value))
 }
 
 /// The kind that the value of `type` names.
-pub(super) fn kind_of(value: &[u8]) -> Result<Kind, What> {
+pub(super) fn kind_of(value: &[u8]) -> Result<Kind, RowProblem> {
     match Kind::named(value) {
         Some(kind) => Ok(kind),
         None => {
             let name = unescaped(value)?;
-            Kind::named(&name).ok_or(What::UnknownType(name))
+            Kind::named(&name).ok_or(RowProblem::UnknownType(name))
         }
     }
 }
 
 /// What `text` spells, which is to be a path or a word.
-pub(super) fn unescaped(text: &[u8]) -> Result<Vec<u8>, What> {
+pub(super) fn unescaped(text: &[u8]) -> Result<Vec<u8>, RowProblem> {
     let mut bytes = Vec::with_capacity(text.len());
     escape::unescape(text, &mut bytes)?;
     match memchr(0, &bytes) {
-        Some(_) => Err(What::Nul),
+        Some(_) => Err(RowProblem::Nul),
         None => Ok(bytes),
     }
 }

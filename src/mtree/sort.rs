@@ -6,7 +6,7 @@
 use super::change::{Changed, as_row, keep_apart};
 use super::escape::escape;
 use super::field::{self, Kind};
-use super::form::Form;
+use super::form::RowForm;
 use super::parse::{self, LIMIT};
 use super::{Row, RowId, Spec};
 
@@ -43,7 +43,7 @@ impl Spec {
         let end = field::fields(line).last().map_or(name.end(), |last| last.end());
         let from = out.len();
         out.extend_from_slice(&line[..name.start]);
-        if says_all && self.form == Form::NameLast {
+        if says_all && self.form == RowForm::NameLast {
             let mut inherited = Vec::new();
             self.push_inherited(row, &mut inherited);
             if !inherited.is_empty() {
@@ -56,7 +56,7 @@ impl Spec {
         } else {
             let mut full = Vec::new();
             escape(self.path(row), &mut full);
-            if self.form == Form::NameLast && !full.contains(&b'/') {
+            if self.form == RowForm::NameLast && !full.contains(&b'/') {
                 // libarchive recognizes the form by the slash.
                 full.splice(..0, *b"./");
             } else if row.kind == Kind::Directory && !full.contains(&b'/') {
@@ -65,7 +65,7 @@ impl Spec {
             out.extend_from_slice(&as_row(full));
         }
         out.extend_from_slice(&line[name.end()..end]);
-        if says_all && self.form == Form::NameFirst {
+        if says_all && self.form == RowForm::NameFirst {
             self.push_inherited(row, out);
         }
         out.extend_from_slice(&line[end..]);

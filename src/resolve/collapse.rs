@@ -11,7 +11,7 @@ use std::rc::Rc;
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 
-use super::Facts;
+use super::ArchiveFacts;
 use super::archive::{Archive, ByPath, RowId};
 use super::below_links::BelowLinks;
 use super::conflicts;
@@ -72,8 +72,8 @@ struct Below<'a> {
 
 impl<'a, 's: 'a> Collapse<'a, 's> {
     /// Nothing is looked up before it is needed.
-    pub(super) fn new(facts: Facts<'a, 's>, below_links: &'a BelowLinks<'s>) -> Self {
-        let Facts { archive, homes, locations } = facts;
+    pub(super) fn new(facts: ArchiveFacts<'a, 's>, below_links: &'a BelowLinks<'s>) -> Self {
+        let ArchiveFacts { archive, homes, locations } = facts;
         Self {
             archive,
             homes,
@@ -99,7 +99,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         }
         let mut rows: Vec<_> = at.iter().chain(rows_below).copied().collect();
         rows.sort_unstable();
-        let keywords = at.iter().min().or(rows.first()).copied()?;
+        let model = at.iter().min().or(rows.first()).copied()?;
         let home = (candidate.linked.directory, path::split(candidate.linked.path).1);
         let is_there = |row, up| self.homes.directory_home(row, up) == Some(home);
         let below = self.mirrored(candidate.path, is_there)?;
@@ -110,7 +110,7 @@ impl<'a, 's: 'a> Collapse<'a, 's> {
         let (hop, text) = hops.find_map(|(hop, (directory, name))| {
             Some((hop, self.text(candidate, &below, *directory, name)?))
         })?;
-        Some(DirectoryLink { path: candidate.path.to_vec(), text, rows, keywords, hop })
+        Some(DirectoryLink { path: candidate.path.to_vec(), text, rows, model, hop })
     }
 
     /// The text that leads a candidate to its target at one location of its trail.

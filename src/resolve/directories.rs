@@ -7,7 +7,7 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::Facts;
+use super::ArchiveFacts;
 use super::archive::{Archive, RowId};
 use super::below_links::BelowLinks;
 use super::collapse::Collapse;
@@ -92,7 +92,7 @@ impl<'s> Candidates<'s> {
     /// The directories that become links.
     pub(super) fn collapse(
         &self,
-        facts: Facts<'_, 's>,
+        facts: ArchiveFacts<'_, 's>,
         below_links: &BelowLinks<'s>,
     ) -> Vec<DirectoryLink> {
         let mut links: Vec<DirectoryLink> = Vec::new();

@@ -6,7 +6,7 @@ use super::archive::{Archive, RowId};
 use super::follow::End;
 use super::outcome::{Decisions, DirectoryLink, Link, Reason, RowOutcome, Unchanged};
 use super::tree::{Directory, Entry, Stopped, Tree};
-use super::{Inputs, Options, ResolveError, Studied};
+use super::{Inputs, Options, Prepared, ResolveError};
 use crate::mtree::Spec;
 use crate::path;
 
@@ -91,11 +91,11 @@ pub fn explain<T: Tree, E: From<ResolveError>>(
     mut emit: impl FnMut(Explained, &Decisions, &T) -> Result<(), E>,
 ) -> Result<Decisions, E> {
     let archive = Archive::new(spec, also);
-    let studied = Studied::new(&archive, options, inputs, tree)?;
-    let decisions = studied.decide(options, tree)?;
+    let prepared = Prepared::new(&archive, options, inputs, tree)?;
+    let decisions = prepared.decide(options, tree)?;
     for link in decisions.directory_links() {
         if chosen.is_none_or(|chosen| chosen(&link.path)) {
-            let trace = studied.trace_directory(link, tree)?;
+            let trace = prepared.trace_directory(link, tree)?;
             emit(Explained::Directory(trace), &decisions, tree)?;
         }
     }
@@ -117,14 +117,14 @@ pub fn explain<T: Tree, E: From<ResolveError>>(
             ),
         };
         if is_wanted {
-            let trace = studied.trace_row(row, outcome, &decisions, tree)?;
+            let trace = prepared.trace_row(row, outcome, &decisions, tree)?;
             emit(Explained::Row(trace), &decisions, tree)?;
         }
     }
     Ok(decisions)
 }
 
-impl Studied<'_, '_> {
+impl Prepared<'_, '_> {
     fn trace_directory(
         &self,
         link: &DirectoryLink,

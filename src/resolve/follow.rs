@@ -18,7 +18,7 @@ pub(super) enum Landing {
     /// Through a directory that is not there.
     Nowhere,
     /// Through a directory that cannot be searched.
-    Unknown,
+    Unreadable,
     /// Through more links than the kernel follows.
     SymlinkLoop,
 }
@@ -67,7 +67,7 @@ fn walk(
                 match tree.top()? {
                     Entered::Directory(top) => directory = top,
                     Entered::NotADirectory => return Ok(Landing::Nowhere),
-                    Entered::Unknown => return Ok(Landing::Unknown),
+                    Entered::Unreadable => return Ok(Landing::Unreadable),
                 }
             }
         }
@@ -78,7 +78,7 @@ fn walk(
             match tree.above(directory)? {
                 Entered::Directory(above) => directory = above,
                 Entered::NotADirectory => return Ok(Landing::Nowhere),
-                Entered::Unknown => return Ok(Landing::Unknown),
+                Entered::Unreadable => return Ok(Landing::Unreadable),
             }
             continue;
         }
@@ -87,11 +87,11 @@ fn walk(
         }
         match tree.entry(directory, &part)? {
             Entry::Absent => return Ok(Landing::Nowhere),
-            Entry::Unreadable => return Ok(Landing::Unknown),
+            Entry::Unreadable => return Ok(Landing::Unreadable),
             Entry::Plain(()) => match tree.enter(directory, &part)? {
                 Entered::Directory(inner) => directory = inner,
                 Entered::NotADirectory => return Ok(Landing::Nowhere),
-                Entered::Unknown => return Ok(Landing::Unknown),
+                Entered::Unreadable => return Ok(Landing::Unreadable),
             },
             Entry::Symlink(text) => {
                 next = Some(text.to_vec());
@@ -112,8 +112,8 @@ pub(super) enum End {
     Somewhere,
     /// Nothing: the links lead nowhere.
     Nowhere,
-    /// Unknown: a directory on the way cannot be searched.
-    Unknown,
+    /// That is not known: a directory on the way cannot be searched.
+    Unreadable,
 }
 
 /// The locations that the links at one location lead through, in order, without that location.
@@ -143,7 +143,7 @@ pub(super) fn trail(
                 return Ok(Some(Trail { hops, end: End::Nowhere }));
             }
             Entry::Unreadable => {
-                return Ok(Some(Trail { hops, end: End::Unknown }));
+                return Ok(Some(Trail { hops, end: End::Unreadable }));
             }
             Entry::Plain(()) => {
                 return Ok(Some(Trail { hops, end: End::Somewhere }));
@@ -162,8 +162,8 @@ pub(super) fn trail(
             Landing::Nowhere => {
                 return Ok(Some(Trail { hops, end: End::Nowhere }));
             }
-            Landing::Unknown => {
-                return Ok(Some(Trail { hops, end: End::Unknown }));
+            Landing::Unreadable => {
+                return Ok(Some(Trail { hops, end: End::Unreadable }));
             }
             Landing::SymlinkLoop => return Ok(None),
         }

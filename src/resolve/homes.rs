@@ -72,7 +72,7 @@ enum Step {
     },
     Moved(RootId),
     Absent,
-    Unknown,
+    Unreadable,
     SymlinkLoop,
 }
 
@@ -294,7 +294,7 @@ impl<'s> Homes<'s> {
             let mut home = Home { root, ..NOT_WALKED };
             home.at_home = match step {
                 Step::Absent => AtHome::Absent,
-                Step::Unknown => AtHome::Unreadable,
+                Step::Unreadable => AtHome::Unreadable,
                 Step::SymlinkLoop => AtHome::SymlinkLoop,
                 Step::Moved(to) => {
                     next.entry(to).or_default().push(row);
@@ -377,7 +377,7 @@ impl<'s> Homes<'s> {
             for ((source, parent, linked, link), entry) in waiting.into_iter().zip(entered_all) {
                 let step = match entry {
                     Entry::Absent => Step::Absent,
-                    Entry::Unreadable => Step::Unknown,
+                    Entry::Unreadable => Step::Unreadable,
                     Entry::Plain(directory) => entered(directory, linked, link),
                     Entry::Symlink(text) => {
                         let step = self.follow(tree, source, parent, &text, linked)?;
@@ -438,7 +438,7 @@ impl<'s> Homes<'s> {
             Landing::Directory(directory) => {
                 Step::Directory { directory, linked, link: Some(source) }
             }
-            Landing::Unknown => Step::Unknown,
+            Landing::Unreadable => Step::Unreadable,
             Landing::Nowhere | Landing::Location(..) => Step::Absent,
         })
     }
@@ -450,7 +450,7 @@ impl<'s> Homes<'s> {
                 Landing::Directory(directory) => {
                     Step::Directory { directory, linked: 0, link: None }
                 }
-                Landing::Unknown => Step::Unknown,
+                Landing::Unreadable => Step::Unreadable,
                 Landing::SymlinkLoop => Step::SymlinkLoop,
                 Landing::Nowhere | Landing::Location(..) => Step::Absent,
             },
@@ -470,7 +470,7 @@ fn entered(entered: Entered, linked: u32, link: Option<SourceDirectory>) -> Step
     match entered {
         Entered::Directory(directory) => Step::Directory { directory, linked, link },
         Entered::NotADirectory => Step::Absent,
-        Entered::Unknown => Step::Unknown,
+        Entered::Unreadable => Step::Unreadable,
     }
 }
 

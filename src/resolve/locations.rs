@@ -26,9 +26,9 @@ pub(super) struct Location(pub Directory, pub Box<[u8]>);
 
 /// A location that is looked up in a map.
 #[derive(Hash)]
-pub(super) struct Asked<'n>(pub Directory, pub &'n [u8]);
+pub(super) struct LocationRef<'n>(pub Directory, pub &'n [u8]);
 
-impl Equivalent<Location> for Asked<'_> {
+impl Equivalent<Location> for LocationRef<'_> {
     fn equivalent(&self, location: &Location) -> bool {
         self.0 == location.0 && *self.1 == *location.1
     }
@@ -42,7 +42,7 @@ impl Locations {
             self.directories.resize(number + 1, false);
         }
         self.directories[number] = true;
-        if !self.numbers.contains_key(&Asked(directory, name)) {
+        if !self.numbers.contains_key(&LocationRef(directory, name)) {
             self.numbers.insert(Location(directory, name.into()), self.rows.len());
             self.rows.push(Vec::new());
         }
@@ -83,7 +83,7 @@ impl Locations {
 
     /// The number of a location, if it was noted: they are counted from 0.
     pub(super) fn number(&self, directory: Directory, name: &[u8]) -> Option<usize> {
-        self.numbers.get(&Asked(directory, name)).copied()
+        self.numbers.get(&LocationRef(directory, name)).copied()
     }
 
     /// The rows at all locations that were noted.

@@ -8,7 +8,7 @@ use hashbrown::{HashMap, HashSet};
 use super::archive::{Archive, ByPath};
 use super::follow::Trail;
 use super::homes::Homes;
-use super::locations::{Asked, Location};
+use super::locations::{Location, LocationRef};
 use super::targets::Targets;
 use super::tree::Directory;
 use crate::path;
@@ -65,6 +65,6 @@ impl<'s> MirroredDirectories<'s> {
 
     /// The archive directories that mirror the directory at a location.
     pub(super) fn at(&self, directory: Directory, name: &[u8]) -> Option<&Targets<'s>> {
-        self.targets.get(&Asked(directory, name))
+        self.targets.get(&LocationRef(directory, name))
     }
 }

@@ -67,9 +67,9 @@ pub enum DirectoryLinks {
 /// How to resolve.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// design rule 3.
+    /// What becomes of a link whose trail is not in the archive (design rule 3).
     pub missing_target: MissingTarget,
-    /// design rule 6.
+    /// What becomes of directories that are one link in the tree (design rule 6).
     pub directory_links: DirectoryLinks,
 }
 
@@ -105,7 +105,7 @@ impl From<Stopped> for ResolveError {
 
 /// What is known of the rows of an archive.
 #[derive(Clone, Copy)]
-struct Facts<'a, 's> {
+struct ArchiveFacts<'a, 's> {
     archive: &'a Archive<'s>,
     homes: &'a Homes<'s>,
     locations: &'a Locations,
@@ -121,11 +121,11 @@ pub fn resolve(
     tree: &mut impl Tree,
 ) -> Result<Decisions, ResolveError> {
     let archive = Archive::new(spec, also);
-    Studied::new(&archive, options, inputs, tree)?.decide(options, tree)
+    Prepared::new(&archive, options, inputs, tree)?.decide(options, tree)
 }
 
 /// An archive of which all is known that decisions depend on.
-struct Studied<'a, 's> {
+struct Prepared<'a, 's> {
     archive: &'a Archive<'s>,
     homes: Homes<'s>,
     linked: rows::Linked,
@@ -133,7 +133,7 @@ struct Studied<'a, 's> {
     locations: Locations,
 }
 
-impl<'a, 's> Studied<'a, 's> {
+impl<'a, 's> Prepared<'a, 's> {
     fn new(
         archive: &'a Archive<'s>,
         options: Options,
@@ -153,8 +153,8 @@ impl<'a, 's> Studied<'a, 's> {
         Ok(Self { archive, homes, linked, candidates, locations })
     }
 
-    fn facts(&self) -> Facts<'_, 's> {
-        Facts { archive: self.archive, homes: &self.homes, locations: &self.locations }
+    fn facts(&self) -> ArchiveFacts<'_, 's> {
+        ArchiveFacts { archive: self.archive, homes: &self.homes, locations: &self.locations }
     }
 
     fn decide(&self, options: Options, tree: &mut impl Tree) -> Result<Decisions, ResolveError> {

@@ -129,7 +129,7 @@ pub struct DirectoryLink {
     /// The rows that it replaces, in order.
     pub rows: Vec<RowId>,
     /// The row whose keywords it has.
-    pub keywords: RowId,
+    pub model: RowId,
     /// The location on the directory's trail that its target is at, counted from 0.
     pub hop: usize,
 }
@@ -235,7 +235,7 @@ impl Decisions {
             edits.link(link.row, &link.text);
         }
         for link in &self.directory_links {
-            edits.directory_link(&link.rows, link.keywords, &link.path, &link.text);
+            edits.directory_link(&link.rows, link.model, &link.path, &link.text);
         }
         edits
     }

@@ -14,7 +14,7 @@ use super::outcome::{Decisions, RowOutcome};
 use super::tree::{Entry, Stopped, Tree};
 use super::verdict::{RowDecider, SymlinkVerdict, Verdict};
 use super::without_target::{NotKept, decide_without_target, without_target};
-use super::{Facts, Options, ResolveError};
+use super::{ArchiveFacts, Options, ResolveError};
 use crate::mtree::Kind;
 use crate::path;
 
@@ -82,7 +82,7 @@ impl Linked {
     /// below depends on them (design rule 10).
     pub(super) fn decide_above_rows(
         &self,
-        facts: Facts<'_, '_>,
+        facts: ArchiveFacts<'_, '_>,
         options: Options,
         tree: &mut impl Tree,
         below_links: &mut BelowLinks<'_>,
@@ -139,7 +139,7 @@ impl Linked {
     /// Decides what becomes of the rows that are not removed, with what was decided `before`.
     pub(super) fn decide(
         &self,
-        facts: Facts<'_, '_>,
+        facts: ArchiveFacts<'_, '_>,
         options: Options,
         tree: &mut impl Tree,
         below_links: &mut BelowLinks<'_>,
@@ -189,7 +189,7 @@ impl Linked {
 
 /// Notes the rows that are links already, or that the build declared.
 pub(super) fn note_link_rows(
-    Facts { archive, homes, .. }: Facts<'_, '_>,
+    ArchiveFacts { archive, homes, .. }: ArchiveFacts<'_, '_>,
     tree: &mut impl Tree,
     below_links: &mut BelowLinks<'_>,
 ) -> Result<(), Stopped> {

@@ -165,7 +165,7 @@ fn a_linked_directory_becomes_one_link() {
 }
 
 #[test]
-fn links_that_go_round_are_an_error_with_their_trail() {
+fn a_symlink_loop_is_an_error_with_its_trail() {
     let spec = spec(&[("a", "x/a"), ("b", "x/b")]);
     let mut tree = Planted::new(&["execroot/x/a -> b", "execroot/x/b -> ../x/a"]);
     let trail = ["x/a", "b", "../x/a"].map(|text| text.as_bytes().to_vec()).to_vec();
@@ -176,7 +176,7 @@ fn links_that_go_round_are_an_error_with_their_trail() {
 }
 
 #[test]
-fn stagings_that_go_round_are_an_error() {
+fn a_loop_of_stagings_is_an_error() {
     let spec = spec(&[("a", "x/a")]);
     let mut tree = Planted::new(&["execroot/x/a -> /other/x/a", "other/x/a -> /execroot/x/a"]);
     let error = resolve(&spec, &[], Options::default(), None, &mut tree).unwrap_err();

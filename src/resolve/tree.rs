@@ -63,7 +63,7 @@ pub enum Entered {
     /// Nothing, or no directory.
     NotADirectory,
     /// It, or the directory that it is in, cannot be searched.
-    Unknown,
+    Unreadable,
 }
 
 /// A directory that is wanted, and what will be looked up in it.

@@ -13,11 +13,11 @@ use super::conflicts::Conflicts;
 use super::follow::{End, Trail};
 use super::mirrored::MirroredDirectories;
 use super::outcome::{Reason, Unchanged};
-use super::row_targets::{RowTargets, Straightest};
+use super::row_targets::{MostDirect, RowTargets};
 use super::rows::{Linked, name};
 use super::targets::Choice;
 use super::tree::{Entry, Tree};
-use super::{Facts, ResolveError};
+use super::{ArchiveFacts, ResolveError};
 use crate::mtree::Kind;
 use crate::path;
 
@@ -37,26 +37,26 @@ pub(super) enum SymlinkVerdict {
 
 /// Decides for single rows of a spec that may become links (design rules 1, 2, 4, 5 and 10).
 pub(super) struct RowDecider<'a, 's> {
-    facts: Facts<'a, 's>,
+    facts: ArchiveFacts<'a, 's>,
     linked: &'a Linked,
     below_links: &'a BelowLinks<'s>,
     known: RowTargets<'a, 's>,
     /// Found only where no row is on a trail.
     mirrored: OnceCell<MirroredDirectories<'s>>,
-    straightest: RefCell<HashMap<usize, Rc<Straightest<'s>>>>,
+    most_direct: RefCell<HashMap<usize, Rc<MostDirect<'s>>>>,
 }
 
 impl<'a, 's> RowDecider<'a, 's> {
     pub(super) fn new(
-        facts: Facts<'a, 's>,
+        facts: ArchiveFacts<'a, 's>,
         linked: &'a Linked,
         below_links: &'a BelowLinks<'s>,
     ) -> Self {
-        let Facts { archive, homes, locations } = facts;
+        let ArchiveFacts { archive, homes, locations } = facts;
         let conflicts = Conflicts::find(archive, homes, linked.rows().chain(locations.rows()));
         let known = RowTargets::new(facts, conflicts, below_links);
-        let (mirrored, straightest) = (OnceCell::new(), RefCell::default());
-        Self { facts, linked, below_links, known, mirrored, straightest }
+        let (mirrored, most_direct) = (OnceCell::new(), RefCell::default());
+        Self { facts, linked, below_links, known, mirrored, most_direct }
     }
 
     /// What becomes of the row with this number in `linked.links`.
@@ -66,7 +66,7 @@ impl<'a, 's> RowDecider<'a, 's> {
         tree: &mut impl Tree,
     ) -> Result<Option<SymlinkVerdict>, ResolveError> {
         let decided = |verdict| Ok(Some(SymlinkVerdict::Decided(verdict)));
-        let Facts { archive, homes, .. } = self.facts;
+        let ArchiveFacts { archive, homes, .. } = self.facts;
         let (row, trail) = &self.linked.links[number];
         let row = *row;
         if !self.may_change(row) {
@@ -98,26 +98,26 @@ impl<'a, 's> RowDecider<'a, 's> {
     /// Rule 1: a row whose home is not a symlink becomes a link to one that was reached through fewer
     /// symlinked directories.
     pub(super) fn indirect(&self, row: RowId) -> Option<Verdict> {
-        let Facts { archive, homes, locations } = self.facts;
+        let ArchiveFacts { archive, homes, locations } = self.facts;
         if !self.may_change(row) {
             return None;
         }
         let home = homes.of(row);
         let number = locations.number(home.directory, name(archive, row))?;
-        let known = self.straightest.borrow().get(&number).cloned();
-        let straightest = known.unwrap_or_else(|| {
-            let found = Rc::new(self.known.straightest(number, home.directory));
-            self.straightest.borrow_mut().insert(number, found.clone());
+        let known = self.most_direct.borrow().get(&number).cloned();
+        let most_direct = known.unwrap_or_else(|| {
+            let found = Rc::new(self.known.most_direct(number, home.directory));
+            self.most_direct.borrow_mut().insert(number, found.clone());
             found
         });
-        if straightest.fewest >= home.linked {
+        if most_direct.fewest >= home.linked {
             return None;
         }
         let path = archive.path(row);
         let room = self.below_links.room(path);
-        if !straightest.positions.is_empty() {
+        if !most_direct.positions.is_empty() {
             let is_another = |position| {
-                let there = straightest.positions.get(position);
+                let there = most_direct.positions.get(position);
                 there.is_some_and(|there| there.is_none_or(|there| there != path))
             };
             if self.below_links.positions(path).iter().any(is_another) {
@@ -125,9 +125,9 @@ impl<'a, 's> RowDecider<'a, 's> {
             }
         }
         let is_other = |target: &[u8]| (target != path).into();
-        match straightest.targets.choose(path, None, room, is_other) {
+        match most_direct.targets.choose(path, None, room, is_other) {
             Some(text) => Some(Verdict::Link(text, Reason::Indirect)),
-            None if room.is_some() && straightest.targets.any(|target| target != path) => {
+            None if room.is_some() && most_direct.targets.any(|target| target != path) => {
                 Some(Verdict::Unchanged(Unchanged::BelowLink))
             }
             None => None,
@@ -184,7 +184,7 @@ impl<'a, 's> RowDecider<'a, 's> {
 
     fn mirrored(&self) -> &MirroredDirectories<'s> {
         self.mirrored.get_or_init(|| {
-            let Facts { archive, homes, .. } = self.facts;
+            let ArchiveFacts { archive, homes, .. } = self.facts;
             let trails = self.linked.links.iter().map(|(_, trail)| trail);
             MirroredDirectories::find(archive, homes, trails)
         })

@@ -11,7 +11,7 @@ use super::outcome::{Decisions, Reason, Unchanged};
 use super::rows::{note_link_rows, trail_texts};
 use super::tree::Tree;
 use super::verdict::Verdict;
-use super::{Facts, MissingTarget, Options, ResolveError};
+use super::{ArchiveFacts, MissingTarget, Options, ResolveError};
 use crate::path;
 
 /// Why an author's text is not kept, though it leads into the archive.
@@ -28,7 +28,7 @@ pub(super) enum NotKept {
 /// Rule 3: what becomes of rows of which nothing on the trail is in the archive. Whether an author's text
 /// names another row depends on all links that are made.
 pub(super) fn decide_without_target(
-    facts: Facts<'_, '_>,
+    facts: ArchiveFacts<'_, '_>,
     options: Options,
     tree: &mut impl Tree,
     below_links: &mut BelowLinks<'_>,
@@ -88,7 +88,7 @@ pub(super) fn decide_without_target(
 /// Rule 3, where nothing on the trail of `row` is in the archive. `kept` says whether the author's text may be kept, if
 /// it leads into the archive.
 pub(super) fn without_target(
-    Facts { archive, homes, .. }: Facts<'_, '_>,
+    ArchiveFacts { archive, homes, .. }: ArchiveFacts<'_, '_>,
     tree: &mut impl Tree,
     row: RowId,
     author: Vec<u8>,

@@ -84,7 +84,7 @@ pub(super) struct JsonRequest {
 
 /// Reads a `WorkRequest` from one JSON object.
 pub(super) fn read_request(object: &[u8]) -> serde_json::Result<JsonRequest> {
-    let request: WorkRequest = serde_json::from_slice(object)?;
+    let request: JsonWorkRequest = serde_json::from_slice(object)?;
     let inputs = request.inputs.unwrap_or_default().into_iter();
     let arguments = request.arguments.unwrap_or_default().into_iter();
     Ok(JsonRequest {
@@ -122,7 +122,7 @@ struct WrittenResponse<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WorkRequest {
+struct JsonWorkRequest {
     arguments: Option<Vec<JsonText>>,
     inputs: Option<Vec<JsonInput>>,
     #[serde(alias = "request_id")]

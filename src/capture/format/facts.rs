@@ -128,7 +128,7 @@ impl FactLog {
                 self.facts.numbers.push(inner.0);
             }
             Entered::NotADirectory => self.push(not_a_directory, directory, name),
-            Entered::Unknown => self.push(unknown, directory, name),
+            Entered::Unreadable => self.push(unknown, directory, name),
         }
     }
 

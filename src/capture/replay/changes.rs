@@ -135,11 +135,11 @@ impl TreeComparison {
                 }
             },
             (Entered::NotADirectory, Entered::NotADirectory)
-            | (Entered::Unknown, Entered::Unknown) => return,
+            | (Entered::Unreadable, Entered::Unreadable) => return,
             (Entered::Directory(_), Entered::NotADirectory) => "was a directory, and is not one",
             (Entered::NotADirectory, Entered::Directory(_)) => "was not a directory, and is one",
-            (Entered::Unknown, _) => "could not be read, and can be read",
-            (_, Entered::Unknown) => "could be read, and cannot be read",
+            (Entered::Unreadable, _) => "could not be read, and can be read",
+            (_, Entered::Unreadable) => "could be read, and cannot be read",
         };
         self.changes.facts.push(FactChange { path, what: what.to_owned(), was: None, is: None });
     }

@@ -43,7 +43,7 @@ pub struct ReplayHost {
     /// What is recorded of the layer.
     layer: LayerFacts,
     /// How many of its sources were asked for.
-    sources_taken: usize,
+    sources_queried: usize,
     /// By path of a source: what tells its file from others.
     stamps: HashMap<Vec<u8>, FileStamp>,
     /// The layer that the request would write now.
@@ -76,7 +76,7 @@ impl ReplayHost {
             tree: Some(tree),
             sizes: facts.weights.iter().copied().collect(),
             layer: capture.layer.clone().unwrap_or_default(),
-            sources_taken: 0,
+            sources_queried: 0,
             stamps: HashMap::new(),
             cut: None,
             output_now: KeptOutput::default(),
@@ -236,9 +236,9 @@ impl Host for ReplayHost {
         queries: &[&SourceQuery<'_>],
     ) -> Result<Vec<io::Result<SourceState>>, RequestError> {
         self.recorded_error(Operation::Sources)?;
-        let rest = self.layer.sources.get(self.sources_taken..).unwrap_or_default();
+        let rest = self.layer.sources.get(self.sources_queried..).unwrap_or_default();
         let answers = rest.iter().take(queries.len()).map(SourceFact::answer);
-        self.sources_taken += queries.len();
+        self.sources_queried += queries.len();
         let answers = answered(answers.collect(), queries.len(), || {
             queries.first().map(|query| query.path.to_vec()).unwrap_or_default()
         })?;

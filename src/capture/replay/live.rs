@@ -31,7 +31,7 @@ pub struct LiveHost<'c> {
     /// The descriptor of the layer that was written, as JSON.
     descriptor: Option<String>,
     /// How many sources were asked for.
-    sources_asked: usize,
+    sources_queried: usize,
     /// The sources that are not what they were.
     changed_sources: Vec<FactChange>,
     output_now: KeptOutput,
@@ -47,7 +47,7 @@ impl<'c> LiveHost<'c> {
             recorded,
             layer_file: None,
             descriptor: None,
-            sources_asked: 0,
+            sources_queried: 0,
             changed_sources: Vec::new(),
             output_now: KeptOutput::default(),
             log: FactLog::default(),
@@ -106,10 +106,10 @@ impl<'c> Host for LiveHost<'c> {
     ) -> Result<Vec<io::Result<SourceState>>, RequestError> {
         let answers = self.disk.sources(queries)?;
         if let Some(recorded) = &self.recorded {
-            let changed = recorded.changed_sources(self.sources_asked, queries, &answers);
+            let changed = recorded.changed_sources(self.sources_queried, queries, &answers);
             self.changed_sources.extend(changed);
         }
-        self.sources_asked += queries.len();
+        self.sources_queried += queries.len();
         Ok(answers)
     }
 

@@ -166,7 +166,7 @@ fn entered(is_directory: bool, is_other: bool, number: Directory) -> Entered {
     match (is_directory, is_other) {
         (true, _) => Entered::Directory(number),
         (_, true) => Entered::NotADirectory,
-        _ => Entered::Unknown,
+        _ => Entered::Unreadable,
     }
 }
 

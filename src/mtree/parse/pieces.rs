@@ -5,8 +5,8 @@
 use memchr::memchr_iter;
 use rayon::prelude::*;
 
-use super::super::error::What;
-use super::super::form::Form;
+use super::super::error::RowProblem;
+use super::super::form::RowForm;
 use super::super::{Row, Spec, Text};
 use super::{LIMIT, Parser, expected_rows};
 
@@ -17,9 +17,9 @@ const MIN_PIECE: usize = 1 << 20;
 /// depend: directories without slashes, `..`, `/set`.
 pub(super) fn parse(
     text: &[u8],
-    form: Form,
+    form: RowForm,
     link_is_source: bool,
-) -> Result<Option<Spec>, (usize, What)> {
+) -> Result<Option<Spec>, (usize, RowProblem)> {
     let pieces = (text.len() / MIN_PIECE).min(rayon::current_num_threads());
     if pieces < 2 {
         return Ok(None);
@@ -65,11 +65,11 @@ impl Parser<'_> {
     }
 
     /// Appends the rows of a later piece of the same text.
-    fn append(&mut self, piece: Self) -> Result<(), (usize, What)> {
+    fn append(&mut self, piece: Self) -> Result<(), (usize, RowProblem)> {
         let shift = self.spec.unescaped.len() as u32;
         self.spec.unescaped.extend_from_slice(&piece.spec.unescaped);
         if self.spec.unescaped.len() >= LIMIT {
-            return Err((0, What::TooLarge));
+            return Err((0, RowProblem::TooLarge));
         }
         let shifted = |text: Text| match text != Text::NONE && text.at & Text::UNESCAPED != 0 {
             true => Text { at: text.at + shift, ..text },

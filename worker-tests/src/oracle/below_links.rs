@@ -1,4 +1,4 @@
-//! design rule 10 for the oracle: link rows above other rows.
+//! Design rule 10 for the oracle: link rows above other rows.
 //!
 //! A row below a link row has several positions: its archive path, and each path that it has once the
 //! outermost link above it is followed, and the next, and so on. Which of them an unpacker takes is not known.

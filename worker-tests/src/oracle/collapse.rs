@@ -1,4 +1,4 @@
-//! design rule 6 for the oracle: directories that become one link.
+//! Design rule 6 for the oracle: directories that become one link.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! design rules 1 to 4 for the oracle: what one row becomes.
+//! Design rules 1 to 4 for the oracle: what one row becomes.
 
 use super::{
     Archive, Decision, MissingTarget, Wrong, below_links, known::Known, spec::Parts,
@@ -6,7 +6,7 @@ use super::{
 };
 
 impl Archive<'_> {
-    /// design rules 1, 2, 4, 5 and 10 for the row at a line of this spec.
+    /// Design rules 1, 2, 4, 5 and 10 for the row at a line of this spec.
     pub(super) fn decide(&self, line: usize) -> Result<Decision, Wrong> {
         let row = self.row_at(line);
         if row.source.is_none() {
@@ -91,7 +91,7 @@ impl Archive<'_> {
         Ok(Decision::Unmapped)
     }
 
-    /// design rule 3 for a row whose trail is not in the archive.
+    /// Design rule 3 for a row whose trail is not in the archive.
     pub(super) fn decide_unmapped(&self, line: usize, may_keep: bool) -> Result<Decision, Wrong> {
         let row = self.row_at(line);
         let path = &row.row.path;

@@ -74,7 +74,7 @@ impl<'l> Known<'l> {
         }
     }
 
-    /// design rule 4: the build declared it as a link.
+    /// Design rule 4: the build declared it as a link.
     pub(super) fn is_declared(&self) -> bool {
         self.row.kind().as_deref() == Some(b"link")
     }

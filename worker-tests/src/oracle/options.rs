@@ -64,7 +64,7 @@ impl Options {
     }
 }
 
-/// design rule 3.
+/// Design rule 3.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum MissingTarget {
     #[default]
@@ -73,7 +73,7 @@ pub enum MissingTarget {
     Fail,
 }
 
-/// design rule 6.
+/// Design rule 6.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum DirectoryLinks {
     #[default]

@@ -1,4 +1,4 @@
-//! design rules 5 and 10 for the oracle: the rows that a link may point to, and its text.
+//! Design rules 5 and 10 for the oracle: the rows that a link may point to, and its text.
 
 use super::{
     Archive,
@@ -48,7 +48,7 @@ impl Archive<'_> {
             && self.links.positions(other).iter().any(|position| positions.contains(position))
     }
 
-    /// design rules 5 and 10: the text of a link from the row at `from` to one of `targets`, but for texts
+    /// Design rules 5 and 10: the text of a link from the row at `from` to one of `targets`, but for texts
     /// that climb above a link row.
     pub(super) fn choose<'p>(
         &self,

@@ -1,8 +1,8 @@
-//! design rule 7 for the oracle: a row written as a link.
+//! Design rule 7 for the oracle: a row written as a link.
 
 use super::spec::{self, Row};
 
-/// design rule 7: `row` as a link with this text.
+/// Design rule 7: `row` as a link with this text.
 pub fn turned(row: &Row, text: &[u8]) -> Vec<u8> {
     let link = [b"link=", spec::escape(text).as_slice()].concat();
     let has_type = row.value(b"type").is_some();

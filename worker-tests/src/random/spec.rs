@@ -25,7 +25,7 @@ use crate::{
 use extra::{Extra, ExtraKind, extra};
 use layout::{Layout, Links, copies, layout};
 use options::options;
-use row::{Row, What, is_below};
+use row::{Row, RowKind, is_below};
 use style::{Escapes, Form, Oddity, Style, oddity, style};
 
 /// What proptest draws.
@@ -132,8 +132,8 @@ impl SpecPlan {
             matches!(kind, Some(SourceKind::File | SourceKind::LinkToFile))
         };
         rows.retain(|row| match &row.what {
-            What::File(source) => holds_bytes(source),
-            What::Directory => true,
+            RowKind::File(source) => holds_bytes(source),
+            RowKind::Directory => true,
             _ => false,
         });
         let mut files: Vec<Vec<u8>> = Vec::new();
@@ -141,14 +141,14 @@ impl SpecPlan {
             let clashes = files.iter().any(|other| {
                 *other == row.path || is_below(other, &row.path) || is_below(&row.path, other)
             });
-            let stays = row.what == What::Directory || !clashes;
-            if stays && row.what != What::Directory {
+            let stays = row.what == RowKind::Directory || !clashes;
+            if stays && row.what != RowKind::Directory {
                 files.push(row.path.clone());
             }
             stays
         });
         rows.retain(|row| {
-            row.what != What::Directory
+            row.what != RowKind::Directory
                 || !files.iter().any(|file| *file == row.path || is_below(&row.path, file))
         });
         self.write_rows(rows)
@@ -173,10 +173,10 @@ impl SpecPlan {
                 let index = of.index(rows.len());
                 let row = &mut rows[index];
                 row.oddities.push(*oddity);
-                if let (What::File(source), Oddity::AbsoluteSource) = (&mut row.what, oddity) {
+                if let (RowKind::File(source), Oddity::AbsoluteSource) = (&mut row.what, oddity) {
                     *source = below(&planted.exec_root, source).into_os_string().into_vec();
                 }
-                if let (What::File(source) | What::Declared(source), Oddity::SiblingSource) =
+                if let (RowKind::File(source) | RowKind::Declared(source), Oddity::SiblingSource) =
                     (&mut row.what, oddity)
                     && let Some(rest) = source.strip_prefix(b"external/py/")
                 {
@@ -202,7 +202,9 @@ impl SpecPlan {
     /// The source of a row. With `--link-is-source`, the text of a finished link is one too.
     fn source(&self, row: &Row) -> Option<Vec<u8>> {
         match row.what {
-            What::Finished(text) if self.options.link_is_source => Some(text.as_bytes().to_vec()),
+            RowKind::Finished(text) if self.options.link_is_source => {
+                Some(text.as_bytes().to_vec())
+            }
             _ => row.source().cloned(),
         }
     }

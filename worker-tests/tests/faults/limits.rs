@@ -133,7 +133,7 @@ fn directories_of_every_mode_answer_a_sandboxed_request_as_another_and_its_captu
 }
 
 #[test]
-fn a_spec_or_a_sandbox_behind_links_that_go_round_is_named() {
+fn a_spec_or_a_sandbox_behind_a_symlink_loop_is_named() {
     let exec_root = ExecRoot::new("file a\nlink loop -> loop\n");
     let spec_loops = ["resolve", "--mtree=loop", "--out=out.mtree"];
     let words = ["loop", "Too many levels of symbolic links"];

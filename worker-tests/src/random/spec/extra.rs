@@ -7,7 +7,7 @@ use proptest::{
     sample::{Index, select},
 };
 
-use super::row::{Row, What, above, one_above};
+use super::row::{Row, RowKind, above, one_above};
 use crate::random::{name, tree::Source};
 
 /// A row beside those of the layouts, placed by one of them.
@@ -69,26 +69,26 @@ impl Extra {
             b"" => name.to_vec(),
             directory => [directory, b"/", name].concat(),
         };
-        let from = |source: &Index| What::File(source.get(sources).path.clone());
+        let from = |source: &Index| RowKind::File(source.get(sources).path.clone());
         let (path, what, mode) = match &self.kind {
             ExtraKind::Again { source: None } => (of.path.clone(), of.what.clone(), of.mode),
             ExtraKind::Again { source: Some(source) } => (of.path.clone(), from(source), "0755"),
             ExtraKind::Beside { name, source } => (inner(name), from(source), "0755"),
             ExtraKind::Gone { name } => {
-                (inner(name), What::File(b"external/py/gone/x".to_vec()), "0755")
+                (inner(name), RowKind::File(b"external/py/gone/x".to_vec()), "0755")
             }
-            ExtraKind::Made { name } => (inner(name), What::Made, "0755"),
+            ExtraKind::Made { name } => (inner(name), RowKind::Made, "0755"),
             ExtraKind::Finished { name } => {
-                (inner(name), What::Finished("finished/already"), "0755")
+                (inner(name), RowKind::Finished("finished/already"), "0755")
             }
-            ExtraKind::Directory { mode } => (directory, What::Directory, *mode),
+            ExtraKind::Directory { mode } => (directory, RowKind::Directory, *mode),
             ExtraKind::AtDirectory { source } => (directory, from(source), "0755"),
             ExtraKind::LinkAbove { directory, text } => {
-                (one_above(&of.path, directory), What::Finished(text), "0755")
+                (one_above(&of.path, directory), RowKind::Finished(text), "0755")
             }
             ExtraKind::DeclaredAbove { directory, source } => {
                 let source = source.get(sources).path.clone();
-                (one_above(&of.path, directory), What::Declared(source), "0755")
+                (one_above(&of.path, directory), RowKind::Declared(source), "0755")
             }
         };
         Row { path, what, mode, ..Row::directory(of.owner, self.also) }

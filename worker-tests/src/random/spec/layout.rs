@@ -7,7 +7,7 @@ use proptest::{
     sample::{Index, select},
 };
 
-use super::row::{Row, What, above, is_below};
+use super::row::{Row, RowKind, above, is_below};
 use crate::random::tree::{Planted, SourceKind};
 
 /// All sources below one directory, put below one archive directory.
@@ -113,8 +113,8 @@ impl Layout {
             rows.push(Row {
                 path,
                 what: match self.links == Links::Declared && is_link {
-                    true => What::Declared(source.path.clone()),
-                    false => What::File(source.path.clone()),
+                    true => RowKind::Declared(source.path.clone()),
+                    false => RowKind::File(source.path.clone()),
                 },
                 ..Row::directory(self.owner, self.also)
             });

@@ -8,7 +8,7 @@ use super::style::Oddity;
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) path: Vec<u8>,
-    pub(super) what: What,
+    pub(super) what: RowKind,
     pub(super) owner: &'static str,
     pub(super) mode: &'static str,
     pub(super) also: bool,
@@ -16,7 +16,7 @@ pub(super) struct Row {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum What {
+pub(super) enum RowKind {
     File(Vec<u8>),
     Declared(Vec<u8>),
     Made,
@@ -30,7 +30,7 @@ impl Row {
     pub(super) fn directory(owner: &'static str, also: bool) -> Row {
         Row {
             path: Vec::new(),
-            what: What::Directory,
+            what: RowKind::Directory,
             owner,
             mode: "0755",
             also,
@@ -40,7 +40,7 @@ impl Row {
 
     pub(super) fn source(&self) -> Option<&Vec<u8>> {
         match &self.what {
-            What::File(source) | What::Declared(source) => Some(source),
+            RowKind::File(source) | RowKind::Declared(source) => Some(source),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     SpecPlan, Written,
-    row::{Row, What},
+    row::{Row, RowKind},
     style::{Defaults, Form, Oddity, Order, Style},
 };
 
@@ -53,14 +53,14 @@ impl SpecPlan {
                     let length = row.path.len() - rest.len() + end;
                     inner.entry(row.path[..length].to_vec()).or_default().push(row.clone());
                 }
-                None if row.what == What::Directory => {
+                None if row.what == RowKind::Directory => {
                     inner.entry(row.path.clone()).or_default();
                 }
                 None => self.write_row(row, !row.oddities.contains(&Oddity::FullPath), spec),
             }
         }
         for (path, rows_below) in inner {
-            let own = rows.iter().find(|row| row.path == path && row.what == What::Directory);
+            let own = rows.iter().find(|row| row.path == path && row.what == RowKind::Directory);
             let row = own
                 .cloned()
                 .unwrap_or_else(|| Row { path: path.clone(), ..Row::directory("0", false) });
@@ -93,7 +93,7 @@ impl SpecPlan {
             true => escape(last),
             false => [head.as_bytes(), &escape(&row.path)].concat(),
         };
-        if row.what == What::Directory && !slash_less && !name.contains(&b'/') {
+        if row.what == RowKind::Directory && !slash_less && !name.contains(&b'/') {
             name.push(b'/');
         }
         if has(Oddity::DottedName) && !self.options.changes.moves() {
@@ -115,20 +115,20 @@ impl SpecPlan {
             say("size=3 sha256digest=00ff".to_owned());
         }
         let kind = match row.what {
-            What::Directory => "type=dir",
-            What::Declared(_) | What::Finished(_) => "type=link",
+            RowKind::Directory => "type=dir",
+            RowKind::Declared(_) | RowKind::Finished(_) => "type=link",
             _ if self.style.defaults == Defaults::Type => "",
             _ => "type=file",
         };
         let source_keyword = match &row.what {
-            What::Declared(_) if self.options.link_is_source => "link",
+            RowKind::Declared(_) if self.options.link_is_source => "link",
             _ if has(Oddity::OtherSpelling) => "contents",
             _ => "content",
         };
         let source = match &row.what {
-            What::Finished(text) => [b"link=", text.as_bytes()].concat(),
-            What::Directory | What::Made => Vec::new(),
-            What::File(source) | What::Declared(source) => {
+            RowKind::Finished(text) => [b"link=", text.as_bytes()].concat(),
+            RowKind::Directory | RowKind::Made => Vec::new(),
+            RowKind::File(source) | RowKind::Declared(source) => {
                 let dots = if has(Oddity::DottedSource) { "./" } else { "" };
                 [format!("{source_keyword}={dots}").into_bytes(), escape(source)].concat()
             }
