@@ -172,7 +172,7 @@ impl Changer<'_> {
                 self.make_parents();
             }
             self.row(row, &moved);
-            self.rows.push(Some(RowId(number as u32)));
+            self.rows.push(Some(RowId::from_index(number)));
         }
         for dotdot in dotdots {
             self.lines(&text[written..dotdot.start as usize]);

@@ -49,6 +49,18 @@ pub struct Spec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RowId(pub u32);
 
+impl RowId {
+    /// The id of the row at `index` in [`Spec::rows`]. The index fits: a text whose offsets are `u32` has fewer rows.
+    pub fn from_index(index: usize) -> Self {
+        Self(index as u32)
+    }
+
+    /// The row's index in [`Spec::rows`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// One entry of a spec: a line, and the lines that `\` joins to it.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -126,7 +138,7 @@ impl Spec {
 
     /// The row with an id of this spec.
     pub fn row(&self, id: RowId) -> &Row {
-        &self.rows[id.0 as usize]
+        &self.rows[id.index()]
     }
 
     /// The ids of all rows.
