@@ -10,10 +10,10 @@ use crate::display::Escaped;
 /// Why a layer was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
-    /// The caller said so.
+    /// The caller cancelled it.
     #[error("cancelled")]
     Cancelled,
-    /// The content of one entry could not be had.
+    /// The content of one entry cannot be read, or changed.
     #[error("{}", Escaped(path))]
     Content {
         /// Its number among the entries.
@@ -24,13 +24,19 @@ pub enum LayerError {
         #[source]
         problem: ContentError,
     },
-    /// The layer could not be written where it was to be.
+    /// The output cannot be written.
     #[error("the layer cannot be written")]
     Write(#[source] io::Error),
-    /// An error that was recorded, where a layer is not written but compared. Its text is the recorded one.
+    /// An error that was recorded, in a replay. Its text is the recorded one.
     #[error("{0}")]
     Recorded(String),
-    /// As [`LayerError::Content`], but recorded.
+    /// The layer of a capture is too large to be compared in a replay.
+    #[error("the layer of the capture has more than {limit} bytes, and is not compared")]
+    TooLargeToCompare {
+        /// The size of the largest layer that is compared, in bytes.
+        limit: u64,
+    },
+    /// A [`LayerError::Content`] that was recorded, in a replay.
     #[error("{text}")]
     RecordedContent {
         /// Its number among the entries.
@@ -41,7 +47,7 @@ pub enum LayerError {
     /// A frame could not be compressed.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// The system gave no thread.
+    /// The system starts no more threads.
     #[error(
         "a thread cannot be started; raise the limit of processes (ulimit -u), or pass a smaller --jobs"
     )]
@@ -51,7 +57,7 @@ pub enum LayerError {
 /// What is wrong with a content.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
-    /// The system gave an error.
+    /// The source cannot be read.
     #[error("the source {} cannot be read", Escaped(source_path))]
     Read {
         /// As the spec spells it.
@@ -60,7 +66,7 @@ pub enum ContentError {
         #[source]
         error: io::Error,
     },
-    /// It has another size than before.
+    /// Its size differs from the one that its entry has.
     #[error(
         "the source {} has {found} bytes, where it had {expected}: build again once nothing changes it",
         Escaped(source_path)
@@ -73,7 +79,7 @@ pub enum ContentError {
         /// In bytes.
         found: u64,
     },
-    /// It does not have the identity that it had before.
+    /// It does not match the identity that its entry has.
     #[error(
         "the source {} changed while the build ran: build again once nothing changes it",
         Escaped(source_path)

@@ -28,19 +28,21 @@ pub struct SpecRow {
     pub source: Option<Box<[u8]>>,
 }
 
-/// A row that was merged into an earlier one: bsdtar writes one entry for both, and OCI forbids layers
-/// with two.
+/// A row that is merged into an earlier one: bsdtar writes one entry for both, and OCI forbids layers
+/// with two. `Id` is the caller's id of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Merged {
-    /// Its number among the rows.
-    pub row: usize,
-    /// The number of the row that it was merged into.
-    pub into: usize,
+pub struct Merged<Id> {
+    /// The row that is merged.
+    pub row: Id,
+    /// The earlier row that it is merged into.
+    pub into: Id,
 }
 
-/// Which rows libarchive merges into an earlier one: those whose paths are spelled alike. `rows` are the rows that are
-/// not [relative](SpecRow::is_relative): their numbers, ascending, and paths. What was merged is in the order of the rows.
-pub fn same_paths<'p>(rows: impl Iterator<Item = (usize, Cow<'p, [u8]>)>) -> Vec<Merged> {
+/// The rows that libarchive merges into an earlier one, in order: those whose path is spelled as the earlier one's is.
+/// `rows` are the ids and paths of the rows that are not [relative](SpecRow::is_relative), in order.
+pub fn same_paths<'p, Id: Copy>(
+    rows: impl Iterator<Item = (Id, Cow<'p, [u8]>)>,
+) -> Vec<Merged<Id>> {
     let mut first = HashMap::with_hasher(RandomState::default());
     let merged = rows.filter_map(|(row, path)| match first.entry(path) {
         Slot::Occupied(earlier) => Some(Merged { row, into: *earlier.get() }),

@@ -10,7 +10,7 @@ use super::layer::GroupsError;
 use crate::display::Escaped;
 use crate::layer::keywords::KeywordError;
 use crate::layer::rows::RowError;
-use crate::layer::{CodecError, ContentError};
+use crate::layer::{ContentError, LayerError};
 use crate::mtree::SpecError;
 use crate::resolve::{MOST_LINKS, ResolveError, Stopped};
 
@@ -74,7 +74,7 @@ pub enum RequestError {
         reason: String,
     },
     /// A row of which no layer can be made.
-    #[error("{}{}", place(.file, *.line), Escaped(.path))]
+    #[error("{}{}", location(.file, *.line), Escaped(.path))]
     LayerRow {
         /// The spec, as the request spells it.
         file: PathBuf,
@@ -95,14 +95,9 @@ pub enum RequestError {
         #[source]
         problem: Box<GroupsError>,
     },
-    /// A frame could not be compressed.
+    /// A layer cannot be written. The error is of no row, and not of the output file.
     #[error(transparent)]
-    Codec(CodecError),
-    /// The system gave no thread to write a layer.
-    #[error(
-        "a thread cannot be started; raise the limit of processes (ulimit -u), or pass a smaller --jobs"
-    )]
-    Thread(#[source] io::Error),
+    Layer(LayerError),
     /// An output cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -146,19 +141,10 @@ pub enum LayerProblem {
     /// The source of a link is no symlink.
     #[error("the source {} is not a symlink; give the row link=, or type=file", Escaped(.0))]
     NotALink(Box<[u8]>),
-    /// The source cannot be read.
-    #[error("the source {} cannot be read", Escaped(.source_path))]
-    Unreadable {
-        /// As the row spells it.
-        source_path: Box<[u8]>,
-        /// The system's error.
-        #[source]
-        problem: io::Error,
-    },
     /// An error that was recorded, in a replay. Its text is the recorded one.
     #[error("{0}")]
     Recorded(String),
-    /// Its content changed, or could not be read.
+    /// The source cannot be read, or changed.
     #[error(transparent)]
     Content(#[from] ContentError),
 }
@@ -174,8 +160,8 @@ impl From<ResolveError> for RequestError {
     }
 }
 
-/// The file and line of a row, before what is said of it.
-fn place(file: &Path, line: Option<usize>) -> String {
+/// The prefix of a message about a row: its file and line.
+fn location(file: &Path, line: Option<usize>) -> String {
     match line {
         Some(line) => format!("{}:{line}: ", escaped(file)),
         None => format!("{}: ", escaped(file)),

@@ -275,9 +275,7 @@ impl Host for ReplayHost {
         }
         let size = entries.iter().fold(0, |sum: u64, entry| sum.saturating_add(entry.size));
         if size > LARGEST_LAYER {
-            return Err(LayerError::Recorded(format!(
-                "the layer of the capture has more than {LARGEST_LAYER} bytes, and is not compared"
-            )));
+            return Err(LayerError::TooLargeToCompare { limit: LARGEST_LAYER });
         }
         let stamps = std::mem::take(&mut self.stamps);
         self.cut = Some(CutLayer { stamps, ..CutLayer::new(entries, codec) });

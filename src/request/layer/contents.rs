@@ -13,7 +13,8 @@ use super::super::listed::Listing;
 use super::entries::FoundRow;
 use super::rows::LayerRows;
 use crate::layer::rows::{FoundContent, Metadata, SpecRow, complete};
-use crate::layer::{ContentIdentity, Entries, EntryKind, Listed, PlannedRow};
+use crate::layer::{ContentError, ContentIdentity, Entries, EntryKind, Listed, PlannedRow};
+use crate::mtree::RowId;
 
 /// So many rows are looked at before the next ones are taken from the spec, since each takes some hundred bytes.
 const ROWS_AT_ONCE: usize = 1 << 16;
@@ -31,18 +32,18 @@ pub(super) struct Looking<'l> {
     pub keeps_disk: bool,
 }
 
-/// Finds out what the sources of the rows `numbers` are, and that each row makes an entry. Rows that are optional and
-/// have no source are left out. Of several errors it is the one of the first row.
+/// Reads the state of each row's source, and checks that each row makes an entry. Optional rows whose source is missing
+/// are left out. If several rows fail, returns the error of the first.
 pub(super) fn find(
-    numbers: &[usize],
+    ids: &[RowId],
     layer_rows: &LayerRows<'_>,
     looking: &Looking<'_>,
     host: &mut impl Host,
 ) -> Result<Vec<FoundRow>, RequestError> {
-    let mut found = Vec::with_capacity(numbers.len());
-    for numbers in numbers.chunks(ROWS_AT_ONCE) {
-        let rows = numbers.par_iter().with_min_len(WORTH_SHARING);
-        let read = |last: &mut _, &number: &_| layer_rows.merged_row_after(last, number);
+    let mut found = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(ROWS_AT_ONCE) {
+        let rows = ids.par_iter().with_min_len(WORTH_SHARING);
+        let read = |last: &mut _, &id: &_| layer_rows.merged_row_after(last, id);
         let rows: Vec<_> = rows.map_init(|| None, read).collect();
         let queries = rows.par_iter().with_min_len(WORTH_SHARING);
         let queries: Vec<_> =
@@ -59,12 +60,12 @@ pub(super) fn find(
             .collect();
         drop(wanted);
         drop(queries);
-        let looked_at: Vec<Result<_, RequestError>> = (numbers, rows, answers)
+        let looked_at: Vec<Result<_, RequestError>> = (ids, rows, answers)
             .into_par_iter()
             .with_min_len(WORTH_SHARING)
-            .map_init(Vec::new, |text, (&number, row, answer)| {
-                let error = |problem| layer_rows.error(number, problem);
-                look_at(number, row?, answer, looking, text).map_err(error)
+            .map_init(Vec::new, |text, (&id, row, answer)| {
+                let error = |problem| layer_rows.error(id, problem);
+                look_at(id, row?, answer, looking, text).map_err(error)
             })
             .collect();
         for row in looked_at {
@@ -109,7 +110,7 @@ fn query<'r>(
 
 /// What was found of a row. `None` for an optional one without a source. `text` is overwritten.
 fn look_at(
-    number: usize,
+    id: RowId,
     row: SpecRow,
     answer: Answer,
     looking: &Looking<'_>,
@@ -122,14 +123,14 @@ fn look_at(
         Ok(Some(Ok(state))) => Some(state),
         Err(NotListed) if is_optional => return Ok(None),
         Err(NotListed) => return Err(LayerProblem::NotAnInput(source())),
-        Ok(Some(Err(problem))) if is_missing(&problem) => match has_content {
+        Ok(Some(Err(error))) if is_missing(&error) => match has_content {
             true if is_optional => return Ok(None),
             true => return Err(LayerProblem::Missing(source())),
             // `complete` says what the row lacks.
             false => None,
         },
-        Ok(Some(Err(problem))) => {
-            return Err(LayerProblem::Unreadable { source_path: source(), problem });
+        Ok(Some(Err(error))) => {
+            return Err(ContentError::Read { source_path: source(), error }.into());
         }
     };
     if has_content && state.as_ref().is_some_and(|state| !state.is_file) {
@@ -146,7 +147,7 @@ fn look_at(
     let entry = complete(row, looking.metadata, on_disk.as_ref(), content)?;
     let planned = Some(PlannedRow::new(&entry, text));
     let on_disk = on_disk.filter(|_| looking.keeps_disk).map(Box::new);
-    Ok(Some(FoundRow { number, content, on_disk, planned }))
+    Ok(Some(FoundRow { id, content, on_disk, planned }))
 }
 
 fn is_missing(error: &io::Error) -> bool {

@@ -14,13 +14,15 @@ use super::{HardLinks, contents};
 use crate::layer::hard_links::{self, FileInode, HardLink};
 use crate::layer::rows::{FoundContent, Metadata, OnDisk, complete};
 use crate::layer::{
-    ContentIdentity, Entries, EntryKind, LinkText, PlannedRow, TarEntry, hard_link_name,
+    ContentError, ContentIdentity, Entries, EntryKind, LinkText, PlannedRow, TarEntry,
+    hard_link_name,
 };
+use crate::mtree::RowId;
 
 /// A row that becomes an entry, and what was found of its source: there is one of these for each row.
 pub(super) struct FoundRow {
-    /// Its number among the rows of the resolved spec.
-    pub number: usize,
+    /// Its id in the resolved spec.
+    pub id: RowId,
     /// What is known of its content.
     pub content: Option<FoundContent>,
     /// What the disk says of its source, where that is wanted again.
@@ -50,7 +52,7 @@ impl<'r> RowEntries<'r> {
 
     /// The error of an entry.
     pub(super) fn error(&self, entry: usize, problem: LayerProblem) -> RequestError {
-        self.layer_rows.error(self.rows[entry].number, problem)
+        self.layer_rows.error(self.rows[entry].id, problem)
     }
 
     /// Makes links of files as `choice` says.
@@ -82,7 +84,7 @@ impl<'r> RowEntries<'r> {
         let made = self.unlinked(entry);
         let inode = row.on_disk.as_ref().filter(|_| made.content.is_some()).map(|disk| {
             // The row was read before.
-            let keywords = self.layer_rows.merged_row(row.number).map(|row| row.keywords);
+            let keywords = self.layer_rows.merged_row(row.id).map(|row| row.keywords);
             let keywords = keywords.unwrap_or_default();
             // `nochange` takes the disk's word here as well.
             let prefers_disk = keywords.is_nochange && self.metadata == Metadata::Disk;
@@ -101,9 +103,9 @@ impl<'r> RowEntries<'r> {
         let sources: Vec<_> = sources.map(|content| &*content.source).collect();
         let hashes = host.hash_sources(&sources)?;
         for ((entry, hash), source) in alike.into_iter().zip(hashes).zip(sources) {
-            let hash = hash.map_err(|problem| {
+            let hash = hash.map_err(|error| {
                 let source_path = source.into();
-                self.error(entry, LayerProblem::Unreadable { source_path, problem })
+                self.error(entry, ContentError::Read { source_path, error }.into())
             })?;
             let row = &mut self.rows[entry];
             if let Some(content) = &mut row.content {
@@ -121,8 +123,8 @@ impl<'r> RowEntries<'r> {
 
     /// The same. `last` is what was read of the row before, if anything was.
     fn unlinked_after<'l>(&'l self, last: &mut Option<LastRow<'l>>, entry: usize) -> TarEntry {
-        let FoundRow { number, content, on_disk, .. } = &self.rows[entry];
-        let row = self.layer_rows.merged_row_after(last, *number).ok();
+        let FoundRow { id, content, on_disk, .. } = &self.rows[entry];
+        let row = self.layer_rows.merged_row_after(last, *id).ok();
         row.and_then(|row| complete(row, self.metadata, on_disk.as_deref(), *content).ok())
             .expect("a row that was found makes an entry")
     }

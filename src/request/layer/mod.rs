@@ -20,6 +20,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::display::Escaped;
 use crate::layer::LayerError;
 use crate::layer::rows::Metadata;
+use crate::mtree::RowId;
 
 use super::error::{LayerProblem, RequestError};
 use super::host::{Content, Host, Purpose, WrittenLayer};
@@ -56,11 +57,11 @@ pub(super) fn write(
     let layer_rows = LayerRows::new(resolved, request)?;
     host.step_done("read the rows");
     let mut warnings = Vec::new();
-    let numbers = chosen_rows(options, &layer_rows, groups, &mut warnings)?;
+    let rows = chosen_rows(options, &layer_rows, groups, &mut warnings)?;
     if let Some(handle) = outputs.get(OutputKind::UnusedInputs) {
-        let chosen: HashSet<usize> = numbers.iter().copied().collect();
+        let chosen: HashSet<_> = rows.iter().copied().collect();
         let merged = layer_rows.merged().iter().filter(|merged| chosen.contains(&merged.into));
-        let written = numbers.iter().copied().chain(merged.map(|merged| merged.row));
+        let written = rows.iter().copied().chain(merged.map(|merged| merged.row));
         let inputs = match &options.inputs {
             Some(path) => host.read(path, Purpose::Inputs)?,
             None => Bytes::new(),
@@ -76,8 +77,8 @@ pub(super) fn write(
         listing,
         keeps_disk: options.metadata == Metadata::Disk || options.hard_links == HardLinks::Inode,
     };
-    let found = contents::find(&numbers, &layer_rows, &looking, host)?;
-    drop(numbers);
+    let found = contents::find(&rows, &layer_rows, &looking, host)?;
+    drop(rows);
     host.step_done("look at the contents");
     let mut entries = RowEntries::new(&layer_rows, options.metadata, found);
     entries.link(options.hard_links, host)?;
@@ -102,8 +103,9 @@ pub(super) fn write(
             entries.error(entry, LayerProblem::Recorded(text))
         }
         LayerError::Recorded(text) => RequestError::Recorded(text),
-        LayerError::Codec(error) => RequestError::Codec(error),
-        LayerError::Thread(error) => RequestError::Thread(error),
+        error @ (LayerError::TooLargeToCompare { .. }
+        | LayerError::Codec(_)
+        | LayerError::Thread(_)) => RequestError::Layer(error),
     })?;
     if let (Some(handle), Some(descriptor)) =
         (outputs.get(OutputKind::Descriptor), &layer.descriptor)
@@ -114,51 +116,51 @@ pub(super) fn write(
     Ok(LayerOutcome { layer, warnings })
 }
 
-/// The rows that become entries, in the order of the layer: their numbers among those of the resolved spec.
+/// The rows of the resolved spec that become entries, in the order of the layer.
 fn chosen_rows(
     options: &LayerOptions,
     layer_rows: &LayerRows<'_>,
     groups: Option<&Groups>,
     warnings: &mut Vec<String>,
-) -> Result<Vec<usize>, RequestError> {
-    let mut numbers = layer_rows.numbers();
+) -> Result<Vec<RowId>, RequestError> {
+    let mut rows = layer_rows.written();
     if let Some(groups) = groups {
-        // A row of another layer is held to the same rules.
-        layer_rows.check(&numbers)?;
-        let mut chosen = groups.choose(&grouped(&numbers, layer_rows)).into_iter();
-        numbers.retain(|_| chosen.next() == Some(true));
-        if numbers.is_empty()
+        // The rows of other groups are checked, too: each layer of the spec fails for the same reasons.
+        layer_rows.check(&rows)?;
+        let mut chosen = groups.choose(&grouped(&rows, layer_rows)).into_iter();
+        rows.retain(|_| chosen.next() == Some(true));
+        if rows.is_empty()
             && let Some(choice) = &options.group
         {
             warnings.extend(groups.warn_of_no_rows(&choice.file));
         }
     }
     if options.order == Order::StableFirst {
-        let order = order::stable_first(&grouped(&numbers, layer_rows));
-        numbers = order.into_iter().map(|place| numbers[place]).collect();
+        let order = order::stable_first(&grouped(&rows, layer_rows));
+        rows = order.into_iter().map(|index| rows[index]).collect();
     }
-    warnings.extend(warn_of_duplicates(&numbers, layer_rows));
-    Ok(numbers)
+    warnings.extend(warn_of_duplicates(&rows, layer_rows));
+    Ok(rows)
 }
 
 /// The warning about rows that have the archive path of an earlier one.
-fn warn_of_duplicates(numbers: &[usize], layer_rows: &LayerRows<'_>) -> Option<String> {
+fn warn_of_duplicates(rows: &[RowId], layer_rows: &LayerRows<'_>) -> Option<String> {
     if layer_rows.are_paths_unique() {
         return None;
     }
-    let mut first = HashMap::with_capacity(numbers.len());
+    let mut first = HashMap::with_capacity(rows.len());
     let mut duplicates = Vec::new();
-    for number in numbers {
-        let earlier = first.entry(layer_rows.archive_path(*number)).or_insert(*number);
-        if earlier != number {
-            duplicates.push((*number, *earlier));
+    for row in rows {
+        let earlier = first.entry(layer_rows.archive_path(*row)).or_insert(*row);
+        if earlier != row {
+            duplicates.push((*row, *earlier));
         }
     }
-    let is_chosen = |number: usize| first.contains_key(layer_rows.archive_path(number));
+    let is_chosen = |row: RowId| first.contains_key(layer_rows.archive_path(row));
     let merged = layer_rows.merged().iter().filter(|merged| is_chosen(merged.into));
     duplicates.extend(merged.map(|merged| (merged.row, merged.into)));
     let (row, earlier) = *duplicates.iter().min()?;
-    let place = |row| match layer_rows.line(row) {
+    let location = |row| match layer_rows.line(row) {
         Some(line) => format!("line {line}"),
         None => "--package-dir".to_owned(),
     };
@@ -167,11 +169,11 @@ fn warn_of_duplicates(numbers: &[usize], layer_rows: &LayerRows<'_>) -> Option<S
          alike are merged, others are written twice, which images may not have; remove all but one",
         duplicates.len(),
         Escaped(layer_rows.archive_path(row)),
-        place(row),
-        place(earlier),
+        location(row),
+        location(earlier),
     ))
 }
 
-fn grouped<'r>(numbers: &[usize], layer_rows: &'r LayerRows<'_>) -> Vec<GroupedRow<'r>> {
-    numbers.iter().map(|number| layer_rows.grouped(*number)).collect()
+fn grouped<'r>(rows: &[RowId], layer_rows: &'r LayerRows<'_>) -> Vec<GroupedRow<'r>> {
+    rows.iter().map(|row| layer_rows.grouped(*row)).collect()
 }

@@ -32,7 +32,7 @@ pub(super) struct LayerRows<'r> {
     /// Whether the archive path of each row is its own. If not, it may still be.
     are_paths_unique: bool,
     /// The rows that libarchive merges into an earlier one, in the order of these.
-    merged: Vec<Merged>,
+    merged: Vec<Merged<RowId>>,
     /// The spec of the request, for messages.
     file: &'r Path,
 }
@@ -86,9 +86,9 @@ impl<'r> LayerRows<'r> {
         let are_paths_unique = are_paths_unique(resolved);
         let mut merged = Vec::new();
         if !are_paths_unique {
-            let rows = resolved.rows();
-            let mergeable = (0..rows.len()).filter(|number| !resolved.is_slashless(&rows[*number]));
-            let paths = mergeable.map(|number| (number, resolved.spelled_path(&rows[number])));
+            let rows = resolved.row_ids().map(|id| (id, resolved.row(id)));
+            let mergeable = rows.filter(|(_, row)| !resolved.is_slashless(row));
+            let paths = mergeable.map(|(id, row)| (id, resolved.spelled_path(row)));
             merged = tar_rows::same_paths(paths);
             merged.sort_by_key(|merged| (merged.into, merged.row));
         }
@@ -101,60 +101,55 @@ impl<'r> LayerRows<'r> {
     }
 
     /// The rows that become an entry: all but those that are merged into an earlier one.
-    pub(super) fn numbers(&self) -> Vec<usize> {
-        let merged: HashSet<usize> = self.merged.iter().map(|merged| merged.row).collect();
-        (0..self.len()).filter(|number| !merged.contains(number)).collect()
+    pub(super) fn written(&self) -> Vec<RowId> {
+        let merged: HashSet<_> = self.merged.iter().map(|merged| merged.row).collect();
+        self.resolved().row_ids().filter(|row| !merged.contains(row)).collect()
     }
 
     /// The rows that are merged into an earlier one, in the order of the latter.
-    pub(super) fn merged(&self) -> &[Merged] {
+    pub(super) fn merged(&self) -> &[Merged<RowId>] {
         &self.merged
     }
 
-    /// Tries that the keywords of the rows `numbers` can be read. Of several errors it is the one of the first row.
-    pub(super) fn check(&self, numbers: &[usize]) -> Result<(), RequestError> {
-        let tried: Vec<_> =
-            numbers.par_iter().map(|number| self.merged_row(*number).map(drop)).collect();
+    /// Checks that the keywords of `rows` can be read. If several cannot, returns the error of the first.
+    pub(super) fn check(&self, rows: &[RowId]) -> Result<(), RequestError> {
+        let tried: Vec<_> = rows.par_iter().map(|row| self.merged_row(*row).map(drop)).collect();
         tried.into_iter().collect()
     }
 
     /// The row as tar sees it, with the rows that are merged into it. A row that is a link with a source has the text of
     /// the symlink there.
-    pub(super) fn merged_row(&self, number: usize) -> Result<SpecRow, RequestError> {
-        self.merged_row_after(&mut None, number)
+    pub(super) fn merged_row(&self, row: RowId) -> Result<SpecRow, RequestError> {
+        self.merged_row_after(&mut None, row)
     }
 
-    /// The same. `last` is what was read of the row before, if anything was.
+    /// As [`LayerRows::merged_row`]. `last` is what was read of the row before, if anything was.
     pub(super) fn merged_row_after<'l>(
         &'l self,
         last: &mut Option<LastRow<'l>>,
-        number: usize,
+        row: RowId,
     ) -> Result<SpecRow, RequestError> {
-        let mut row = self.spec_row(last, number)?;
-        let start = self.merged.partition_point(|merged| merged.into < number);
-        for merged in self.merged[start..].iter().take_while(|merged| merged.into == number) {
-            row.merge(self.spec_row(last, merged.row)?);
+        let mut spec_row = self.spec_row(last, row)?;
+        let start = self.merged.partition_point(|merged| merged.into < row);
+        for merged in self.merged[start..].iter().take_while(|merged| merged.into == row) {
+            spec_row.merge(self.spec_row(last, merged.row)?);
         }
-        if row.keywords.kind == Some(EntryKind::Symlink)
-            && row.link.is_none()
-            && row.source.is_some()
+        if spec_row.keywords.kind == Some(EntryKind::Symlink)
+            && spec_row.link.is_none()
+            && spec_row.source.is_some()
         {
-            row.link = self.before.link_texts.get(&self.origin(number)).map(|text| text[..].into());
+            let text = self.before.link_texts.get(&self.origin(row));
+            spec_row.link = text.map(|text| text[..].into());
         }
-        Ok(row)
+        Ok(spec_row)
     }
 
     fn resolved(&self) -> &Spec {
         self.changed.as_ref().unwrap_or(&self.before.spec)
     }
 
-    /// How many rows there are.
-    pub(super) fn len(&self) -> usize {
-        self.resolved().rows().len()
-    }
-
     /// The archive path of a row, in normal form.
-    pub(super) fn archive_path(&self, row: usize) -> &[u8] {
+    pub(super) fn archive_path(&self, row: RowId) -> &[u8] {
         self.resolved().path(self.row(row))
     }
 
@@ -162,9 +157,9 @@ impl<'r> LayerRows<'r> {
     fn spec_row<'l>(
         &'l self,
         last: &mut Option<LastRow<'l>>,
-        number: usize,
+        id: RowId,
     ) -> Result<SpecRow, RequestError> {
-        let row = self.row(number);
+        let row = self.row(id);
         let resolved = self.resolved();
         let text = resolved.keywords_text(row);
         let (mut keywords, link, source) = match last {
@@ -172,7 +167,7 @@ impl<'r> LayerRows<'r> {
                 (last.keywords.clone(), last.link.clone(), Some(resolved.source(row).into()))
             }
             _ => {
-                let (keywords, link) = (self.keywords(number)?, resolved.link(row));
+                let (keywords, link) = (self.keywords(id)?, resolved.link(row));
                 let link = link.map(Box::from);
                 if let Some(text) = text {
                     let (keywords, link) = (keywords.clone(), link.clone());
@@ -192,7 +187,7 @@ impl<'r> LayerRows<'r> {
             || keywords.mode.is_none()
             || keywords.time.is_none();
         if lacks {
-            let supplied = self.supplied(number)?;
+            let supplied = self.supplied(id)?;
             keywords.uid = keywords.uid.or(supplied.uid).or(made_owner);
             keywords.gid = keywords.gid.or(supplied.gid).or(made_owner);
             keywords.mode = keywords.mode.or(supplied.mode);
@@ -210,22 +205,22 @@ impl<'r> LayerRows<'r> {
     }
 
     /// What the keywords of a row say, and those of `/set`.
-    fn keywords(&self, number: usize) -> Result<TarKeywords, RequestError> {
+    fn keywords(&self, row: RowId) -> Result<TarKeywords, RequestError> {
         let mut keywords = TarKeywords::default();
-        for (keyword, value) in self.resolved().keywords(self.row(number)) {
+        for (keyword, value) in self.resolved().keywords(self.row(row)) {
             keywords
                 .set(keyword, value)
-                .map_err(|problem| self.error(number, LayerProblem::Keyword(problem)))?;
+                .map_err(|problem| self.error(row, LayerProblem::Keyword(problem)))?;
         }
         Ok(keywords)
     }
 
     /// What flags give to a row that does not have it.
-    fn supplied(&self, number: usize) -> Result<TarKeywords, RequestError> {
+    fn supplied(&self, row: RowId) -> Result<TarKeywords, RequestError> {
         let change = self.change;
-        let path_before = match self.before.origins.of(&self.before.spec, self.origin(number)) {
+        let path_before = match self.before.origins.of(&self.before.spec, self.origin(row)) {
             Some((spec, row)) => spec.path(spec.row(row)),
-            None => self.archive_path(number),
+            None => self.archive_path(row),
         };
         let values: [(&[u8], Option<&[u8]>); 4] = [
             (b"uid", change.owner.uid.as_deref()),
@@ -238,25 +233,24 @@ impl<'r> LayerRows<'r> {
             if let Some(value) = value {
                 supplied
                     .set(keyword, value)
-                    .map_err(|problem| self.error(number, LayerProblem::Keyword(problem)))?;
+                    .map_err(|problem| self.error(row, LayerProblem::Keyword(problem)))?;
             }
         }
         Ok(supplied)
     }
 
     /// What groups and orders see of a row.
-    pub(super) fn grouped(&self, number: usize) -> GroupedRow<'_> {
-        let row = self.row(number);
+    pub(super) fn grouped(&self, row: RowId) -> GroupedRow<'_> {
         GroupedRow {
-            path: self.resolved().path(row),
-            source: self.source_before(number),
-            is_directory: row.kind() == Kind::Directory,
+            path: self.archive_path(row),
+            source: self.source_before(row),
+            is_directory: self.row(row).kind() == Kind::Directory,
         }
     }
 
     /// The source of a row before it was resolved; of a directory that became a link, that directory's.
-    fn source_before(&self, number: usize) -> &[u8] {
-        let (spec, origin) = (&self.before.spec, self.origin(number));
+    fn source_before(&self, row: RowId) -> &[u8] {
+        let (spec, origin) = (&self.before.spec, self.origin(row));
         let source = spec.source(spec.row(origin));
         match self.before.decisions.of(origin) {
             Some(RowOutcome::Removed(link)) => {
@@ -273,8 +267,8 @@ impl<'r> LayerRows<'r> {
     }
 
     /// The sources that the row stands for, of all rows that one link replaced.
-    pub(super) fn sources(&self, number: usize) -> impl Iterator<Item = &[u8]> {
-        let (spec, origin) = (&self.before.spec, self.origin(number));
+    pub(super) fn sources(&self, row: RowId) -> impl Iterator<Item = &[u8]> {
+        let (spec, origin) = (&self.before.spec, self.origin(row));
         let replaced = match self.before.decisions.of(origin) {
             Some(RowOutcome::Removed(link)) => {
                 &self.before.decisions.directory_links()[link as usize].rows[..]
@@ -292,29 +286,29 @@ impl<'r> LayerRows<'r> {
     }
 
     /// An error in a row, with its line in the spec of the request.
-    pub(super) fn error(&self, number: usize, problem: LayerProblem) -> RequestError {
-        let origin = self.before.origins.of(&self.before.spec, self.origin(number));
+    pub(super) fn error(&self, row: RowId, problem: LayerProblem) -> RequestError {
+        let origin = self.before.origins.of(&self.before.spec, self.origin(row));
         RequestError::LayerRow {
             file: self.file.to_owned(),
             line: origin.map(|(spec, row)| spec.line_number(spec.row(row))),
-            path: self.archive_path(number).to_vec(),
+            path: self.archive_path(row).to_vec(),
             problem: Box::new(problem),
         }
     }
 
     /// The line of a row in the spec of the request. `None` for a row that `--package-dir` made.
-    pub(super) fn line(&self, number: usize) -> Option<usize> {
-        let (spec, row) = self.before.origins.of(&self.before.spec, self.origin(number))?;
+    pub(super) fn line(&self, row: RowId) -> Option<usize> {
+        let (spec, row) = self.before.origins.of(&self.before.spec, self.origin(row))?;
         Some(spec.line_number(spec.row(row)))
     }
 
-    fn row(&self, number: usize) -> &Row {
-        &self.resolved().rows()[number]
+    fn row(&self, id: RowId) -> &Row {
+        self.resolved().row(id)
     }
 
     /// The row before resolving, the first of those that one link replaced.
-    pub(super) fn origin(&self, number: usize) -> RowId {
-        self.origins[number]
+    fn origin(&self, row: RowId) -> RowId {
+        self.origins[row.index()]
     }
 }
 

@@ -6,19 +6,20 @@
 use hashbrown::HashSet;
 
 use super::rows::LayerRows;
+use crate::mtree::RowId;
 use crate::path;
 
 /// The sources of all rows of the request but those of the rows `written`, one a line, in the order of the spec.
 /// Then those of the lines of `inputs` that are neither a source nor `read`.
 pub(super) fn inputs<'p>(
     rows: &'p LayerRows<'_>,
-    written: impl Iterator<Item = usize>,
+    written: impl Iterator<Item = RowId>,
     inputs: &'p [u8],
     read: impl Iterator<Item = &'p [u8]>,
 ) -> Vec<u8> {
     let mut known: HashSet<&[u8]> = read.collect();
     // An input may be the directory that sources are in.
-    for source in written.flat_map(|number| rows.sources(number)) {
+    for source in written.flat_map(|row| rows.sources(row)) {
         let mut upwards = path::upwards(source);
         while upwards.next().is_some_and(|path| known.insert(path)) {}
     }
