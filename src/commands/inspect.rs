@@ -21,7 +21,8 @@ use crate::display::Escaped;
 use crate::error::phrase;
 use crate::fs::View;
 use crate::layer::LayerCounts;
-use crate::layer::sizes::{self, DiskFile, HEADER, Inode};
+use crate::layer::hard_links::FileInode;
+use crate::layer::sizes::{self, DiskFile, HEADER};
 use crate::mtree::{self, RowId, Spec};
 use crate::request::{
     self, AtomicFile, Context, Disk, LayerOptions, ResolveOptions, ResolveRequest,
@@ -45,9 +46,9 @@ struct Walked {
 }
 
 fn disk_file(metadata: &Metadata) -> DiskFile {
-    let links = metadata.nlink();
-    let identity = (metadata.dev(), metadata.ino());
-    DiskFile { size: metadata.len(), inode: (links > 1).then_some(Inode { identity, links }) }
+    let links = u32::try_from(metadata.nlink()).unwrap_or(u32::MAX);
+    let inode = FileInode { device: metadata.dev(), inode: metadata.ino(), links };
+    DiskFile { size: metadata.len(), inode: (links > 1).then_some(inode) }
 }
 
 /// Inspects a directory, and returns the text to print. Draws a progress bar on stderr if `terminal`.

@@ -3,14 +3,17 @@
 //!
 //! There are two quantities, and they are never added:
 //!
-//! - *content bytes*: the sizes of files, without tar's headers and padding. Links save the content of
-//!   every file that they replace ([`content_saved`]). `--report` writes this as `bytes_saved`.
+//! - *content bytes*: the sizes of files, without tar's headers and padding. A link saves the content of
+//!   every file that it replaces ([`content_saved`]). `--report` writes the sum as `bytes_saved`.
 //! - *archive bytes*: what entries take in a tar archive ([`file()`], [`HEADER`]). A link saves what the
 //!   replaced entries take, less its own header ([`archive_saved`]).
 //!
+//! `None` is a number that is unknown. [`sum_of_known`] leaves such numbers out of a sum.
+//!
 //! Knows sizes; must not know rows, nor which of them are replaced.
 
-use std::collections::HashMap;
+use super::entry::EntryKind;
+use super::hard_links::{self, FileInode, HardLink};
 
 /// The archive bytes of a header. An entry other than a file takes no more.
 pub(crate) const HEADER: u64 = 512;
@@ -20,16 +23,23 @@ pub(crate) fn file(content: u64) -> u64 {
     HEADER.saturating_add(content.checked_next_multiple_of(512).unwrap_or(content))
 }
 
-/// The content bytes that links save: those of each replaced file, once for each row. A file of unknown
-/// size counts as 0.
-pub(crate) fn content_saved(replaced_files: impl Iterator<Item = Option<u64>>) -> u64 {
-    replaced_files.flatten().fold(0, u64::saturating_add)
+/// The content bytes that one link saves by replacing files of these sizes. `None` if one is unknown.
+pub(crate) fn content_saved(files: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    sum(files)
 }
 
-/// The archive bytes that one link saves by replacing `entries`. `None` if the size of one is unknown.
-pub(crate) fn archive_saved(mut entries: impl Iterator<Item = Option<u64>>) -> Option<u64> {
-    let replaced = entries.try_fold(0, |sum: u64, bytes| Some(sum.saturating_add(bytes?)))?;
-    Some(replaced.saturating_sub(HEADER))
+/// The archive bytes that one link saves by replacing entries of these archive bytes. `None` if those of one are unknown.
+pub(crate) fn archive_saved(entries: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    Some(sum(entries)?.saturating_sub(HEADER))
+}
+
+fn sum(mut numbers: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    numbers.try_fold(0, |sum: u64, number| Some(sum.saturating_add(number?)))
+}
+
+/// The sum of the numbers that are known.
+pub(crate) fn sum_of_known(numbers: impl Iterator<Item = Option<u64>>) -> u64 {
+    numbers.flatten().fold(0, u64::saturating_add)
 }
 
 /// A file on the disk.
@@ -37,39 +47,18 @@ pub(crate) struct DiskFile {
     /// Its size in bytes.
     pub size: u64,
     /// Its inode, if it has more than one hard link.
-    pub inode: Option<Inode>,
+    pub inode: Option<FileInode>,
 }
 
-/// An inode with more than one hard link.
-#[derive(Clone, Copy)]
-pub(crate) struct Inode {
-    /// Its device and number.
-    pub identity: (u64, u64),
-    /// How many hard links it has.
-    pub links: u64,
-}
-
-/// The archive bytes of each of `files`, in order, as bsdtar packs them: the first entry of an inode has
-/// the content, further ones are hard links to it. Like libarchive, this forgets an inode once as many
-/// entries had it as it has links; the next one has the content again.
-pub(crate) fn with_hard_links<'f>(files: impl Iterator<Item = &'f DiskFile>) -> Vec<u64> {
-    let mut links_left: HashMap<(u64, u64), u64> = HashMap::new();
-    let size = |disk_file: &DiskFile| {
-        let Some(Inode { identity, links }) = disk_file.inode else {
-            return file(disk_file.size);
-        };
-        match links_left.get_mut(&identity) {
-            Some(left @ 1..) => {
-                *left -= 1;
-                HEADER
-            }
-            _ => {
-                links_left.insert(identity, links - 1);
-                file(disk_file.size)
-            }
-        }
-    };
-    files.map(size).collect()
+/// The archive bytes of each of `files`, in order, as bsdtar packs them: [`hard_links::by_inode`] finds
+/// those that are a header alone.
+pub(crate) fn with_hard_links<'f>(files: impl Iterator<Item = &'f DiskFile> + Clone) -> Vec<u64> {
+    let mut sizes: Vec<_> = files.clone().map(|disk_file| file(disk_file.size)).collect();
+    let inodes = files.map(|disk_file| (EntryKind::File, disk_file.inode));
+    for HardLink { entry, .. } in hard_links::by_inode(inodes) {
+        sizes[entry] = HEADER;
+    }
+    sizes
 }
 
 #[cfg(test)]
@@ -89,15 +78,25 @@ mod tests {
     }
 
     #[test]
-    fn links_save_the_content_of_each_file_whose_size_is_known() {
-        assert_eq!(content_saved([Some(1), None, Some(513)].into_iter()), 514);
-        assert_eq!(content_saved([Some(1), Some(u64::MAX)].into_iter()), u64::MAX);
+    fn a_link_saves_the_content_of_the_files_that_it_replaces_if_all_sizes_are_known() {
+        assert_eq!(content_saved([Some(1), Some(513)].into_iter()), Some(514));
+        assert_eq!(content_saved([Some(1), None].into_iter()), None);
+        assert_eq!(content_saved([Some(1), Some(u64::MAX)].into_iter()), Some(u64::MAX));
     }
 
     #[test]
-    fn an_inode_is_packed_once_until_all_of_its_links_were_met() {
-        let shared = |links| DiskFile { size: 1, inode: Some(Inode { identity: (1, 2), links }) };
-        let files = [shared(2), DiskFile { size: 1, inode: None }, shared(2), shared(2)];
+    fn a_sum_leaves_out_what_is_unknown() {
+        assert_eq!(sum_of_known([Some(1), None, Some(513)].into_iter()), 514);
+        assert_eq!(sum_of_known([Some(1), Some(u64::MAX)].into_iter()), u64::MAX);
+    }
+
+    #[test]
+    fn an_inode_is_packed_once_until_all_of_its_links_were_seen() {
+        let shared = || {
+            let inode = FileInode { device: 1, inode: 2, links: 2 };
+            DiskFile { size: 1, inode: Some(inode) }
+        };
+        let files = [shared(), DiskFile { size: 1, inode: None }, shared(), shared()];
         assert_eq!(with_hard_links(files.iter()), [1024, 1024, 512, 1024]);
     }
 }

@@ -282,9 +282,9 @@ fn parse_changed(
         .map_err(|error| RequestError::Spec { path: path.to_owned(), error })
 }
 
-/// The content bytes that links save.
+/// The content bytes that links save, without those of files whose size cannot be read.
 fn bytes_saved(spec: &Spec, decisions: &Decisions, host: &mut impl Host) -> u64 {
     let rows = decisions.replaced().map(|row| spec.row(row));
     let files = rows.filter(|row| row.kind() == Kind::File);
-    sizes::content_saved(files.map(|row| host.file_size(spec.source(row))))
+    sizes::sum_of_known(files.map(|row| host.file_size(spec.source(row))))
 }

@@ -205,12 +205,11 @@ impl Layer {
             let rows = || link.rows.iter().copied();
             let saved = sizes::archive_saved(rows().map(archive_of));
             add(&mut archive_saved, saved.unwrap_or(0));
-            let known: Option<Vec<_>> = rows().filter(is_file).map(content_of).collect();
             self.savings.push(Saving {
                 path: Escaped(&link.path).to_string(),
                 target: Escaped(&link.text).to_string(),
                 rows: link.rows.len(),
-                content_bytes: known.map(|files| sizes::content_saved(files.into_iter().map(Some))),
+                content_bytes: sizes::content_saved(rows().filter(is_file).map(content_of)),
             });
         }
         self.archive_with_links = self.archive_with_copies.saturating_sub(archive_saved);
@@ -222,10 +221,10 @@ impl Layer {
                 (tar, tar.saturating_add(with_hard_links));
             let saved = self.savings.iter().map(|saving| saving.content_bytes);
             self.unknown_sizes = saved.clone().filter(Option::is_none).count();
-            self.report.bytes_saved = Some(sizes::content_saved(saved));
+            self.report.bytes_saved = Some(sizes::sum_of_known(saved));
         } else {
             let replaced_files = decisions.replaced().filter(is_file);
-            self.report.bytes_saved = Some(sizes::content_saved(replaced_files.map(content_of)));
+            self.report.bytes_saved = Some(sizes::sum_of_known(replaced_files.map(content_of)));
         }
         self.savings.sort_by(|one, other| {
             (other.content_bytes, &one.path).cmp(&(one.content_bytes, &other.path))
