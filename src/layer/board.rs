@@ -1,35 +1,35 @@
-//! The order of the frames: who makes which one, and who takes it next.
+//! Assigns runs of frames to threads, and hands finished runs to the writer in order.
 //!
 //! Knows numbers of frames and how many bytes are under way; must not know what is done with a frame.
-//! Frames are begun in order and finished in any; two consumers take them in order again. So where
-//! frames fail, the first one's error is the one reported, whatever the threads did.
+//! Runs are begun in order and finished in any order; two consumers, which hash and write, take them in order again. So if
+//! several frames fail, the error of the first is reported, whatever the threads did.
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::error::LayerError;
 
-/// What one consumer takes of each run of frames.
+/// The half of a finished run that one consumer takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
-    /// Its uncompressed bytes, for their sum.
+    /// Its uncompressed bytes, to be hashed.
     Raw,
-    /// Its compressed bytes, for the output.
+    /// Its compressed bytes, to be hashed and written.
     Blob,
 }
 
-/// Where threads that make frames leave them for those that take them.
+/// The runs that are to be made, and those that are finished and not yet taken.
 pub(super) struct Board<T> {
     state: Mutex<BoardState<T>>,
     changed: Condvar,
     sizes: Vec<u64>,
-    /// How many bytes may be under way.
+    /// How many bytes may be under way, on both sides together.
     budget: u64,
 }
 
 struct BoardState<T> {
     next: usize,
-    /// Each run counts for its size on each side.
+    /// In bytes. Each run counts for its size on each side, until that is consumed.
     under_way: u64,
     ready: [HashMap<usize, T>; 2],
     error: Option<(usize, LayerError)>,
@@ -37,8 +37,8 @@ struct BoardState<T> {
 }
 
 impl<T> Board<T> {
-    /// A board of runs of frames of these `sizes`, in bytes, of which `budget` bytes may be under way; one run
-    /// always may.
+    /// A board of runs of frames of these `sizes`, in bytes, of which `budget` bytes may be under way. One run may be
+    /// under way whatever its size.
     pub(super) fn new(sizes: Vec<u64>, budget: u64) -> Self {
         let state = BoardState {
             next: 0,
@@ -50,7 +50,7 @@ impl<T> Board<T> {
         Self { state: Mutex::new(state), changed: Condvar::new(), sizes, budget }
     }
 
-    /// The next run to make, once there is room for it. `None` if there are no more, or all stops.
+    /// The next run to make, once the budget has room for it. `None` if there are no more, or the layer failed.
     pub(super) fn begin(&self) -> Option<usize> {
         let mut state = self.lock();
         loop {
@@ -67,7 +67,7 @@ impl<T> Board<T> {
         }
     }
 
-    /// Hands over what was made of `run`. A side of which there is nothing is done with.
+    /// Hands over both sides of `run`. If `raw` is `None`, that side counts as consumed.
     pub(super) fn deliver(&self, run: usize, raw: Option<T>, blob: T) {
         let mut state = self.lock();
         match raw {
@@ -78,7 +78,7 @@ impl<T> Board<T> {
         self.changed.notify_all();
     }
 
-    /// What was made of `run`, once that is ready. `None` if all stops.
+    /// One side of `run`, once it is finished. `None` if the layer failed.
     pub(super) fn take(&self, run: usize, side: Side) -> Option<T> {
         let mut state = self.lock();
         loop {
@@ -92,7 +92,7 @@ impl<T> Board<T> {
         }
     }
 
-    /// Says that what was taken of `run` on one side is done with.
+    /// Frees the budget of `run` on one side.
     pub(super) fn done(&self, run: usize) {
         self.lock().under_way -= self.sizes[run];
         self.changed.notify_all();
@@ -108,7 +108,7 @@ impl<T> Board<T> {
         self.changed.notify_all();
     }
 
-    /// Stops all threads when it is dropped in a panic: they would wait for this one.
+    /// A guard that stops all threads if it is dropped in a panic: they would wait for this thread.
     pub(super) fn stop_on_panic(&self) -> StopOnPanic<'_, T> {
         StopOnPanic(self)
     }

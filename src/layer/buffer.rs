@@ -1,11 +1,11 @@
-//! Buffers that are used again, so that the memory of a frame is neither asked for nor cleared twice.
+//! Buffers that are used again, so that the memory of a frame is neither requested nor cleared twice.
 //!
 //! Knows bytes; must not know what they are.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Bytes at the head of memory that was cleared once.
+/// Bytes that grow and shrink within memory that is cleared once.
 #[derive(Default)]
 pub(super) struct Buffer {
     memory: Vec<u8>,
@@ -13,12 +13,12 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// What was put in.
+    /// Its bytes.
     pub(super) fn as_slice(&self) -> &[u8] {
         &self.memory[..self.length]
     }
 
-    /// Takes all bytes out.
+    /// Removes all bytes.
     pub(super) fn clear(&mut self) {
         self.length = 0;
     }
@@ -35,7 +35,7 @@ impl Buffer {
         self.length += count;
     }
 
-    /// Room for `count` bytes behind those put in. What is in it is of no meaning.
+    /// The memory of the `count` bytes after the last one, with any content.
     pub(super) fn room(&mut self, count: usize) -> &mut [u8] {
         let end = self.length + count;
         if self.memory.len() < end {
@@ -44,12 +44,12 @@ impl Buffer {
         &mut self.memory[self.length..end]
     }
 
-    /// Takes the first `count` bytes of the room as put in.
+    /// Appends the first `count` bytes of [`Buffer::room`], as they are.
     pub(super) fn put(&mut self, count: usize) {
         self.length += count;
     }
 
-    /// Replaces everything by what `write` does to a vector.
+    /// Replaces all bytes by the vector that `write` leaves.
     pub(super) fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let result = write(&mut self.memory);
         self.length = self.memory.len();
@@ -74,7 +74,7 @@ struct Idle {
 }
 
 impl BufferPool {
-    /// An empty pool for as many `threads`.
+    /// An empty pool for `threads` threads that make frames.
     pub fn new(threads: NonZeroUsize) -> Self {
         Self { idle: Mutex::default(), limit: IDLE_PER_THREAD * threads.get() }
     }
@@ -84,8 +84,8 @@ impl BufferPool {
         *self.lock() = Idle::default();
     }
 
-    /// An empty buffer with memory for `length` bytes, and for no more than twice as many: what is under way is counted by
-    /// lengths.
+    /// An empty buffer with memory for `length` bytes, and for no more than twice as many: the budget of frames under way
+    /// counts lengths, not memory.
     pub(super) fn take(&self, length: usize) -> Buffer {
         let mut idle = self.lock();
         let fits = |buffer: &Buffer| (length..=2 * length).contains(&buffer.memory.capacity());
@@ -105,7 +105,7 @@ impl BufferPool {
         }
     }
 
-    /// Gives back a buffer. It is freed where there is enough.
+    /// Gives back a buffer. It is freed if the idle ones reach the limit.
     pub(super) fn give(&self, buffer: Buffer) {
         let mut idle = self.lock();
         if idle.memory + buffer.memory.capacity() <= self.limit {

@@ -1,12 +1,12 @@
-//! What is said of a layer that was written: its descriptor, and counts for the report.
+//! The descriptor and counts of a written layer.
 //!
-//! Knows digests and numbers; must not know how they were found.
+//! Knows digests and numbers; must not know how they were computed.
 
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::codec::Codec;
 
-/// The version of all that a layer's bytes depend on beside its spec and contents: the cuts, the codecs'
+/// The version of everything that a layer's bytes depend on besides its spec and contents: the cuts, the codecs'
 /// versions and settings. Raising it is a breaking change.
 pub const FORMAT_VERSION: u32 = 1;
 
@@ -29,7 +29,7 @@ pub struct Descriptor {
     pub media_type: &'static str,
     /// Of the layer as it was written.
     pub digest: Digest,
-    /// The same, in bytes.
+    /// Of the layer as it was written, in bytes.
     pub size: u64,
     /// Of the uncompressed tar.
     pub diff_id: Digest,
@@ -68,11 +68,11 @@ pub struct LayerCounts {
 pub struct Seconds {
     /// Cutting the tar and looking up its frames.
     pub plan: f64,
-    /// Reading contents, and holding them to their identity.
+    /// Reading contents, and checking them against their identities.
     pub read: f64,
     /// Compressing frames.
     pub compress: f64,
-    /// Reading frames back, and holding them to their checksums.
+    /// Reading frames back, and checking them against their checksums.
     pub reuse: f64,
     /// SHA-256 of the uncompressed tar.
     pub hash_raw: f64,
@@ -80,7 +80,7 @@ pub struct Seconds {
     pub hash_blob: f64,
     /// Writing the layer.
     pub write: f64,
-    /// From the first step to the last, on the clock.
+    /// From the first step to the last, in elapsed time.
     pub total: f64,
 }
 

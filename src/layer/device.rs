@@ -54,11 +54,11 @@ fn native(major: u64, minor: u64) -> u64 {
     low(major, 12) << 8 | low(major >> 12, 20) << 44 | low(minor, 8) | low(minor >> 8, 24) << 20
 }
 
-/// Puts two numbers together. `None` if there are more or fewer, or if they are too large for it.
+/// Puts two numbers together. `None` if there are more or fewer, or if they are too large for the format.
 fn pack(numbers: &[u64], packed: impl Fn(u64, u64) -> u64) -> Option<u64> {
     let &[major, minor] = numbers else { return None };
     let device = packed(major, minor);
-    // Both are found again where each bit has its place.
+    // Both fit if none of their bits is lost.
     let is_kept = packed(major, 0).count_ones() == major.count_ones()
         && packed(0, minor).count_ones() == minor.count_ones();
     is_kept.then_some(device)

@@ -1,4 +1,4 @@
-//! Entries: what becomes one header of the tar, and its bytes.
+//! Entries of a tar: a header, and the content that follows it.
 //!
 //! Knows names and numbers as tar has them; must not know how a header spells them, nor where the
 //! bytes of a content are read.
@@ -48,7 +48,7 @@ pub struct Device {
 /// The text of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkText {
-    /// What a symlink says. libarchive writes it for every kind of entry that has one.
+    /// The text of a symlink. libarchive writes it for every kind of entry that has one.
     Symlink(Box<[u8]>),
     /// The archive path of an earlier entry with the same bytes, as that entry spells it. Whatever the
     /// kind of an entry, this makes it a hard link.
@@ -58,14 +58,14 @@ pub enum LinkText {
 /// Where the bytes of a file are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileContent {
-    /// What is handed to [`ReadSource`](super::ReadSource).
+    /// The path that [`ReadSource`](super::ReadSource) opens.
     pub source: Box<[u8]>,
     /// What is known of the bytes before they are read.
     pub identity: ContentIdentity,
 }
 
 impl FileContent {
-    /// Whether what is known of it is about its bytes, and not about its file.
+    /// Whether its identity is a digest of its bytes, and not a stamp of its file.
     pub(super) fn is_known_by_bytes(&self) -> bool {
         matches!(self.identity, ContentIdentity::Listed(_) | ContentIdentity::Hashed(_))
     }
@@ -90,16 +90,16 @@ pub struct TarEntry {
     pub gname: Option<Arc<[u8]>>,
     /// When it was changed last.
     pub time: Time,
-    /// Of character and block devices. Others have none in the tar.
+    /// Of a character or block device. The tar has none for other entries.
     pub device: Device,
-    /// `flags=`, as mtree(5) spells them. They go into a pax header.
+    /// `flags=`, as mtree(5) spells them. They are written to a pax header.
     pub flags: Option<Arc<[u8]>>,
     /// What it links to.
     pub link: Option<LinkText>,
-    /// In bytes. Of a file its content's; of others what `size=` says, which only decides whether
+    /// In bytes. Of a file, the size of its content; of others, the value of `size=`, which only decides whether
     /// libarchive makes a pax header.
     pub size: u64,
-    /// The bytes of a file. A file without is empty.
+    /// Where the bytes of a file are. A file without content is empty.
     pub content: Option<FileContent>,
 }
 
@@ -117,12 +117,12 @@ impl TarEntry {
         }
     }
 
-    /// How many bytes header, content and what fills its last block have in the tar.
+    /// The size of its header, content and padding in the tar, in bytes.
     pub fn tar_size(&self) -> u64 {
         header::len(self) + self.data_len() + header::padding(self.data_len()) as u64
     }
 
-    /// How many bytes of content follow the header, without those that fill the last block.
+    /// The size of the content that follows the header, without padding, in bytes.
     pub fn data_len(&self) -> u64 {
         if self.data().is_some() { self.size } else { 0 }
     }
@@ -130,9 +130,9 @@ impl TarEntry {
 
 /// The name under which bsdtar writes a path of a spec.
 ///
-/// It takes off what makes a path absolute on Unix or Windows (`strip_absolute_path` of its
+/// It strips what makes a path absolute on Unix or Windows (`strip_absolute_path` of its
 /// tar/util.c): slashes and backslashes at the head, also with `.` or `..` between them, and the letter
-/// of a drive, as in `c:`. Nothing left is `.`; a directory ends in a slash. All else stays.
+/// of a drive, as in `c:`. If nothing is left, the name is `.`. A directory ends in a slash. Nothing else changes.
 pub fn archive_name(path: &[u8], kind: EntryKind) -> Box<[u8]> {
     let mut name = relative(path);
     if name.is_empty() {
@@ -146,8 +146,7 @@ pub fn archive_name(path: &[u8], kind: EntryKind) -> Box<[u8]> {
     name.into()
 }
 
-/// The path that a hard link to `path` names: taken off the same head as its own name.
-/// `None` where nothing is left.
+/// The path that a hard link to `path` names, stripped as in [`archive_name`]. `None` if nothing is left.
 pub fn hard_link_name(path: &[u8]) -> Option<Box<[u8]>> {
     let name = relative(path);
     (!name.is_empty()).then(|| name.into())

@@ -1,6 +1,6 @@
 //! Errors of writing a layer.
 //!
-//! Knows entries by number and name; must not know where a spec says them. The caller does.
+//! Knows entries by number and name; must not know specs: the caller adds the line.
 
 use std::io;
 

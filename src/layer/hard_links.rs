@@ -16,7 +16,7 @@ pub struct FileInode {
     pub device: u64,
     /// Its number there.
     pub inode: u64,
-    /// How many names it has: what `nlink=` says, else the disk.
+    /// How many names it has, by `nlink=`, or else by the disk.
     pub links: u32,
 }
 
@@ -30,10 +30,11 @@ pub struct HardLink {
 }
 
 /// The hard links of entries that are one file on the disk, exactly as bsdtar makes them
-/// (`archive_entry_linkify`): an entry of a file that an earlier entry has, until as many names were met
-/// as the file has. `inodes` says for each entry what it is and what its source is; an entry without one stays.
+/// (`archive_entry_linkify`): an entry of a file that an earlier entry has, until as many names were seen
+/// as the file has; the next one is no link. `inodes` has the kind of each entry, and the file that its source is; an
+/// entry without one is no link.
 pub fn by_inode(inodes: impl Iterator<Item = (EntryKind, Option<FileInode>)>) -> Vec<HardLink> {
-    // By device and inode: the first entry, and how many names are still to come.
+    // By device and inode: the first entry, and how many names were not seen yet.
     let mut open = HashMap::<(u64, u64), (usize, u32)>::new();
     let mut hard_links = Vec::new();
     for (number, (kind, inode)) in inodes.enumerate() {
@@ -61,7 +62,7 @@ pub fn by_inode(inodes: impl Iterator<Item = (EntryKind, Option<FileInode>)>) ->
 }
 
 /// The hard links of files that equal an earlier one in bytes, mode, owner and time, if they are not
-/// empty. Contents are equal if their identities are: the caller lists or hashes them all in one way.
+/// empty. The caller identifies all contents in one way, so that they are equal if their identities are.
 pub fn by_content(entries: &dyn Entries) -> Vec<HardLink> {
     type Same = (ContentIdentity, u64, u32, i64, i64, Time);
     let mut first: HashMap<Same, Vec<usize>> = HashMap::new();
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_a_file_are_links_until_all_its_names_were_met() {
+    fn names_of_a_file_are_links_until_all_its_names_were_seen() {
         let inode = |links| (EntryKind::File, Some(FileInode { device: 1, inode: 1, links }));
         let hard_links = by_inode([3, 3, 3, 3, 1].map(inode).into_iter());
         assert_eq!(hard_links, [HardLink { entry: 1, to: 0 }, HardLink { entry: 2, to: 0 }]);

@@ -1,41 +1,42 @@
-//! The rows of the layer that an output held before: which of them a new one has with another content or header.
+//! The entries of the last layer of an output, to find those that changed.
 //!
-//! Knows hashes of rows; must not know entries or frames. Kept only where requests are recorded, since nothing but an
-//! explanation asks for it.
+//! Knows hashes of entries; must not know what they are made of, nor frames. It is made only where requests are recorded:
+//! nothing but `explain` needs it.
 
 use super::entries::Entries;
-use super::plan::PlannedRow;
+use super::plan::PlannedEntry;
 
-/// Two hashes of each row, in the order of the first: of its path, and of its header and the identity of its content.
-/// A row without the latter is never the same as before.
+/// Two hashes of each entry, sorted: of its path, and of its header and the identity of its content. An entry whose content
+/// has no identity is not in it, so it always counts as changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RowHistory(Vec<(u64, u64)>);
+pub struct EntryHistory(Vec<(u64, u64)>);
 
-impl RowHistory {
-    /// The history that `entries` make.
+impl EntryHistory {
+    /// The history of a layer of `entries`.
     pub(super) fn new(entries: &dyn Entries) -> Self {
-        let mut rows: Vec<_> = planned(entries).filter_map(hashes).collect();
-        rows.sort_unstable();
-        Self(rows)
+        let mut history: Vec<_> = planned(entries).filter_map(hashes).collect();
+        history.sort_unstable();
+        Self(history)
     }
 
-    /// The numbers of the `entries` that were not in the layer before as they are now, in order.
+    /// The numbers of the `entries` that the last layer did not have, or had with another header or content, in order.
     pub(super) fn changed(&self, entries: &dyn Entries) -> Vec<u32> {
-        let is_same = |row| hashes(row).is_some_and(|row| self.0.binary_search(&row).is_ok());
+        let is_same =
+            |entry| hashes(entry).is_some_and(|hashes| self.0.binary_search(&hashes).is_ok());
         (0..)
             .zip(planned(entries))
-            .filter(|&(_, row)| !is_same(row))
+            .filter(|&(_, entry)| !is_same(entry))
             .map(|(number, _)| number)
             .collect()
     }
 }
 
-fn planned(entries: &dyn Entries) -> impl Iterator<Item = PlannedRow> {
+fn planned(entries: &dyn Entries) -> impl Iterator<Item = PlannedEntry> {
     (0..entries.count()).map(|number| entries.planned(number))
 }
 
-fn hashes(row: PlannedRow) -> Option<(u64, u64)> {
-    let digest = row.digest?;
+fn hashes(entry: PlannedEntry) -> Option<(u64, u64)> {
+    let digest = entry.digest?;
     let first = *digest.first_chunk().unwrap_or(&[0; 8]);
-    Some((row.size.hash, u64::from_le_bytes(first)))
+    Some((entry.size.hash, u64::from_le_bytes(first)))
 }

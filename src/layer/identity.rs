@@ -1,4 +1,4 @@
-//! What is known of a content before it is read, and how what was read is held to it.
+//! The identity of a content, known before it is read, and the check of what was read against it.
 //!
 //! Knows digests and times; must not know who listed them.
 
@@ -10,12 +10,12 @@ use std::time::{Duration, SystemTime};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
-/// How long a file must have been left alone before its times tell it from a later one: the clock that
-/// stamps files may stand still for as long (docs/design.md, "The cache"; git: "racily clean").
+/// How long a file must be unchanged before its times tell it from a later version: within this time, two changes may
+/// get the same time stamp (docs/design.md, "The cache"; git: "racily clean").
 const RACY: Duration = Duration::from_secs(2);
 
-/// A digest as Bazel lists it. Which function it is of is not said: its length leaves SHA-1 for 20
-/// bytes, SHA-256 or BLAKE3 for 32.
+/// A digest as Bazel lists it. Its function is not given, but its length is: SHA-1 has 20 bytes, SHA-256 and BLAKE3
+/// have 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Listed {
     /// SHA-256 or BLAKE3.
@@ -25,7 +25,7 @@ pub enum Listed {
 }
 
 impl Listed {
-    /// Reads the hexadecimal text of a digest. `None` if it is no text of 40 or 64 digits.
+    /// Reads the hexadecimal text of a digest. `None` if it is not 40 or 64 digits.
     pub fn from_hex(text: &[u8]) -> Option<Self> {
         Some(match text.len() {
             64 => Self::Long(from_hex(text)?),
@@ -52,7 +52,7 @@ fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// Which file it is, and when it was last changed. Times are nanoseconds since 1970.
+/// A file and its last change, from stat(2). Times are nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileStamp {
     /// The device that the file is on.
@@ -63,12 +63,12 @@ pub struct FileStamp {
     pub size: u64,
     /// When its bytes were changed last.
     pub modified: i128,
-    /// When its bytes, or what its inode says, were changed last.
+    /// When its bytes or its metadata were changed last.
     pub changed: i128,
 }
 
 impl FileStamp {
-    /// The stamp of the file that `metadata` is of.
+    /// The stamp of the file with this `metadata`.
     pub fn new(metadata: &Metadata) -> Self {
         let nanoseconds =
             |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
@@ -89,27 +89,27 @@ impl FileStamp {
     }
 }
 
-/// What tells a content from every other.
+/// What identifies a content before it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContentIdentity {
-    /// Nothing is known: what holds it is neither looked up nor kept.
+    /// Nothing does: a frame with this content has no key.
     Unknown,
-    /// Listed by the caller. What is read must match it.
+    /// The digest that the caller lists. What is read must match it.
     Listed(Listed),
-    /// The file's stamp, settled. It must be the same after reading.
+    /// The stamp of its file. It must be the same after reading.
     Stamp(FileStamp),
     /// The BLAKE3 of the bytes, read before. What is read must match it.
     Hashed([u8; 32]),
 }
 
-/// Which function of 32 bytes matched last.
+/// The function of the listed digests of 32 bytes: the one that matched last, which is tried first.
 #[derive(Debug, Default)]
-pub struct Functions {
+pub struct DigestFunction {
     is_blake3: AtomicBool,
 }
 
-impl Functions {
-    /// Whether `bytes` have the digest `listed`, by any function that it may be of.
+impl DigestFunction {
+    /// Whether `bytes` have the digest `listed`, by any function with digests of that length.
     pub fn match_whole(&self, listed: &Listed, bytes: &[u8]) -> bool {
         match listed {
             Listed::Short(digest) => Sha1::digest(bytes)[..] == digest[..],
@@ -131,7 +131,7 @@ impl Functions {
     }
 }
 
-/// Takes a content in pieces, in order, and holds the whole to its identity.
+/// Checks a content that is read in pieces, in order, against its identity.
 pub(super) struct Check {
     identity: ContentIdentity,
     sha1: Option<Sha1>,
@@ -140,7 +140,7 @@ pub(super) struct Check {
 }
 
 impl Check {
-    /// A check of a content of which nothing was read yet.
+    /// A check to which no bytes were added.
     pub(super) fn new(identity: ContentIdentity) -> Self {
         let is_long = matches!(identity, ContentIdentity::Listed(Listed::Long(_)));
         let is_short = matches!(identity, ContentIdentity::Listed(Listed::Short(_)));
@@ -153,32 +153,32 @@ impl Check {
         }
     }
 
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub(super) fn update(&mut self, bytes: &[u8]) {
-        if let Some(hash) = &mut self.sha1 {
-            hash.update(bytes);
+        if let Some(hasher) = &mut self.sha1 {
+            hasher.update(bytes);
         }
-        if let Some(hash) = &mut self.sha256 {
-            hash.update(bytes);
+        if let Some(hasher) = &mut self.sha256 {
+            hasher.update(bytes);
         }
-        if let Some(hash) = &mut self.blake3 {
-            hash.update(bytes);
+        if let Some(hasher) = &mut self.blake3 {
+            hasher.update(bytes);
         }
     }
 
-    /// Whether all that was taken matches.
+    /// Whether the bytes match the identity, if it is a digest.
     pub(super) fn matches(self) -> bool {
         let long = match self.identity {
             ContentIdentity::Unknown | ContentIdentity::Stamp(_) => return true,
             ContentIdentity::Listed(Listed::Short(digest)) => {
-                return self.sha1.is_some_and(|hash| hash.finalize()[..] == digest[..]);
+                return self.sha1.is_some_and(|hasher| hasher.finalize()[..] == digest[..]);
             }
             ContentIdentity::Listed(Listed::Long(digest)) | ContentIdentity::Hashed(digest) => {
                 digest
             }
         };
-        self.sha256.is_some_and(|hash| hash.finalize()[..] == long[..])
-            || self.blake3.is_some_and(|hash| hash.finalize() == long)
+        self.sha256.is_some_and(|hasher| hasher.finalize()[..] == long[..])
+            || self.blake3.is_some_and(|hasher| hasher.finalize() == long)
     }
 }
 
@@ -197,13 +197,13 @@ mod tests {
 
     #[test]
     fn bytes_match_a_digest_of_each_function() {
-        let functions = Functions::default();
+        let digest_function = DigestFunction::default();
         let sha256 = Listed::Long(Sha256::digest(b"a").into());
         let blake3 = Listed::Long(*blake3::hash(b"a").as_bytes());
         let sha1 = Listed::Short(Sha1::digest(b"a").into());
         for listed in [sha256, blake3, sha256, sha1] {
-            assert!(functions.match_whole(&listed, b"a"));
-            assert!(!functions.match_whole(&listed, b"b"));
+            assert!(digest_function.match_whole(&listed, b"a"));
+            assert!(!digest_function.match_whole(&listed, b"b"));
             let mut check = Check::new(ContentIdentity::Listed(listed));
             check.update(b"a");
             assert!(check.matches());

@@ -1,4 +1,4 @@
-//! The index of frames: which compressed frames there are, in which outputs, and what is kept of them.
+//! The index of frames: the outputs that are held open, and the compressed frames in them.
 //!
 //! Knows keys and files that are held open; must not know what a key is made of, nor tar. Memory holds
 //! the index alone: the frames stay in the outputs that they were written to. Requests that run at the
@@ -12,34 +12,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::Sha256;
 use twox_hash::XxHash3_128;
 
-use super::history::RowHistory;
+use super::history::EntryHistory;
 
-/// What tells a frame from every other: a BLAKE3 of all that its bytes depend on.
+/// The key of a frame: a BLAKE3 of everything that its bytes depend on.
 pub(super) type Key = [u8; 32];
 
-/// The most outputs that are held, whatever their size: each takes a file descriptor.
+/// The most outputs that are held, whatever their sizes: each takes a file descriptor.
 pub const MOST_OUTPUTS: usize = 64;
 
-/// A frame in an output, and what was learned when it was made.
+/// A frame in an output that is held.
 #[derive(Clone)]
-pub struct Kept {
-    /// `None` where the contents have no identity: it is never found.
+pub struct HeldFrame {
+    /// `None` if a content in it has no identity: it is never found.
     pub key: Option<Key>,
-    /// Where it begins in the output, in bytes.
+    /// Its offset in the output, in bytes.
     pub offset: u64,
-    /// Compressed, in bytes.
+    /// Its compressed size, in bytes.
     pub length: usize,
-    /// The CRC-32 of its uncompressed bytes, where the codec asks for it.
+    /// The CRC-32 of its uncompressed bytes, if the codec needs it.
     pub crc: u32,
     /// The checksum of its compressed bytes.
     pub checksum: Checksum,
-    /// That of its uncompressed bytes, where a content in it is known by its bytes alone.
+    /// The checksum of its uncompressed bytes, if a content in it is identified by a digest.
     pub raw_checksum: Option<Checksum>,
-    /// Both sums behind this frame.
-    pub after: Sums,
+    /// The SHA-256 states after this frame.
+    pub after: Hashers,
 }
 
-/// An XXH3 of 128 bits. It finds what was changed by accident; who can write to an output can write anything.
+/// An XXH3 of 128 bits. It detects accidental changes, not deliberate ones.
 pub(super) type Checksum = u128;
 
 /// The checksum of `bytes`.
@@ -47,9 +47,9 @@ pub fn checksum(bytes: &[u8]) -> u128 {
     XxHash3_128::oneshot(bytes)
 }
 
-/// The SHA-256 of the uncompressed and of the compressed stream up to a place.
+/// The SHA-256 states of the uncompressed and of the compressed stream, after a frame.
 #[derive(Clone, Default)]
-pub struct Sums {
+pub struct Hashers {
     pub raw: Sha256,
     pub blob: Sha256,
 }
@@ -58,18 +58,18 @@ pub struct Sums {
 pub struct Output {
     name: Box<[u8]>,
     file: File,
-    frames: Vec<Kept>,
-    rows: Option<Arc<RowHistory>>,
+    frames: Vec<HeldFrame>,
+    history: Option<Arc<EntryHistory>>,
 }
 
 impl Output {
-    /// Reads a frame into `bytes`, which are as many. Whether it is the one that was written: somebody may have changed the
-    /// output since, or cut it short.
-    pub fn read(&self, kept: &Kept, bytes: &mut [u8]) -> bool {
-        self.file.read_exact_at(bytes, kept.offset).is_ok() && checksum(bytes) == kept.checksum
+    /// Reads `frame` into `bytes`, which has its length. Returns whether it is the frame that was written: the output may
+    /// have been changed or truncated since.
+    pub fn read(&self, frame: &HeldFrame, bytes: &mut [u8]) -> bool {
+        self.file.read_exact_at(bytes, frame.offset).is_ok() && checksum(bytes) == frame.checksum
     }
 
-    /// How many bytes it has on the disk.
+    /// Its size on the disk, in bytes.
     fn size(&self) -> u64 {
         self.frames.last().map_or(0, |last| last.offset + last.length as u64)
     }
@@ -77,24 +77,24 @@ impl Output {
 
 /// A frame that was found.
 #[derive(Clone)]
-pub struct Found {
+pub struct FoundFrame {
     pub output: Arc<Output>,
     number: usize,
 }
 
-impl Found {
-    /// What is kept of the frame.
-    pub fn kept(&self) -> &Kept {
+impl FoundFrame {
+    /// The frame in the output.
+    pub fn held(&self) -> &HeldFrame {
         &self.output.frames[self.number]
     }
 }
 
-/// What an index has of a layer.
+/// The frames of a layer that an index has.
 #[derive(Default)]
 pub struct Lookup {
     /// By frame.
-    pub frames: Vec<Option<Found>>,
-    /// The output that begins with most of the layer's frames, and how many these are.
+    pub frames: Vec<Option<FoundFrame>>,
+    /// The output that begins with the most of the layer's first frames, and how many these are.
     pub head: Option<(Arc<Output>, usize)>,
 }
 
@@ -105,31 +105,36 @@ impl Lookup {
     }
 
     /// The frames of the head.
-    pub fn head_frames(&self) -> &[Kept] {
+    pub fn head_frames(&self) -> &[HeldFrame] {
         self.head.as_ref().map_or(&[], |(output, length)| &output.frames[..*length])
     }
 }
 
-/// The outputs of a process. See the module.
+/// The outputs that a process holds open, and the frames in them.
 pub struct Index {
-    /// In bytes on the disk.
+    /// The most bytes that the outputs have on the disk, together.
     limit: u64,
     state: Mutex<IndexState>,
 }
 
 #[derive(Default)]
 struct IndexState {
-    /// Counts the uses of outputs: which was not used for longest?
+    /// Counts the uses of outputs, to find the least recently used one.
     clock: u64,
+    /// The id of the next output.
     next: u64,
-    outputs: HashMap<u64, Held>,
+    /// By id.
+    outputs: HashMap<u64, HeldOutput>,
+    /// The id of the output, and the number of the frame in it.
     frames: HashMap<Key, (u64, usize)>,
 }
 
-struct Held {
+/// An output, and its use.
+struct HeldOutput {
     output: Arc<Output>,
+    /// The clock at its last use.
     used: u64,
-    /// How many keys lead here.
+    /// How many keys of `frames` map to it.
     wanted: usize,
 }
 
@@ -139,7 +144,7 @@ impl Index {
         Self { limit, state: Mutex::default() }
     }
 
-    /// Looks up the frames of a layer. What was found stays readable until the answer is dropped.
+    /// Looks up the frames of a layer. The frames that are found stay readable until the `Lookup` is dropped.
     pub fn find(&self, keys: &[Option<Key>]) -> Lookup {
         let mut state = self.lock();
         state.clock += 1;
@@ -150,13 +155,13 @@ impl Index {
             lookup.frames.push(place.and_then(|&(id, number)| {
                 let held = outputs.get_mut(&id)?;
                 held.used = *clock;
-                Some(Found { output: Arc::clone(&held.output), number })
+                Some(FoundFrame { output: Arc::clone(&held.output), number })
             }));
         }
         for held in outputs.values() {
             let same = held.output.frames.iter().zip(keys);
             let length =
-                same.take_while(|(kept, key)| kept.key.is_some() && kept.key == **key).count();
+                same.take_while(|(frame, key)| frame.key.is_some() && frame.key == **key).count();
             if length > lookup.head_len() {
                 lookup.head = Some((Arc::clone(&held.output), length));
             }
@@ -166,17 +171,23 @@ impl Index {
 
     /// Holds the output `name`, which is in its place and has `frames`. `file` may be read.
     ///
-    /// An earlier output of that name is closed, as are outputs of which no frame is wanted any more and,
-    /// where there are too many, those that were not used for longest.
+    /// An earlier output of that name is closed, as are outputs of which no key maps to a frame any more and,
+    /// at the limits, the least recently used ones.
     ///
-    /// `rows` is for [`Index::rows`].
-    pub fn hold(&self, name: &[u8], file: File, frames: Vec<Kept>, rows: Option<RowHistory>) {
+    /// `history` is for [`Index::history`].
+    pub fn hold(
+        &self,
+        name: &[u8],
+        file: File,
+        frames: Vec<HeldFrame>,
+        history: Option<EntryHistory>,
+    ) {
         let mut closed = Vec::new();
         let mut state = self.lock();
         let replaced: Vec<_> = state.ids(|held| *held.output.name == *name);
-        let output = Output { name: name.into(), file, frames, rows: rows.map(Arc::new) };
+        let output = Output { name: name.into(), file, frames, history: history.map(Arc::new) };
         let size = output.size();
-        if size <= self.limit && output.frames.iter().any(|kept| kept.key.is_some()) {
+        if size <= self.limit && output.frames.iter().any(|frame| frame.key.is_some()) {
             state.insert(output);
         }
         closed.extend(replaced.into_iter().filter_map(|id| state.close(id)));
@@ -189,15 +200,15 @@ impl Index {
             closed.extend(state.close(oldest));
         }
         drop(state);
-        // Of a file that is nowhere else any more, the kernel frees every page: no other request waits for that.
+        // The kernel may free all pages of a file here: without the lock, no other request waits for that.
         drop(closed);
     }
 
-    /// The rows of the output `name`, if it is held and they are known.
-    pub fn rows(&self, name: &[u8]) -> Option<Arc<RowHistory>> {
+    /// The entries of the output `name`, if it is held and they are known.
+    pub fn history(&self, name: &[u8]) -> Option<Arc<EntryHistory>> {
         let state = self.lock();
         let held = state.outputs.values().find(|held| *held.output.name == *name)?;
-        held.output.rows.clone()
+        held.output.history.clone()
     }
 
     /// How many outputs are held, and how many bytes they have on the disk.
@@ -213,7 +224,7 @@ impl Index {
 }
 
 impl IndexState {
-    fn ids(&self, matches: impl Fn(&Held) -> bool) -> Vec<u64> {
+    fn ids(&self, matches: impl Fn(&HeldOutput) -> bool) -> Vec<u64> {
         self.outputs.iter().filter(|(_, held)| matches(held)).map(|(&id, _)| id).collect()
     }
 
@@ -226,8 +237,8 @@ impl IndexState {
         self.next += 1;
         self.clock += 1;
         let mut wanted = 0;
-        for (number, kept) in output.frames.iter().enumerate() {
-            let Some(key) = kept.key else { continue };
+        for (number, frame) in output.frames.iter().enumerate() {
+            let Some(key) = frame.key else { continue };
             match self.frames.insert(key, (id, number)) {
                 // The layer has the same frame twice.
                 Some((earlier, _)) if earlier == id => {}
@@ -241,13 +252,14 @@ impl IndexState {
                 }
             }
         }
-        self.outputs.insert(id, Held { output: Arc::new(output), used: self.clock, wanted });
+        let held = HeldOutput { output: Arc::new(output), used: self.clock, wanted };
+        self.outputs.insert(id, held);
     }
 
-    /// Forgets an output, and returns it.
+    /// Removes an output, and returns it: its file is closed when that is dropped.
     fn close(&mut self, id: u64) -> Option<Arc<Output>> {
         let held = self.outputs.remove(&id)?;
-        for key in held.output.frames.iter().filter_map(|kept| kept.key.as_ref()) {
+        for key in held.output.frames.iter().filter_map(|frame| frame.key.as_ref()) {
             if self.frames.get(key).is_some_and(|&(holder, _)| holder == id) {
                 self.frames.remove(key);
             }
@@ -260,17 +272,17 @@ impl IndexState {
 mod tests {
     use super::*;
 
-    fn frames(keys: &[u8]) -> Vec<Kept> {
-        let kept = |(number, &key): (usize, &u8)| Kept {
+    fn frames(keys: &[u8]) -> Vec<HeldFrame> {
+        let frame = |(number, &key): (usize, &u8)| HeldFrame {
             key: Some([key; 32]),
             offset: number as u64,
             length: 1,
             crc: 0,
             checksum: checksum(&[key]),
             raw_checksum: None,
-            after: Sums::default(),
+            after: Hashers::default(),
         };
-        keys.iter().enumerate().map(kept).collect()
+        keys.iter().enumerate().map(frame).collect()
     }
 
     fn hold(index: &Index, name: &str, keys: &[u8]) {
@@ -294,7 +306,7 @@ mod tests {
         assert_eq!(lookup.head_len(), 3);
         let found = lookup.frames[2].as_ref().unwrap();
         let mut bytes = [0];
-        assert!(found.output.read(found.kept(), &mut bytes));
+        assert!(found.output.read(found.held(), &mut bytes));
         assert_eq!(&bytes, b"3");
     }
 
@@ -307,7 +319,7 @@ mod tests {
         let lookup = index.find(&keys(b"12"));
         let reads = |number: usize| {
             let found = lookup.frames[number].as_ref().unwrap();
-            found.output.read(found.kept(), &mut [0])
+            found.output.read(found.held(), &mut [0])
         };
         file.write_all_at(b"9", 0).unwrap();
         assert!(!reads(0));

@@ -9,7 +9,7 @@ use super::device;
 use super::entry::{Device, EntryKind, Time};
 use crate::display::Escaped;
 
-/// What the keywords of a row say, `/set` applied. `None` is a keyword that is absent.
+/// The keywords of a row, those of `/set` included. `None` is a keyword that is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TarKeywords {
     /// `type=`.
@@ -22,7 +22,7 @@ pub struct TarKeywords {
     pub uname: Option<Arc<[u8]>>,
     /// As `uname`.
     pub gname: Option<Arc<[u8]>>,
-    /// Permissions alone, in twelve bits.
+    /// The twelve bits of the permissions.
     pub mode: Option<u32>,
     /// `time=`.
     pub time: Option<Time>,
@@ -34,9 +34,9 @@ pub struct TarKeywords {
     pub nlink: Option<u32>,
     /// In bytes.
     pub size: Option<u64>,
-    /// The row is left out where its source is missing.
+    /// `optional`: the row is left out if its source is missing.
     pub is_optional: bool,
-    /// bsdtar takes what the disk says, whatever the row says.
+    /// `nochange`: bsdtar prefers the metadata of the source to those of the row.
     pub is_nochange: bool,
 }
 
@@ -50,9 +50,9 @@ pub struct KeywordError {
 }
 
 impl TarKeywords {
-    /// Takes a keyword of the row. Those that tar does not keep change nothing: digests, `cksum`, `tags`,
-    /// `inode`, `resdevice`, `ignore`, and any that are unknown. Texts of names and links are not among
-    /// these: they need escapes resolved.
+    /// Sets a keyword of the row. Those that tar does not keep change nothing: digests, `cksum`, `tags`,
+    /// `inode`, `resdevice`, `ignore`, and unknown ones. Neither do `link` and `content`, whose escapes are not resolved
+    /// here.
     pub fn set(&mut self, keyword: &[u8], value: &[u8]) -> Result<(), KeywordError> {
         let fails = |what| KeywordError { keyword: keyword.into(), value: value.into(), what };
         match keyword {
@@ -91,7 +91,7 @@ impl TarKeywords {
         Ok(())
     }
 
-    /// Adds what a later row of the same path says: it overrides.
+    /// Merges the keywords of a later row of the same path, which override.
     pub fn merge(&mut self, later: Self) {
         fn take<T>(field: &mut Option<T>, later: Option<T>) {
             if later.is_some() {
@@ -114,8 +114,7 @@ impl TarKeywords {
     }
 }
 
-/// Reads seconds, and behind a dot nanoseconds: as a number, not as a fraction, so that `1.5` is 5 ns
-/// past 1 s.
+/// Reads seconds, and after a dot nanoseconds: as a number, not as a fraction, so that `1.5` is 1 s and 5 ns.
 fn time(value: &[u8]) -> Time {
     let mut rest = value;
     let seconds = number(&mut rest, 10);
@@ -126,9 +125,9 @@ fn time(value: &[u8]) -> Time {
     Time { seconds, nanoseconds }
 }
 
-/// Takes a number off the head of `text`: digits of `base`, as many as there are, also none; a minus may
-/// be before them. One that is too large or too small is the largest or smallest there is.
-/// Base 0 is that of C: 16 behind `0x`, 8 behind `0`, else 10.
+/// Reads a number of `base` at the head of `text`, and advances `text` past it: an optional minus, then any count of digits,
+/// also 0. A number out of range is `i64::MAX` or `i64::MIN`.
+/// Base 0 is that of strtol(3): 16 after `0x`, 8 after `0`, else 10.
 pub fn number(text: &mut &[u8], base: u32) -> i64 {
     let mut base = base;
     if base == 0 {

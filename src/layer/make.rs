@@ -1,6 +1,6 @@
 //! One frame: its bytes from the contents, or from an output that has it.
 //!
-//! Knows how the bytes of a frame are had and checked; must not know other frames or threads.
+//! Knows how the bytes of a frame are obtained and checked; must not know other frames or threads.
 
 use std::io;
 use std::time::Instant;
@@ -14,24 +14,24 @@ use super::error::{ContentError, LayerError};
 use super::frames::LayerFrame;
 use super::header::{self, END, padding};
 use super::identity::{Check, ContentIdentity};
-use super::index::{self, Checksum, Kept};
+use super::index::{self, Checksum, HeldFrame};
 use super::plan::Plan;
 use super::source::Opened;
 use super::table::FrameOrigin;
 
-/// How much of a content is read at once where it is only checked, in bytes.
+/// How much of a content is read at once if it is only checked, in bytes.
 const CHECK_PIECE: usize = 256 << 10;
 
 /// A frame that is ready.
 pub(super) struct Made {
-    /// Its uncompressed bytes, where they are wanted and are not the compressed ones.
+    /// Its uncompressed bytes, if they are needed and it is compressed.
     pub raw: Option<Buffer>,
-    /// What goes into the output.
+    /// Its bytes in the output.
     pub blob: Buffer,
     pub facts: FrameFacts,
 }
 
-/// What was learned of a frame.
+/// What is known of a frame that is ready. The fields are those of [`HeldFrame`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FrameFacts {
     pub crc: u32,
@@ -56,7 +56,7 @@ impl<'j> Maker<'j> {
         Ok(Self { job, plan, encoder, header: Vec::new(), seconds })
     }
 
-    /// Makes frame `number`, or has it from an output.
+    /// Makes frame `number`, or reads it from an output.
     pub(super) fn make(&mut self, number: usize) -> Result<Made, LayerError> {
         if (self.job.is_cancelled)() {
             return Err(LayerError::Cancelled);
@@ -67,14 +67,14 @@ impl<'j> Maker<'j> {
         }
     }
 
-    /// The frame from an output that has it. `None` if it is not there any more as it was, or
-    /// if its contents are not: making it anew says what is wrong.
+    /// Reads the frame from an output that has it. `None` if the frame or one of its contents changed: making it anew
+    /// returns the error, if there is one.
     fn reuse(&mut self, number: usize) -> Option<Made> {
         let found = self.plan.lookup.frames[number].as_ref()?;
         let start = Instant::now();
-        let Kept { length, crc, checksum, raw_checksum, .. } = *found.kept();
+        let HeldFrame { length, crc, checksum, raw_checksum, .. } = *found.held();
         let mut blob = self.job.buffers.take(length);
-        let is_intact = found.output.read(found.kept(), blob.room(length));
+        let is_intact = found.output.read(found.held(), blob.room(length));
         blob.put(length);
         self.seconds.reuse += start.elapsed().as_secs_f64();
         if !is_intact {
@@ -86,7 +86,7 @@ impl<'j> Maker<'j> {
             let start = Instant::now();
             let mut bytes = self.job.buffers.take(raw_length(&self.plan.frames[number]));
             let is_same = self.read(&self.plan.frames[number], &mut bytes, false).is_ok()
-                && raw_checksum.is_none_or(|sum| index::checksum(bytes.as_slice()) == sum);
+                && raw_checksum.is_none_or(|before| index::checksum(bytes.as_slice()) == before);
             self.seconds.read += start.elapsed().as_secs_f64();
             if !is_same {
                 self.job.buffers.give(bytes);
@@ -104,9 +104,9 @@ impl<'j> Maker<'j> {
         let start = Instant::now();
         let mut raw = self.job.buffers.take(raw_length(frame));
         let has_contents_by_bytes = self.read(frame, &mut raw, true)?;
-        let is_kept = self.plan.keys[number].is_some();
+        let is_held = self.plan.keys[number].is_some();
         let raw_checksum =
-            (is_kept && has_contents_by_bytes).then(|| index::checksum(raw.as_slice()));
+            (is_held && has_contents_by_bytes).then(|| index::checksum(raw.as_slice()));
         let (middle, mut crc) = (Instant::now(), 0);
         self.seconds.read += (middle - start).as_secs_f64();
         let (raw, blob) = if self.job.codec == Codec::None {
@@ -121,7 +121,7 @@ impl<'j> Maker<'j> {
                 (None, blob)
             }
         };
-        let checksum = if is_kept { index::checksum(blob.as_slice()) } else { 0 };
+        let checksum = if is_held { index::checksum(blob.as_slice()) } else { 0 };
         self.seconds.compress += middle.elapsed().as_secs_f64();
         let origin = match (&self.plan.keys[number], &self.plan.lookup.frames[number]) {
             (None, _) => FrameOrigin::Unknown,
@@ -131,8 +131,8 @@ impl<'j> Maker<'j> {
         Ok(Made { raw, blob, facts: FrameFacts { crc, checksum, raw_checksum, origin } })
     }
 
-    /// Reads the uncompressed bytes of `frame`. With `by_bytes`, contents that are known by their bytes
-    /// are held to these, too. Answers whether there are such contents.
+    /// Reads the uncompressed bytes of `frame`. With `by_bytes`, contents that are identified by a digest are checked
+    /// against it. Returns whether there are such contents.
     fn read(
         &mut self,
         frame: &LayerFrame,
@@ -141,7 +141,7 @@ impl<'j> Maker<'j> {
     ) -> Result<bool, LayerError> {
         let job = self.job;
         let mut has_contents_by_bytes = false;
-        for (number, entry) in frame.rows.clone().zip(job.entries.range(frame.rows.clone())) {
+        for (number, entry) in frame.entries.clone().zip(job.entries.range(frame.entries.clone())) {
             let entry = &*entry;
             has_contents_by_bytes |= entry.data().is_some_and(FileContent::is_known_by_bytes);
             let problem =
@@ -159,7 +159,7 @@ impl<'j> Maker<'j> {
                 Some(part) => {
                     let header_end = self.header.len() as u64;
                     let data_end = header_end + entry.data_len();
-                    // What of the part lies in the header, in the content, and behind.
+                    // The bytes of the part in the header, in the content, and in the padding.
                     let in_header = part.start.min(header_end)..part.end.min(header_end);
                     let in_data = part.start.clamp(header_end, data_end)
                         ..part.end.clamp(header_end, data_end);
@@ -194,14 +194,14 @@ impl<'j> Maker<'j> {
         let bytes = &raw.as_slice()[start..];
         let matches = match &content.identity {
             _ if !by_bytes => true,
-            ContentIdentity::Listed(listed) => self.job.functions.match_whole(listed, bytes),
+            ContentIdentity::Listed(listed) => self.job.digest_function.match_whole(listed, bytes),
             ContentIdentity::Hashed(digest) => blake3::hash(bytes) == *digest,
             ContentIdentity::Unknown | ContentIdentity::Stamp(_) => true,
         };
         if matches { Ok(()) } else { Err(changed(content)) }
     }
 
-    /// Reads `range` of a content, in bytes, and holds its file to its size and stamp.
+    /// Reads `range` of a content, in bytes, and checks its file against its size and stamp.
     fn read_range(
         &self,
         entry: &TarEntry,
@@ -212,7 +212,7 @@ impl<'j> Maker<'j> {
         let failed = |error| read_error(content, error);
         let opened = self.job.source.open(&content.source).map_err(failed)?;
         let wanted = (range.end - range.start) as usize;
-        // Room for one more, where nothing should follow.
+        // Room for one more byte at the end, to notice a content that grew.
         let is_end = range.end == entry.size;
         let room = raw.room(wanted + usize::from(is_end));
         let got = read_at_least(&*opened, wanted, room, range.start).map_err(failed)?;
@@ -233,7 +233,7 @@ impl<'j> Maker<'j> {
         Ok(())
     }
 
-    /// Holds a content to its identity, apart from the frames that it is spread over.
+    /// Reads all of a content that is spread over frames, and checks it against its identity.
     fn check_whole(&self, entry: &TarEntry, content: &FileContent) -> Result<(), ContentError> {
         if !content.is_known_by_bytes() {
             return Ok(());
@@ -255,7 +255,7 @@ impl<'j> Maker<'j> {
     }
 }
 
-/// Takes the parts of contents that are spread over frames, as these pass by in order.
+/// Checks contents that are spread over frames, given these frames in order.
 pub(super) struct SpreadCheck<'j> {
     job: &'j Job<'j>,
     plan: &'j Plan,
@@ -267,10 +267,10 @@ impl<'j> SpreadCheck<'j> {
         Self { job, plan, open: None }
     }
 
-    /// Takes the uncompressed bytes of frame `number`.
+    /// Adds the uncompressed bytes of frame `number`. An error if they are the last ones of a content that changed.
     pub(super) fn pass(&mut self, number: usize, raw: &[u8]) -> Result<(), LayerError> {
         let frame = &self.plan.frames[number];
-        let entry_number = frame.rows.start;
+        let entry_number = frame.entries.start;
         let (Some(part), Some(spread)) = (&frame.part, self.plan.checked.get(&entry_number)) else {
             return Ok(());
         };
@@ -284,7 +284,7 @@ impl<'j> SpreadCheck<'j> {
         }
         let is_end = part.end >= spread.header + spread.size;
         if is_end && !self.open.take().is_some_and(Check::matches) {
-            // Padding alone may follow in a part of its own: the check is done by then.
+            // A part may hold padding alone: the check ended with the part before.
             if start < end || part.start == 0 {
                 let (path, problem) = (entry.path.clone(), changed(content));
                 return Err(LayerError::Content { entry: entry_number, path, problem });
@@ -294,12 +294,12 @@ impl<'j> SpreadCheck<'j> {
     }
 }
 
-/// The memory that the uncompressed bytes of a frame take: a content has room for one byte more.
+/// The memory for the uncompressed bytes of a frame: [`Maker::read_range`] takes room for one byte more.
 fn raw_length(frame: &LayerFrame) -> usize {
     frame.tar_size() as usize + 1
 }
 
-/// The memory that so many bytes take at most once they are compressed, by any codec.
+/// The memory that `raw` bytes take at most once they are compressed, by any codec.
 fn compressed_length(raw: usize) -> usize {
     raw + raw / 64 + 1024
 }
@@ -312,7 +312,7 @@ fn read_error(content: &FileContent, error: io::Error) -> ContentError {
     ContentError::Read { source_path: content.source.clone(), error }
 }
 
-/// Reads into `buffer` from `offset` on until it holds `wanted` bytes or nothing follows. Answers how many it holds.
+/// Reads into `buffer` from `offset` on until it holds `wanted` bytes or the content ends. Returns how many it holds.
 fn read_at_least(
     opened: &dyn Opened,
     wanted: usize,

@@ -3,24 +3,24 @@
 //! Knows entries of an archive and their contents; must not know flags, decisions, the text of a spec,
 //! or Bazel. In the order of the work:
 //!
-//! - [`keywords`], `device`: what the keywords of a row say.
+//! - [`keywords`], `device`: the keywords of a row.
 //! - [`rows`]: rows of one path merged, and completed.
 //! - [`hard_links`]: which entries become links to an earlier one.
-//! - `entry`, `entries`: what becomes a header and its bytes.
+//! - `entry`, `entries`: the entries of the tar.
 //! - [`header`]: headers, byte for byte as bsdtar writes them.
 //! - [`frames`]: where the tar is cut.
-//! - `identity`: what is known of a content before it is read.
+//! - `identity`: what identifies a content before it is read.
 //! - `plan`: frames, their keys, and what is to be done for each.
 //! - `source`: where the bytes of contents come from.
 //! - `codec`: how a frame is compressed.
 //! - `make`: one frame, made or reused.
 //! - `permits`: how many threads make frames at once.
-//! - `board`, `buffer`: the order of frames among threads, and their memory.
+//! - `board`, `buffer`: the frames that each thread makes, and their memory.
 //! - `assemble`: entries in, a layer out.
-//! - `index`: which frames there are, in which outputs.
-//! - `history`: which rows changed since an output was written last.
+//! - `index`: the frames of earlier layers, and the outputs that they are in.
+//! - `history`: which entries changed since an output was written last.
 //! - `table`: the frames of a layer, and where each came from.
-//! - `descriptor`: what is said of a layer that was written.
+//! - `descriptor`: the descriptor and counts of a written layer.
 //! - `sizes`: how many bytes an entry takes.
 
 mod assemble;
@@ -56,10 +56,10 @@ pub use entry::{
     Device, EntryKind, FileContent, LinkText, TarEntry, Time, archive_name, hard_link_name,
 };
 pub use error::{ContentError, LayerError};
-pub use history::RowHistory;
-pub use identity::{ContentIdentity, FileStamp, Functions, Listed};
-pub use index::{Index, Kept, MOST_OUTPUTS, checksum};
+pub use history::EntryHistory;
+pub use identity::{ContentIdentity, DigestFunction, FileStamp, Listed};
+pub use index::{HeldFrame, Index, MOST_OUTPUTS, checksum};
 pub use permits::Permits;
-pub use plan::PlannedRow;
+pub use plan::PlannedEntry;
 pub use source::{DiskContents, Opened, ReadSource, open};
 pub use table::{CutFrame, FrameOrigin, FrameTable, WrittenFrame, cut_frames};

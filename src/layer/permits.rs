@@ -1,4 +1,4 @@
-//! How many threads make frames at the same time, whatever the number of layers.
+//! Permits: they limit how many threads make frames at the same time, for all layers together.
 //!
 //! Knows numbers of threads; must not know what they do.
 

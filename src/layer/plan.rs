@@ -1,6 +1,6 @@
-//! The plan of a layer: its frames, their keys, and what is to be done for each.
+//! The plan of a layer: its frames, their keys, and what each of them needs.
 //!
-//! Knows entries, cuts, and what the index found; must not read a content nor compress.
+//! Knows entries, cuts, and the frames that the index has; must not read a content nor compress.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,24 +9,24 @@ use super::codec::Codec;
 use super::descriptor::FORMAT_VERSION;
 use super::entries::Entries;
 use super::entry::{FileContent, LinkText, TarEntry};
-use super::frames::{self, LayerFrame, RowSize};
+use super::frames::{self, EntrySize, LayerFrame};
 use super::header::{self, END, padding};
 use super::identity::{ContentIdentity, FileStamp};
 use super::index::{Index, Key, Lookup};
 
-/// So many bytes of frames, uncompressed, are copied together.
+/// The size of a run of frames that are copied, in uncompressed bytes.
 const COPIED_RUN: u64 = 4 << 20;
-/// So many of frames that are copied, and of which the contents are read for the sum of the uncompressed tar.
+/// The size of a run of frames that are copied, and whose contents are read to hash the uncompressed tar.
 const READ_RUN: u64 = 1 << 20;
 
-/// What is to be done for each frame of a layer.
+/// What each frame of a layer needs.
 pub(super) struct Plan {
     pub frames: Vec<LayerFrame>,
     pub keys: Vec<Option<Key>>,
     pub lookup: Lookup,
-    /// By frame, whether its uncompressed bytes are wanted, for the sum or for a check.
+    /// By frame, whether its uncompressed bytes are needed, to be hashed or checked.
     pub wants_raw: Vec<bool>,
-    /// The entries whose content is spread over frames and checked as a whole while these pass by.
+    /// By number of an entry, its content that is spread over frames and checked as a whole.
     pub checked: HashMap<usize, Spread>,
 }
 
@@ -35,19 +35,20 @@ pub(super) struct Plan {
 pub(super) struct Spread {
     /// The size of the header before it, in bytes.
     pub header: u64,
-    /// Its own, in bytes.
+    /// Its own size, in bytes.
     pub size: u64,
 }
 
-/// What a plan needs of a row.
+/// What a plan needs of an entry.
 #[derive(Clone, Copy, Debug)]
-pub struct PlannedRow {
-    pub(super) size: RowSize,
-    /// The BLAKE3 of what its header depends on, and of what is known of its content. `None` if of that nothing is known.
+pub struct PlannedEntry {
+    pub(super) size: EntrySize,
+    /// The BLAKE3 of everything that its header depends on, and of the identity of its content. `None` if it has a content
+    /// without one.
     pub(super) digest: Option<[u8; 32]>,
 }
 
-impl PlannedRow {
+impl PlannedEntry {
     /// What a plan needs of `entry`. `text` is overwritten.
     pub fn new(entry: &TarEntry, text: &mut Vec<u8>) -> Self {
         let size = header::len(entry) + entry.data_len() + padding(entry.data_len()) as u64;
@@ -55,22 +56,22 @@ impl PlannedRow {
         push_fields(text, entry);
         let is_known = entry.data().is_none_or(|content| push_identity(text, &content.identity));
         let digest = is_known.then(|| *blake3::hash(text).as_bytes());
-        Self { size: RowSize { hash: frames::hash(&entry.path), size }, digest }
+        Self { size: EntrySize { hash: frames::hash(&entry.path), size }, digest }
     }
 }
 
 impl Plan {
-    /// Plans the layer of `entries`. Without an index, nothing is looked up and no key made.
+    /// Plans the layer of `entries`. Without an index, no frame has a key.
     pub(super) fn new(entries: &dyn Entries, codec: Codec, index: Option<&Index>) -> Self {
-        let rows = (0..entries.count()).map(|number| entries.planned(number).size);
-        let frames = frames::cut(rows);
+        let sizes = (0..entries.count()).map(|number| entries.planned(number).size);
+        let frames = frames::cut(sizes);
         let (mut keys, mut lookup) = (vec![None; frames.len()], Lookup::default());
         if let Some(index) = index {
             keys = frames.iter().map(|frame| key(entries, codec, frame)).collect();
             lookup = index.find(&keys);
         }
         lookup.frames.resize(frames.len(), None);
-        // Sums begin behind the head. Without compression they are taken of the frames as they are.
+        // The hashers after the head are known. Without compression, the writer hashes the only stream.
         let head = lookup.head_len();
         let wants_raw = (0..frames.len()).map(|number| codec != Codec::None && number >= head);
         let wants_raw = wants_raw.collect();
@@ -79,8 +80,8 @@ impl Plan {
         plan
     }
 
-    /// The frames in runs that one thread makes together: frames that are reused take less time than another thread to
-    /// wake. Every other frame is a run of its own.
+    /// The frames in runs, each of which one thread makes: to reuse a frame takes less time than to wake a thread. A frame
+    /// that is not reused is a run of its own.
     pub(super) fn runs(&self) -> Vec<Range<usize>> {
         let mut runs = Vec::<Range<usize>>::new();
         let mut left = 0;
@@ -102,15 +103,16 @@ impl Plan {
         runs
     }
 
-    /// How many bytes the tar has.
+    /// The size of the tar, in bytes.
     pub(super) fn size(&self) -> u64 {
         self.frames.iter().map(|frame| frame.size).sum::<u64>() + END.len() as u64
     }
 
-    /// Notes each content of which a part is read again: it is checked as a whole, so its other parts are read as well.
+    /// Adds each content of which a part is not reused to `checked`: it is checked as a whole, so its other parts are read as
+    /// well.
     fn check_spread(&mut self, entries: &dyn Entries, codec: Codec) {
         for (frame, found) in self.frames.iter().zip(&self.lookup.frames) {
-            let number = frame.rows.start;
+            let number = frame.entries.start;
             if frame.part.is_none() || found.is_some() || self.checked.contains_key(&number) {
                 continue;
             }
@@ -123,28 +125,29 @@ impl Plan {
         for (frame, wants_raw) in self.frames.iter().zip(&mut self.wants_raw) {
             *wants_raw |= codec != Codec::None
                 && frame.part.is_some()
-                && self.checked.contains_key(&frame.rows.start);
+                && self.checked.contains_key(&frame.entries.start);
         }
     }
 }
 
-/// The key of a frame: the BLAKE3 of everything that its bytes depend on, each of a fixed length. `None` if nothing is
-/// known of a content in it.
+/// The key of a frame: the BLAKE3 of everything that its bytes depend on, each of a fixed length. `None` if a content in
+/// it has no identity.
 fn key(entries: &dyn Entries, codec: Codec, frame: &LayerFrame) -> Option<Key> {
-    let mut hash = blake3::Hasher::new_derive_key("mtree-worker layer frame");
-    hash.update(&FORMAT_VERSION.to_le_bytes());
-    hash.update(&codec.tag());
-    hash.update(&[u8::from(frame.is_last)]);
+    let mut hasher = blake3::Hasher::new_derive_key("mtree-worker layer frame");
+    hasher.update(&FORMAT_VERSION.to_le_bytes());
+    hasher.update(&codec.tag());
+    hasher.update(&[u8::from(frame.is_last)]);
     let part = frame.part.clone().unwrap_or(0..u64::MAX);
-    hash.update(&part.start.to_le_bytes()).update(&part.end.to_le_bytes());
-    for row in frame.rows.clone() {
-        hash.update(&entries.planned(row).digest?);
+    hasher.update(&part.start.to_le_bytes()).update(&part.end.to_le_bytes());
+    for entry in frame.entries.clone() {
+        hasher.update(&entries.planned(entry).digest?);
     }
-    Some(*hash.finalize().as_bytes())
+    Some(*hasher.finalize().as_bytes())
 }
 
-/// Appends what the header of `entry` depends on, and whether a content follows. No other entry has the same bytes: each
-/// field has a length, fixed or before it. They are a quarter of the header, most of which is zeros.
+/// Appends everything that the header of `entry` depends on, and whether a content follows. Entries that differ in it
+/// append different bytes: each field has a length, fixed or before it. These bytes are a quarter of the header's, most of
+/// which are zeros.
 fn push_fields(to: &mut Vec<u8>, entry: &TarEntry) {
     let TarEntry {
         path,
@@ -175,14 +178,14 @@ fn push_fields(to: &mut Vec<u8>, entry: &TarEntry) {
     }
     let link = link.map(|text| &**text);
     for text in [Some(&**path), link, uname.as_deref(), gname.as_deref(), flags.as_deref()] {
-        // No text is as long as that.
+        // No text is `u64::MAX` bytes long.
         let length = text.map_or(u64::MAX, |text| text.len() as u64);
         to.extend_from_slice(&length.to_le_bytes());
         to.extend_from_slice(text.unwrap_or_default());
     }
 }
 
-/// Appends what is known of a content. Whether anything is.
+/// Appends the identity of a content. Returns whether it has one.
 fn push_identity(to: &mut Vec<u8>, identity: &ContentIdentity) -> bool {
     match identity {
         ContentIdentity::Unknown => return false,
@@ -277,13 +280,13 @@ mod tests {
             let content = Some(FileContent { source: b"s"[..].into(), identity });
             TarEntry { content, ..entry() }
         }));
-        let digest = |entry: &TarEntry| PlannedRow::new(entry, &mut vec![9; 9]).digest.unwrap();
+        let digest = |entry: &TarEntry| PlannedEntry::new(entry, &mut vec![9; 9]).digest.unwrap();
         let digests: std::collections::HashSet<_> = entries.iter().map(digest).collect();
         assert_eq!(digests.len(), entries.len());
         let mut moved = entry();
         moved.content.as_mut().unwrap().source = b"t"[..].into();
         assert_eq!(digest(&moved), digest(&entry()));
         moved.content.as_mut().unwrap().identity = ContentIdentity::Unknown;
-        assert_eq!(PlannedRow::new(&moved, &mut Vec::new()).digest, None);
+        assert_eq!(PlannedEntry::new(&moved, &mut Vec::new()).digest, None);
     }
 }

@@ -1,7 +1,7 @@
-//! Rows before they are entries: those of one path are merged, and what the disk must say is added.
+//! Rows before they are entries: those of one path are merged, and what they lack is taken from the disk.
 //!
-//! Knows how libarchive makes entries of rows (`parse_file`); must not know the text of a spec. All here
-//! are functions of what they are given: nothing asks a file system.
+//! Knows how libarchive makes entries of rows (`parse_file`); must not know the text of a spec. All functions
+//! are pure: none reads a file system.
 
 use std::borrow::Cow;
 
@@ -16,11 +16,11 @@ use super::keywords::TarKeywords;
 /// One row of a spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecRow {
-    /// The path as the spec spells it, escapes resolved; of a slash-less row with its directories before.
+    /// The path as the spec spells it, escapes resolved. That of a slash-less row begins with its directories.
     pub path: Box<[u8]>,
-    /// The row has no slash in its text, and is not `.`: libarchive never merges such a row.
+    /// Whether the path has no slash in the spec, and is not `.`: libarchive never merges such a row.
     pub is_relative: bool,
-    /// What the keywords of the row say, and those of `/set`.
+    /// The keywords of the row, and those of `/set`.
     pub keywords: TarKeywords,
     /// `link=`, escapes resolved.
     pub link: Option<Box<[u8]>>,
@@ -55,8 +55,8 @@ pub fn same_paths<'p, Id: Copy>(
 }
 
 impl SpecRow {
-    /// Adds a later row of the same path as libarchive does: place and path stay, and the later row's keywords, link and
-    /// source count where it has them.
+    /// Merges a later row of the same path as libarchive does: the later row's keywords, link and source override, if it
+    /// has them.
     pub fn merge(&mut self, later: Self) {
         self.keywords.merge(later.keywords);
         self.link = later.link.or(self.link.take());
@@ -74,11 +74,11 @@ impl SpecRow {
 pub struct FoundContent {
     /// In bytes.
     pub size: u64,
-    /// What tells it from others.
+    /// What identifies it.
     pub identity: ContentIdentity,
 }
 
-/// What the disk says of a row's source.
+/// The metadata of a row's source on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OnDisk {
     /// The number of the owner.
@@ -91,14 +91,14 @@ pub struct OnDisk {
     pub time: super::Time,
     /// How many hard links it has.
     pub links: u64,
-    /// What tells it from its other states.
+    /// What tells it from other versions of it.
     pub stamp: FileStamp,
 }
 
-/// Where what a row does not say comes from.
+/// Where the owner, mode and time come from that a row does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metadata {
-    /// From nowhere: that is an error.
+    /// From nowhere: such a row is an error.
     Spec,
     /// From the source on the disk, as bsdtar does.
     Disk,
@@ -118,7 +118,7 @@ pub enum RowError {
     SizeWithoutSource(u64),
 }
 
-/// The entry of `row`. `on_disk` is what the disk says of its source, where that is wanted.
+/// The entry of `row`. `on_disk` are the metadata of its source, if these were read.
 pub fn complete(
     row: SpecRow,
     metadata: Metadata,
@@ -128,13 +128,13 @@ pub fn complete(
     let has_content = row.has_content();
     let SpecRow { path, keywords, link, source, .. } = row;
     let disk = on_disk.filter(|_| metadata == Metadata::Disk);
-    // `nochange` takes the disk's word, but only where that is asked at all.
+    // `nochange` prefers the disk, but only if the disk is read.
     let prefers_disk = keywords.is_nochange && disk.is_some();
     let missing = |name| move || RowError::Missing(name);
     fn choose<T>(prefers_disk: bool, said: Option<T>, found: Option<T>) -> Option<T> {
         if prefers_disk { found.or(said) } else { said.or(found) }
     }
-    // libarchive leaves the number at 0 where the row has the name.
+    // libarchive leaves the number at 0 if the row has the name.
     let named = |name: &Option<_>| (metadata == Metadata::Disk && name.is_some()).then_some(0);
     let uid = choose(
         prefers_disk,

@@ -1,6 +1,6 @@
 //! Where the bytes of contents come from.
 //!
-//! Knows how a content is asked for; must not know what it is for.
+//! Knows how a content is opened and read; must not know what it is for.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -15,17 +15,17 @@ use super::identity::FileStamp;
 
 /// Opens contents, from any thread.
 pub trait ReadSource: Sync {
-    /// Opens the content that an entry calls `source`.
+    /// Opens the content of the path `source`, as the entry spells it.
     fn open(&self, source: &[u8]) -> io::Result<Box<dyn Opened>>;
 }
 
 /// A content that is open.
 pub trait Opened {
-    /// What its file is now.
+    /// The stamp that its file has now.
     fn stamp(&self) -> io::Result<FileStamp>;
 
-    /// Reads into `buffer` what stands at `offset` bytes, as much as there is. Fewer bytes than `buffer`
-    /// holds, more than none, say nothing about the end; none say that it is there.
+    /// Reads from `offset` into `buffer`, and returns how many bytes it read. As in [`std::io::Read`], these may be fewer than
+    /// `buffer` holds; 0 is the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 

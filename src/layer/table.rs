@@ -15,17 +15,17 @@ pub enum FrameOrigin {
     Reused,
     /// It was made: no output that is held has it.
     NotHeld,
-    /// It was made: an output that is held had it, and has other bytes now, or a content of it cannot be read.
+    /// It was made: an output that is held had it, but the frame or a content of it was not as before.
     Damaged,
-    /// It was made: of a content in it nothing is known but its bytes, or no output is held at all.
+    /// It was made: the identity of a content in it is unknown, or no output is held.
     Unknown,
 }
 
-/// A frame as entries and codec alone determine it.
+/// A frame before it is compressed, which depends on entries and codec alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CutFrame {
     /// How many entries have bytes in it.
-    pub rows: usize,
+    pub entries: usize,
     /// Whether it begins within an entry.
     pub begins_within: bool,
     /// Its size in the tar, in bytes, without the end of the tar.
@@ -45,13 +45,13 @@ pub struct WrittenFrame {
     pub origin: FrameOrigin,
 }
 
-/// The frames of a layer, and what changed since the last one of its name.
+/// The frames of a layer, and what changed since the last layer of the same output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FrameTable {
     /// In the order of the layer.
     pub frames: Vec<WrittenFrame>,
-    /// The numbers of the entries that the last layer at the same place had not, or had otherwise. `None` if none is
-    /// held.
+    /// The numbers of the entries that the last layer of the same output did not have, or had with another header or
+    /// content. `None` if no such layer is held.
     pub changed: Option<Vec<u32>>,
 }
 
@@ -61,16 +61,16 @@ pub fn cut_frames(entries: &dyn Entries, codec: Codec) -> Vec<CutFrame> {
 }
 
 pub(super) fn cut_frame(entries: &dyn Entries, frame: &LayerFrame) -> CutFrame {
-    let mut hash = blake3::Hasher::new();
+    let mut hasher = blake3::Hasher::new();
     let mut header = Vec::new();
-    for entry in entries.range(frame.rows.clone()) {
+    for entry in entries.range(frame.entries.clone()) {
         header.clear();
         header::write(&entry, &mut header);
-        hash.update(&header);
+        hasher.update(&header);
     }
-    let first = *hash.finalize().as_bytes().first_chunk().unwrap_or(&[0; 8]);
+    let first = *hasher.finalize().as_bytes().first_chunk().unwrap_or(&[0; 8]);
     CutFrame {
-        rows: frame.rows.len(),
+        entries: frame.entries.len(),
         begins_within: frame.part.as_ref().is_some_and(|part| part.start > 0),
         size: frame.size,
         headers: u64::from_le_bytes(first),

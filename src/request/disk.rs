@@ -23,7 +23,8 @@ use super::sources;
 use super::whole_file::{self, Memory};
 use crate::fs::{Cache, View};
 use crate::layer::{
-    AssembledLayer, Codec, DiskContents, Entries, FrameTable, Job, LayerError, RowHistory, assemble,
+    AssembledLayer, Codec, DiskContents, Entries, EntryHistory, FrameTable, Job, LayerError,
+    assemble,
 };
 
 /// Where a request runs.
@@ -174,7 +175,7 @@ impl<'c> Host for Disk<'c> {
         };
         let before = match (self.wants_table, self.context.layers) {
             (true, Some(LayerState { index: Some(index), .. })) => {
-                index.rows(path.as_os_str().as_bytes())
+                index.history(path.as_os_str().as_bytes())
             }
             _ => None,
         };
@@ -222,9 +223,9 @@ impl<'c> Host for Disk<'c> {
             if let (OutputKind::Layer, Some(file), Some(layers)) =
                 (kind, committed, self.context.layers)
                 && let Some(index) = &layers.index
-                && let Some(AssembledLayer { frames, rows, .. }) = self.written.take()
+                && let Some(AssembledLayer { frames, history, .. }) = self.written.take()
             {
-                index.hold(path.as_os_str().as_bytes(), file, frames, rows);
+                index.hold(path.as_os_str().as_bytes(), file, frames, history);
             }
         }
         Ok(())
@@ -236,8 +237,8 @@ impl<'c> Host for Disk<'c> {
 pub struct Table<'t> {
     /// Whether it is.
     pub is_wanted: bool,
-    /// The rows of the last layer at the same place, if they are known.
-    pub before: Option<&'t RowHistory>,
+    /// The entries of the last layer of the same output, if they are known.
+    pub before: Option<&'t EntryHistory>,
 }
 
 /// Writes a layer to `out`.
@@ -264,7 +265,7 @@ pub fn assemble_to(
             buffers: &layers.buffers,
             source: &DiskContents::new(context.root.to_owned()),
             index: layers.index.as_ref(),
-            functions: &layers.functions,
+            digest_function: &layers.digest_function,
             is_cancelled: context.cancelled,
             wants_table: table.is_wanted,
             before: table.before,

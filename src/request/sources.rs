@@ -1,4 +1,4 @@
-//! Sources on the disk: what stat(2) says of them, and the hash of their bytes.
+//! Sources on the disk: their state by stat(2), and the hash of their bytes.
 //!
 //! Knows system calls for one source; must not know rows or requests.
 
@@ -20,11 +20,11 @@ use crate::path;
 /// How much of a source is read at once, in bytes.
 const PIECE: usize = 256 << 10;
 
-/// From so many sources of one directory on, the directory is opened, and they are looked up in it.
+/// The fewest sources of one directory for which the directory is opened, and they are looked up in it.
 const WORTH_OPENING: usize = 4;
 
-/// What sources below `root` are, in order. If `must_last`, the identity of each also differs from that of
-/// every later state; for this, a file that was changed just now is read.
+/// The states of sources below `root`, in order. If `must_last`, the identity of each also differs from those of
+/// later states: for this, a file that changed just now is hashed.
 pub(super) fn states(
     root: &Path,
     queries: &[&SourceQuery<'_>],
@@ -40,7 +40,7 @@ pub(super) fn states(
         let opened = (siblings.len() >= WORTH_OPENING)
             .then(|| open_directory(&root.join(OsStr::from_bytes(directory))).ok())
             .flatten();
-        // Before any of them is looked at: the earlier, the fewer are settled.
+        // Before the first stat: an earlier time settles fewer stamps, which is safe.
         let now = SystemTime::now();
         for query in siblings {
             let flags = match query.follows {
@@ -103,7 +103,7 @@ fn on_disk(stat: &Stat) -> OnDisk {
     }
 }
 
-/// The BLAKE3 of a source. A cancelled request fails elsewhere, so any hash is right for it.
+/// The BLAKE3 of a source. If the request is cancelled, the hash is wrong: nothing uses it, since the caller fails.
 pub(super) fn hash(
     root: &Path,
     source: &[u8],

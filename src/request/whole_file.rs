@@ -1,6 +1,6 @@
 //! Files that are read as a whole.
 //!
-//! Knows memory and how long the system takes to make it; must not know what a file is for.
+//! Knows memory and the cost of new pages; must not know what a file is for.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -20,13 +20,13 @@ const PIECE: usize = 2 << 20;
 /// Where the memory for a large file comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Memory {
-    /// The process had none before: the system makes it while the file is read, which takes longer than reading.
+    /// From the system, which makes its pages while the file is read. That takes longer than reading.
     New,
-    /// An earlier request has freed as much.
+    /// From the allocator: an earlier request freed as much.
     Reused,
 }
 
-/// Reads a file, up to [`LONGEST`] bytes: a device may never end.
+/// Reads a file of up to [`LONGEST`] bytes. A longer one is an error, and so is a device that does not end.
 pub(super) fn read(path: &Path, memory: Memory) -> io::Result<Bytes> {
     let too_large = || io::Error::from(io::ErrorKind::FileTooLarge);
     let file = File::open(path)?;
@@ -47,14 +47,14 @@ pub(super) fn read(path: &Path, memory: Memory) -> io::Result<Bytes> {
     if text.len() as u64 > LONGEST { Err(too_large()) } else { Ok(text.into()) }
 }
 
-/// Reads a file of `length` bytes, its pieces in parallel, into huge pages where the system has these: it makes one of them in
-/// a third of the time of its 512 small ones. `None` if there is no such memory, or the file has another length by now.
+/// Reads a file of `length` bytes, its pieces in parallel, into huge pages if the system has them: one takes a third of the
+/// time of 512 small ones. `None` if the memory cannot be mapped, or the file has another length now.
 fn read_pieces(file: &File, length: usize) -> io::Result<Option<Bytes>> {
-    // The end is in a huge page, too, wherever the memory begins.
+    // One piece more, so that the last huge page is whole, wherever the mapping begins.
     let Ok(mut memory) = MmapMut::map_anon(length.next_multiple_of(PIECE) + PIECE) else {
         return Ok(None);
     };
-    // Without them it is small pages.
+    // If this fails, the pages are small.
     #[cfg(target_os = "linux")]
     let _ = memory.advise(memmap2::Advice::HugePage);
     let read =

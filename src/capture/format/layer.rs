@@ -108,7 +108,7 @@ impl LayerFacts {
     pub(crate) fn add_table(&mut self, table: FrameTable) {
         let frames =
             table.frames.into_iter().map(|WrittenFrame { cut, length, origin }| FrameFact {
-                rows: cut.rows as u32,
+                rows: cut.entries as u32,
                 begins_within: cut.begins_within,
                 size: cut.size,
                 length,
@@ -134,7 +134,7 @@ impl LayerFacts {
     pub(crate) fn table(&self) -> FrameTable {
         let frames = self.frames.iter().map(|frame| WrittenFrame {
             cut: CutFrame {
-                rows: frame.rows as usize,
+                entries: frame.rows as usize,
                 begins_within: frame.begins_within,
                 size: frame.size,
                 headers: frame.headers,

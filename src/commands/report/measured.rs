@@ -182,7 +182,7 @@ pub(super) fn entries_of(frames: &[CutFrame]) -> Vec<Range<usize>> {
     let mut end = 0_usize;
     let ranges = frames.iter().map(|frame| {
         let start = end.saturating_sub(usize::from(frame.begins_within));
-        end = start.saturating_add(frame.rows);
+        end = start.saturating_add(frame.entries);
         start..end
     });
     ranges.collect()
@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn a_frame_within_an_entry_has_that_entry() {
-        let frame = |rows, begins_within| CutFrame { rows, begins_within, size: 0, headers: 0 };
+        let frame =
+            |entries, begins_within| CutFrame { entries, begins_within, size: 0, headers: 0 };
         let frames = [frame(2, false), frame(1, false), frame(1, true), frame(3, false)];
         assert_eq!(entries_of(&frames), [0..2, 2..3, 2..3, 3..6]);
     }

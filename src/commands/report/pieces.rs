@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn frames_with_one_reason_that_stand_together_are_one_run() {
         let frame = |origin| WrittenFrame {
-            cut: CutFrame { rows: 1, begins_within: false, size: 512, headers: 0 },
+            cut: CutFrame { entries: 1, begins_within: false, size: 512, headers: 0 },
             length: 10,
             origin,
         };

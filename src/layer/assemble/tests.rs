@@ -20,22 +20,22 @@ use crate::layer::{GzipLevel, ZstdLevel};
 
 /// Contents in memory, and how often one was opened.
 #[derive(Default)]
-struct Memory {
+struct ContentsInMemory {
     contents: HashMap<Vec<u8>, Vec<u8>>,
     opened: AtomicUsize,
 }
 
-struct InMemory(Vec<u8>);
+struct ContentInMemory(Vec<u8>);
 
-impl ReadSource for Memory {
+impl ReadSource for ContentsInMemory {
     fn open(&self, source: &[u8]) -> io::Result<Box<dyn Opened>> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         let content = self.contents.get(source).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(InMemory(content.clone())))
+        Ok(Box::new(ContentInMemory(content.clone())))
     }
 }
 
-impl Opened for InMemory {
+impl Opened for ContentInMemory {
     fn stamp(&self) -> io::Result<FileStamp> {
         Ok(FileStamp { device: 0, inode: 0, size: self.0.len() as u64, modified: 0, changed: 0 })
     }
@@ -71,8 +71,8 @@ fn content(seed: u32, length: usize) -> Vec<u8> {
 }
 
 /// The entries of files with these seeds and sizes, and their contents.
-fn tree(files: &[(u32, usize)], listed: bool) -> (Vec<TarEntry>, Memory) {
-    let mut memory = Memory::default();
+fn tree(files: &[(u32, usize)], listed: bool) -> (Vec<TarEntry>, ContentsInMemory) {
+    let mut memory = ContentsInMemory::default();
     let entries = files.iter().enumerate().map(|(number, &(seed, length))| {
         let bytes = content(seed, length);
         let digest =
@@ -104,7 +104,7 @@ fn tree(files: &[(u32, usize)], listed: bool) -> (Vec<TarEntry>, Memory) {
 }
 
 fn run(
-    (entries, memory): &(Vec<TarEntry>, Memory),
+    (entries, memory): &(Vec<TarEntry>, ContentsInMemory),
     codec: Codec,
     threads: usize,
     index: Option<&Index>,
@@ -116,7 +116,7 @@ fn run(
         buffers: &BufferPool::new(NonZeroUsize::MIN),
         source: memory,
         index,
-        functions: &Functions::default(),
+        digest_function: &DigestFunction::default(),
         is_cancelled: &|| false,
         wants_table: false,
         before: None,
@@ -128,7 +128,7 @@ fn run(
 
 /// Writes a layer to a file and has the index hold it.
 fn run_and_hold(
-    tree: &(Vec<TarEntry>, Memory),
+    tree: &(Vec<TarEntry>, ContentsInMemory),
     codec: Codec,
     index: &Index,
     name: &str,
@@ -140,7 +140,7 @@ fn run_and_hold(
     (layer, blob, file)
 }
 
-fn plain_tar((entries, memory): &(Vec<TarEntry>, Memory)) -> Vec<u8> {
+fn plain_tar((entries, memory): &(Vec<TarEntry>, ContentsInMemory)) -> Vec<u8> {
     let mut tar = Vec::new();
     for entry in entries {
         header::write(entry, &mut tar);
@@ -168,7 +168,7 @@ fn decoded(codec: Codec, blob: &[u8]) -> Vec<u8> {
     raw
 }
 
-/// Files of all sizes that the cuts tell apart.
+/// Files on both sides of each size that matters for the cuts.
 fn files() -> Vec<(u32, usize)> {
     let (large, part) = (LARGE as usize, PART as usize);
     let mut files: Vec<_> = (0..200).map(|seed| (seed, seed as usize * 37 % 5000)).collect();
@@ -197,7 +197,7 @@ fn the_layer_is_the_tar_and_its_descriptor_tells_its_digests() {
 #[test]
 fn a_layer_without_entries_is_the_end_of_a_tar() {
     for codec in CODECS() {
-        let (_, blob) = run(&(Vec::new(), Memory::default()), codec, 1, None).unwrap();
+        let (_, blob) = run(&(Vec::new(), ContentsInMemory::default()), codec, 1, None).unwrap();
         assert_eq!(decoded(codec, &blob), END);
     }
 }
@@ -249,7 +249,7 @@ fn a_change_of_a_small_file_makes_one_frame_anew() {
     }
 }
 
-/// The error of a layer in which one content is not what its entry says.
+/// The error of a layer in which one content does not match its entry.
 fn error(
     listed: bool,
     number: usize,
@@ -329,7 +329,7 @@ fn a_cancelled_layer_stops_at_the_next_frame() {
         buffers: &BufferPool::new(NonZeroUsize::MIN),
         source: &memory,
         index: None,
-        functions: &Functions::default(),
+        digest_function: &DigestFunction::default(),
         is_cancelled: &|| checks.fetch_add(1, Ordering::Relaxed) >= 2,
         wants_table: false,
         before: None,
@@ -358,7 +358,7 @@ fn a_full_disk_is_an_error_of_writing() {
         buffers: &BufferPool::new(NonZeroUsize::MIN),
         source: &memory,
         index: None,
-        functions: &Functions::default(),
+        digest_function: &DigestFunction::default(),
         is_cancelled: &|| false,
         wants_table: false,
         before: None,
@@ -378,7 +378,7 @@ fn progress_ends_with_the_whole_tar() {
         buffers: &BufferPool::new(NonZeroUsize::MIN),
         source: &tree.1,
         index: None,
-        functions: &Functions::default(),
+        digest_function: &DigestFunction::default(),
         is_cancelled: &|| false,
         wants_table: false,
         before: None,
@@ -388,16 +388,16 @@ fn progress_ends_with_the_whole_tar() {
     assert_eq!(*last.lock().unwrap(), (layer.counts.bytes_raw, layer.counts.bytes_raw));
 }
 
-/// An edit: which file, and what becomes of it.
+/// An edit of the files, or of the output that the index holds.
 #[derive(Clone, Debug)]
 enum LayerEdit {
     Change(usize, u32),
     Resize(usize, usize),
     Insert(usize, u32, usize),
     Remove(usize),
-    /// The held output is overwritten at a place.
+    /// The held output is overwritten at this many thousandths of its size.
     Damage(usize),
-    /// A fresh index.
+    /// The index is replaced by an empty one.
     Forget,
 }
 
@@ -452,7 +452,8 @@ impl EditedLayer {
         }
     }
 
-    /// Writes the layer warm and cold: whether both are the same. Answers how many frames were reused.
+    /// Writes the layer with the index and without, and checks that both are the same. Returns how many frames were
+    /// reused.
     fn write(&mut self, threads: usize, listed: bool) -> Result<usize, TestCaseError> {
         let tree = tree(&self.files, listed);
         let (cold, cold_blob) = run(&tree, self.codec, 1, None).unwrap();
@@ -500,7 +501,7 @@ fn after_thousands_of_edits_a_warm_layer_still_equals_a_cold_one() {
             let edit = match edit().new_tree(&mut runner).unwrap().current() {
                 LayerEdit::Resize(at, length) => LayerEdit::Resize(at, length % 500),
                 LayerEdit::Insert(at, seed, length) => LayerEdit::Insert(at, seed, length % 500),
-                // Such edits are what the other test is for: here it is the layers before that count.
+                // The other test covers an empty index: this one needs frames of earlier layers.
                 LayerEdit::Forget if number % 100 != 0 => LayerEdit::Change(number, number as u32),
                 edit => edit,
             };

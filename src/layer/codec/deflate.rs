@@ -1,8 +1,8 @@
-//! Streams of deflate (RFC 1951), made such that others can follow them.
+//! Streams of deflate (RFC 1951), changed so that another stream can follow.
 //!
-//! Knows the form of blocks and codes; must not know who compressed them. libdeflate ends each
-//! stream with a block that says it is the last, and cannot flush to a byte. So the stream is walked to
-//! find that block; its mark is taken off, and an empty stored block brings the stream to a whole byte.
+//! Knows the form of blocks and codes; must not know who compressed them. libdeflate marks the last block of each
+//! stream as final, and cannot flush to a byte. So the stream is walked to find that block, its mark is cleared, and an
+//! empty stored block pads the stream to a whole byte.
 
 use super::CodecError;
 
@@ -14,12 +14,12 @@ const LONGEST: usize = 15;
 const QUICK: u32 = 11;
 /// The symbol that ends a block.
 const END_OF_BLOCK: u16 = 256;
-/// The order in which a block gives the lengths of its code of lengths.
+/// The order in which a block has the lengths of its code length code.
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-/// What is in a stored block without bytes, from the first whole byte on: its length, twice.
+/// An empty stored block from its first whole byte on: its length, and the complement of that.
 const EMPTY_STORED: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// Makes the stream that begins at `out[start]` and ends with `out` one that another may follow.
+/// Changes the stream from `out[start]` to the end of `out` so that another can follow.
 pub(super) fn reopen(start: usize, out: &mut Vec<u8>) -> Result<(), CodecError> {
     let stream = &mut out[start..];
     let (last_block, end) = walk(stream)?;
@@ -27,7 +27,7 @@ pub(super) fn reopen(start: usize, out: &mut Vec<u8>) -> Result<(), CodecError> 
         return Err(BROKEN);
     }
     stream[last_block / 8] &= !(1 << (last_block % 8));
-    // The three bits of the stored block's header are zeros, as are those behind the stream's end.
+    // The header of the stored block is three zero bits, and the bits after the end of the stream are zeros.
     if end.next_multiple_of(8) - end < 3 {
         out.push(0);
     }
@@ -35,7 +35,7 @@ pub(super) fn reopen(start: usize, out: &mut Vec<u8>) -> Result<(), CodecError> 
     Ok(())
 }
 
-/// Where in `stream` the header of the last block stands, and where the stream ends, in bits.
+/// The positions of the last block's header and of the stream's end, in bits.
 fn walk(stream: &[u8]) -> Result<(usize, usize), CodecError> {
     let mut bits = Bits { stream, next: 0, buffer: 0, count: 0 };
     loop {
@@ -81,7 +81,7 @@ fn skip_block(bits: &mut Bits<'_>, symbols: &Code, distances: &Code) -> Result<(
     }
 }
 
-/// Reads the two codes of a block that brings its own.
+/// Reads the two codes of a block with dynamic codes.
 fn read_codes(bits: &mut Bits<'_>) -> Result<(Code, Code), CodecError> {
     let symbols = bits.take(5)? as usize + 257;
     let distances = bits.take(5)? as usize + 1;
@@ -123,7 +123,7 @@ impl Bits<'_> {
         self.next * 8 - self.count as usize
     }
 
-    /// Makes the buffer hold 56 bits, or all that are left. A symbol with its distance has 48 at most.
+    /// Fills the buffer to at least 56 bits, or to the end of the stream. A symbol with its distance has at most 48.
     #[inline]
     fn fill(&mut self) {
         if let Some(bytes) = self.stream.get(self.next..).and_then(|rest| rest.first_chunk::<8>()) {
@@ -131,7 +131,7 @@ impl Bits<'_> {
             let taken = (63 - self.count) / 8;
             self.next += taken as usize;
             self.count += taken * 8;
-            // Bits above the count are those of the bytes to come: they are put there once more.
+            // The bits above the count belong to the next bytes, which are added again later.
             self.buffer &= u64::MAX >> (64 - self.count);
             return;
         }
@@ -164,7 +164,7 @@ impl Bits<'_> {
         self.skip(self.count % 8)?;
         let length = self.take(16)?;
         self.take(16)?;
-        // What is in the buffer stands in the stream too.
+        // The bytes of the block are skipped in the stream, also those that are in the buffer.
         let next = self.position() / 8 + length as usize;
         if next > self.stream.len() {
             return Err(BROKEN);
@@ -176,8 +176,8 @@ impl Bits<'_> {
 
 /// A code of symbols, each of up to 15 bits.
 struct Code {
-    /// By the next [`QUICK`] bits: the symbol, times 16, and the bits that it takes; 0 where those are
-    /// more.
+    /// By the next [`QUICK`] bits: the symbol, times 16, plus the length of its code in bits. 0 if the code is longer
+    /// than [`QUICK`].
     quick: Box<[u16; 1 << QUICK]>,
     /// How many symbols there are of each length in bits.
     counts: [u16; LONGEST + 1],
@@ -200,7 +200,7 @@ impl Code {
             for (symbol, _) in with_length {
                 code.symbols.push(symbol);
                 if length <= QUICK {
-                    // Codes stand in the stream with their highest bit first.
+                    // In the stream, codes begin with their highest bit.
                     let first = (next.reverse_bits() >> (32 - length)) as usize;
                     for slot in code.quick.iter_mut().skip(first).step_by(1 << length) {
                         *slot = symbol << 4 | length as u16;
@@ -213,7 +213,7 @@ impl Code {
         code
     }
 
-    /// Takes the next symbol. The buffer holds its bits.
+    /// Reads the next symbol. The buffer must hold its bits.
     #[inline]
     fn next(&self, bits: &mut Bits<'_>) -> Result<u16, CodecError> {
         let entry = self.quick[(bits.buffer & ((1 << QUICK) - 1)) as usize];

@@ -10,8 +10,8 @@ use super::deflate;
 /// The header of a member: deflate, no name, no time, no hint of the level, and no operating system.
 pub(super) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
-/// From this level on, libdeflate begins with what it learned from the stream before.
-const LEARNING: u8 = 10;
+/// From this level on, libdeflate begins with the statistics of the stream before, so its output depends on that.
+const ADAPTIVE: u8 = 10;
 
 /// An empty last block, with fixed codes.
 const LAST_BLOCK: [u8; 2] = [3, 0];
@@ -28,7 +28,7 @@ impl Deflate {
         Self { level, compressor: compressor(level) }
     }
 
-    /// Appends `raw` as a member to `out`, and answers its CRC-32.
+    /// Appends `raw` as a member to `out`, and returns its CRC-32.
     pub(super) fn member(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<u32, CodecError> {
         out.extend_from_slice(&HEADER);
         self.stream(raw, out)?;
@@ -38,7 +38,7 @@ impl Deflate {
     }
 
     /// Appends `raw` to `out` as blocks that another piece, or the end of a member, may follow, and
-    /// answers its CRC-32.
+    /// returns its CRC-32.
     pub(super) fn piece(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<u32, CodecError> {
         let start = out.len();
         self.stream(raw, out)?;
@@ -47,7 +47,7 @@ impl Deflate {
     }
 
     fn stream(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
-        if self.level >= LEARNING {
+        if self.level >= ADAPTIVE {
             self.compressor = compressor(self.level);
         }
         let start = out.len();
@@ -62,7 +62,7 @@ impl Deflate {
 }
 
 fn compressor(level: u8) -> Compressor {
-    // A level that there is not cannot come here; the fastest stands for it.
+    // A `GzipLevel` is a level of libdeflate: the fallback is never used.
     Compressor::new(CompressionLvl::new(level.into()).unwrap_or(CompressionLvl::fastest()))
 }
 

@@ -1,8 +1,8 @@
-//! Codecs: how a frame is compressed, and what stands before the first and behind the last.
+//! Codecs: how a frame is compressed, and what is written before the first and after the last.
 //!
 //! Knows compressed formats; must not know tar or where a frame begins. Equal bytes give equal output,
-//! whatever an encoder compressed before, on every machine: `tests` holds the output to that, since it
-//! is part of the format version.
+//! whatever an encoder compressed before, on every machine: `tests` checks that, since the output is part of the
+//! format version.
 
 mod deflate;
 mod gzip;
@@ -65,11 +65,11 @@ impl Default for ZstdLevel {
     }
 }
 
-/// The size of the default level's larger table: 2 to this many entries of 4 bytes. zstd takes twice as many for frames of
-/// more than 256 KiB; with so many, both of its tables stay in a core's cache: it takes 8 % less time, for 0.1 % more bytes.
+/// The larger table of the default level has 2 to this power entries of 4 bytes. zstd's own choice is twice as many for
+/// frames of more than 256 KiB. With this one, both tables fit a core's cache: 8 % less time, for 0.1 % more bytes.
 const HASH_LOG: u32 = 16;
 
-/// A codec's library refused to compress. It does so where memory is short.
+/// A codec's library failed, as it does when memory is short.
 #[derive(Debug, thiserror::Error)]
 #[error("the frame could not be compressed: {0}")]
 pub struct CodecError(pub(super) &'static str);
@@ -86,7 +86,7 @@ impl Codec {
         }
     }
 
-    /// What tells codec and level from every other, in a frame's key.
+    /// The codec and its level in a frame's key.
     pub(super) fn tag(self) -> [u8; 2] {
         match self {
             Self::None => [0, 0],
@@ -96,7 +96,7 @@ impl Codec {
         }
     }
 
-    /// What stands before the first frame.
+    /// What is written before the first frame.
     pub(super) fn head(self) -> &'static [u8] {
         match self {
             Self::GzipSingleMember { .. } => &gzip::HEADER,
@@ -104,7 +104,7 @@ impl Codec {
         }
     }
 
-    /// What stands behind the last frame, after `length` bytes with the CRC-32 `crc`.
+    /// What is written after the last frame, if the tar has `length` bytes and the CRC-32 `crc`.
     pub(super) fn tail(self, crc: u32, length: u64) -> Vec<u8> {
         match self {
             Self::GzipSingleMember { .. } => gzip::end_of_member(crc, length),
@@ -112,7 +112,7 @@ impl Codec {
         }
     }
 
-    /// Whether [`Codec::tail`] asks for the CRC-32 of the whole.
+    /// Whether [`Codec::tail`] needs the CRC-32 of the tar.
     pub(super) fn needs_crc(self) -> bool {
         matches!(self, Self::GzipSingleMember { .. })
     }
@@ -158,8 +158,8 @@ impl Encoder {
         Ok(Self { codec, library })
     }
 
-    /// Replaces `out` by the compressed form of `raw`, and answers the CRC-32 of `raw` where
-    /// the codec asks for it, else 0.
+    /// Replaces `out` by the compressed form of `raw`, and returns the CRC-32 of `raw`, or 0 if the codec's format has
+    /// none.
     pub(super) fn encode(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<u32, CodecError> {
         out.clear();
         match &mut self.library {

@@ -83,11 +83,11 @@ fn frames_in_a_row_are_read_back_as_their_bytes() {
     }
 }
 
-/// If this fails after an update of a codec's crate, the format version must be raised: layers that
-/// were written before differ from those written now.
+/// If this fails after an update of a codec's crate, the format version must be raised: layers then differ from those of
+/// earlier versions.
 #[test]
 fn the_output_of_each_codec_is_the_one_of_this_format_version() {
-    let mut sums = Vec::new();
+    let mut digests = Vec::new();
     let gzip = GzipLevel::default();
     for codec in [
         Codec::Gzip { level: gzip },
@@ -95,13 +95,13 @@ fn the_output_of_each_codec_is_the_one_of_this_format_version() {
         Codec::Zstd { level: ZstdLevel::default() },
     ] {
         let mut encoder = Encoder::new(codec).unwrap();
-        let mut sum = Sha256::new();
+        let mut hasher = Sha256::new();
         for sample in samples() {
-            sum.update(encode(&mut encoder, &sample).0);
+            hasher.update(encode(&mut encoder, &sample).0);
         }
-        sums.push(
-            sum.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>(),
+        digests.push(
+            hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>(),
         );
     }
-    assert_eq!(sums, ["2b017318a3364e22", "6aea344b188d30ee", "6aab37a9d2a387b4"]);
+    assert_eq!(digests, ["2b017318a3364e22", "6aea344b188d30ee", "6aab37a9d2a387b4"]);
 }

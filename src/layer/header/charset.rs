@@ -1,14 +1,14 @@
-//! Text in UTF-8, as libarchive takes it (`archive_string.c`).
+//! Text in UTF-8, as libarchive accepts it (`archive_string.c`).
 //!
 //! Knows UTF-8 and surrogates; must not know what a text is for.
 
 use std::borrow::Cow;
 
-/// The bytes of a surrogate in CESU-8.
+/// The length of a surrogate in CESU-8, in bytes.
 const SURROGATE: usize = 3;
 
-/// `text` as UTF-8, or `None` if it is not. A pair of surrogates, which CESU-8 writes as three bytes
-/// each, becomes the one character that it stands for.
+/// `text` as UTF-8, or `None` if it cannot be converted. A pair of surrogates in CESU-8, three bytes each, becomes the
+/// one character that it stands for.
 pub(super) fn to_utf8(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     if text.is_ascii() || str::from_utf8(text).is_ok() {
         return Some(Cow::Borrowed(text));
@@ -32,7 +32,7 @@ pub(super) fn to_utf8(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(converted))
 }
 
-/// The character that the pair of surrogates at the head of `text` stands for, and what is behind.
+/// The character that the pair of surrogates at the head of `text` stands for, and the rest of `text`.
 fn surrogate_pair(text: &[u8]) -> Option<(char, &[u8])> {
     let units =
         [surrogate(text.get(..SURROGATE)?)?, surrogate(text.get(SURROGATE..2 * SURROGATE)?)?];

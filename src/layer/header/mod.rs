@@ -1,8 +1,8 @@
-//! Headers: the blocks in front of an entry's bytes, byte for byte as bsdtar writes them.
+//! Headers: the blocks before the content of an entry, byte for byte as bsdtar writes them.
 //!
 //! Knows libarchive's restricted pax format (`archive_write_set_format_pax.c` and
 //! `archive_write_set_format_ustar.c` of 3.8.1, in a UTF-8 locale): a ustar header alone wherever each
-//! field fits it, else a pax header before it. Must not know contents or what is done with the blocks.
+//! field fits it, else a pax header before it. Must not know contents, nor what the blocks are for.
 
 mod charset;
 mod names;
@@ -18,7 +18,7 @@ use ustar::Block;
 /// The unit of a tar, in bytes.
 pub const BLOCK: usize = 512;
 
-/// What ends a tar: two blocks of zeros. There is no padding to a record behind them.
+/// The end of a tar: two blocks of zeros. No padding to a whole record follows.
 pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
 /// The first uid or gid, and the first number of a device, that needs a pax record.
@@ -30,7 +30,7 @@ const LONGEST_NAME: usize = 100;
 /// The longest uname or gname that needs no pax record, in bytes.
 const LONGEST_OWNER: usize = 31;
 
-/// In what the versions of libarchive differ.
+/// The differences between versions of libarchive.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The first time that needs a pax record, in seconds; also the latest in a pax header's own block.
@@ -40,7 +40,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// libarchive 3.8.1, which tar.bzl brings along: what this program writes.
+    /// libarchive 3.8.1, which tar.bzl runs: what this program writes.
     pub const CURRENT: Self = Self { latest: 0x1_ffff_ffff, clips_owners: true };
 
     /// libarchive 3.6.2 with Debian 12's patches: what the tests can compare with.
@@ -84,7 +84,7 @@ fn with_parts<T>(
 ) -> T {
     let text = Texts::of(entry);
     let mut records = Records::default();
-    // Whether a field does not fit: only then are fractions of the time and flags written.
+    // Whether a field does not fit. A fraction of the time is written then, too, though it needs no pax header.
     let mut is_extended = false;
     if text.is_binary {
         records.add("hdrcharset", b"BINARY");
@@ -145,7 +145,7 @@ fn with_parts<T>(
     then(&block, &records)
 }
 
-/// How many bytes fill the last block of a content of `size` bytes.
+/// The size of the padding after a content of `size` bytes, in bytes.
 pub fn padding(size: u64) -> usize {
     // Below 512.
     (size.wrapping_neg() % BLOCK as u64) as usize
@@ -153,7 +153,7 @@ pub fn padding(size: u64) -> usize {
 
 fn typeflag(entry: &TarEntry) -> u8 {
     match (&entry.link, entry.kind) {
-        // libarchive takes a hard link to nothing for none.
+        // libarchive ignores a hard link to an empty path.
         (Some(LinkText::Hard(path)), _) if !path.is_empty() => b'1',
         (_, EntryKind::File) => b'0',
         (_, EntryKind::Symlink) => b'2',
@@ -194,7 +194,7 @@ impl<'e> Texts<'e> {
         uname: Option<&'e [u8]>,
         gname: Option<&'e [u8]>,
     ) -> Option<Self> {
-        // Outside: whether there is such a text. Inside: whether it could be converted.
+        // The outer `None`: the text cannot be converted. The inner one: there is no text.
         let convert = |text: Option<&'e [u8]>| match text {
             Some(text) => charset::to_utf8(text).map(Some),
             None => Some(None),

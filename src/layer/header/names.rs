@@ -4,18 +4,18 @@
 
 use super::LONGEST_NAME;
 
-/// How much of a shortened name goes before the slash at which it may be split, in bytes.
+/// The most bytes of a shortened name before the slash at which it may be split.
 const PREFIX: usize = 154;
-/// How much goes behind that, in bytes.
+/// The most bytes after that slash.
 const SUFFIX: usize = 98;
-/// What stands in the name of a pax header before the last part of the entry's name.
+/// The directory in the name of a pax header, before the last part of the entry's name.
 const PAX_HEADER: &[u8] = b"PaxHeader";
 
 /// `name`, shortened so that it fits a ustar header in most cases, with `insert` as a directory before
 /// its last part.
 ///
-/// Four stretches remain of it: directories for the prefix field, more for the name field, `insert`,
-/// and the beginning of the last part; a slash at the end stays.
+/// The result has four parts: directories for the prefix field, further ones for the name field, `insert`,
+/// and the beginning of the last part. A slash at the end stays.
 pub(super) fn shortened(name: &[u8], insert: Option<&[u8]>) -> Vec<u8> {
     if name.len() < LONGEST_NAME && insert.is_none() {
         return name.to_vec();
@@ -44,8 +44,7 @@ pub(super) fn shortened(name: &[u8], insert: Option<&[u8]>) -> Vec<u8> {
     short
 }
 
-/// The place behind the last slash between `from` and `to`, but not beyond `end`; `from` if there is
-/// none.
+/// The index after the last slash between `from` and `to`, at most `end`; `from` if there is none.
 fn behind_slash(name: &[u8], from: usize, to: usize, end: usize) -> usize {
     let at = memchr::memrchr(b'/', &name[from + 1..=to.max(from)]).map_or(from, |at| from + 1 + at);
     if at < end && name[at] == b'/' { at + 1 } else { at }
@@ -63,7 +62,7 @@ pub(super) fn of_pax_header(name: &[u8]) -> Vec<u8> {
     }
 }
 
-/// How much of `name` is left without slashes and `/.` at its end.
+/// The length of `name` without slashes and `/.` at its end.
 fn trimmed(name: &[u8]) -> usize {
     let mut rest = name;
     while let [head @ .., b'/'] | [head @ .., b'/', b'.'] = rest {

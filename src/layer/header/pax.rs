@@ -33,7 +33,7 @@ impl Records {
         self.0.push(b'\n');
     }
 
-    /// Adds an owner's number and name, each where its field cannot hold it. Whether it added one.
+    /// Adds an owner's number and name, each if its field cannot hold it. Returns whether it added one.
     pub(super) fn add_owner(
         &mut self,
         id_key: &str,
@@ -53,9 +53,9 @@ impl Records {
         self.len() > before
     }
 
-    /// Adds a device's number where its field cannot hold it. Whether it added it.
+    /// Adds a device's number if its field cannot hold it. Returns whether it added it.
     pub(super) fn add_device(&mut self, key: &str, number: u32) -> bool {
-        // libarchive takes it for a signed number here.
+        // libarchive reads it as a signed number here.
         let is_large = i64::from(number.cast_signed()) >= LARGE_ID;
         if is_large {
             self.add(key, number.to_string().as_bytes());

@@ -1,4 +1,4 @@
-//! Headers against the machine's bsdtar: the variable BSDTAR names another one.
+//! Compares headers with those of the machine's bsdtar, or of the one that the variable BSDTAR names.
 
 use std::ffi::OsString;
 use std::fs;
@@ -18,7 +18,7 @@ use crate::layer::source::{DiskContents, ReadSource};
 /// A character in CESU-8.
 const SURROGATES: &[u8] = b"\xed\xa0\xbd\xed\xb8\x80";
 
-/// A row, as text for bsdtar and as values for this program.
+/// A row that becomes text for bsdtar and values for this program.
 #[derive(Clone, Debug)]
 struct TestRow {
     path: Vec<u8>,
@@ -31,7 +31,7 @@ fn bsdtar() -> OsString {
     std::env::var_os("BSDTAR").unwrap_or_else(|| "bsdtar".into())
 }
 
-/// In what the machine's bsdtar differs, and whether it is as old as Debian 12's.
+/// The limits of bsdtar, and whether it is as old as Debian 12's.
 fn limits() -> (Limits, bool) {
     let version =
         Command::new(bsdtar()).arg("--version").output().expect("bsdtar is installed").stdout;
@@ -39,7 +39,7 @@ fn limits() -> (Limits, bool) {
     (if is_old { Limits::V3_6_2 } else { Limits::CURRENT }, is_old)
 }
 
-/// Every byte that is not plain as `\ooo`, and so a slash at the head.
+/// `text` with `\ooo` for every byte that is not plain, and for a slash at the head.
 fn escaped(text: &[u8]) -> String {
     let is_plain = |at: usize, byte: u8| {
         byte.is_ascii_alphanumeric()
@@ -130,7 +130,7 @@ fn check(rows: &[TestRow]) -> Result<(), TestCaseError> {
     let mut rows = rows.to_vec();
     if is_old {
         for row in &mut rows {
-            // It takes nothing off the head of a name, does not convert the text of a link, and ends at a
+            // It does not strip the head of a name, does not convert the text of a link, and ends at a
             // pax header of a negative owner.
             row.path = [b"./", &*archive_name(&row.path, EntryKind::File)].concat();
             row.link =
@@ -166,7 +166,7 @@ fn component() -> impl Strategy<Value = Vec<u8>> {
 fn path() -> impl Strategy<Value = Vec<u8>> {
     let heads = ["./", "./", "x/", "x/", "/t-e-s-t/", "c:t-e-s-t/", "//?/UNC/t-e-s-t/"];
     let head = prop::sample::select(heads.map(str::as_bytes).to_vec());
-    // Not the working directory: bsdtar looks at what is there.
+    // Not the working directory: bsdtar reads it.
     let is_elsewhere =
         |parts: &Vec<Vec<u8>>| parts.iter().any(|part| part != b"." && !part.is_empty());
     (head, prop::collection::vec(component(), 1..8).prop_filter("is the directory", is_elsewhere))
@@ -258,7 +258,7 @@ proptest! {
     ) {
         let paths: Vec<_> = rows.iter().take(2).map(|row| row.path.clone()).collect();
         let rows = rows.iter().zip(order).map(|(row, path)| {
-            // Types that differ are another matter: bsdtar compares the merged one with the disk.
+            // All have one type: bsdtar compares the type of a merged row with the disk.
             let keywords = row.keywords.iter().cloned().map(|(keyword, value)| match keyword {
                 "type" => (keyword, "file".into()),
                 _ => (keyword, value),

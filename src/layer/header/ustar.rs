@@ -7,11 +7,11 @@ use crate::layer::entry::Device;
 
 /// The longest name of directories in the prefix field, in bytes.
 const LONGEST_PREFIX: usize = 155;
-/// The room for a uname or gname, in bytes. One that fills it has no zero behind.
+/// The size of the uname and gname fields, in bytes. A name that fills its field has no zero after it.
 const OWNER: usize = 32;
 
-/// The block of one header. Numbers that do not fit their octal digits take the digits' terminators,
-/// then base 256, as GNU tar writes them.
+/// The block of one header. A number that does not fit its octal digits overwrites their terminators, or is written in
+/// base 256, as GNU tar does.
 pub(super) struct Block<'a> {
     pub name: &'a [u8],
     pub link: &'a [u8],
@@ -28,8 +28,8 @@ pub(super) struct Block<'a> {
     pub device: Option<Device>,
 }
 
-/// Where a ustar name is split: the bytes before are the prefix, those behind the name.
-/// `None` where the name fits the name field, `Some(None)` where it cannot be split.
+/// The slash at which a ustar name is split: the bytes before it are the prefix, those after it the name.
+/// `None` if the name fits the name field, `Some(None)` if it cannot be split.
 fn split(name: &[u8]) -> Option<Option<usize>> {
     let first = name.len().checked_sub(LONGEST_NAME + 1)?;
     let slash_from = |from: usize| memchr::memchr(b'/', &name[from..]).map(|at| from + at);
@@ -47,9 +47,9 @@ pub(super) fn fits(name: &[u8]) -> bool {
 }
 
 impl<'a> Block<'a> {
-    /// The block of this one's pax header: called `name`, of `size` bytes, with this one's owner clipped
-    /// to what ustar can hold, its permissions without setuid, setgid and sticky, and its time between
-    /// 0 and `latest`.
+    /// The block of this one's pax header. It has the name `name`, `size` bytes, this one's owner clipped
+    /// to what ustar can hold, its permissions without setuid, setgid and sticky, and its time clipped to
+    /// 0 to `latest`.
     pub(super) fn of_pax_header<'n>(
         &'n self,
         name: &'n [u8],
@@ -86,7 +86,7 @@ impl<'a> Block<'a> {
         number(&mut block[100..108], 6, 8, i64::from(self.mode & 0o7777));
         number(&mut block[108..116], 6, 8, self.uid);
         number(&mut block[116..124], 6, 8, self.gid);
-        // More than i64::MAX bytes cannot be: a file's size is a signed number.
+        // No file has more than i64::MAX bytes: its size is a signed number.
         number(&mut block[124..136], 11, 12, i64::try_from(self.size).unwrap_or(i64::MAX));
         number(&mut block[136..148], 11, 11, self.seconds);
         block[148..156].fill(b' ');
@@ -105,14 +105,14 @@ impl<'a> Block<'a> {
     }
 }
 
-/// Puts as much of `text` at the head of `field` as it holds.
+/// Writes `text` to the head of `field`, truncated to its size.
 fn put(field: &mut [u8], text: &[u8]) {
     let length = text.len().min(field.len());
     field[..length].copy_from_slice(&text[..length]);
 }
 
-/// Writes `value` in `digits` octal digits, in up to `most` of them if it is larger, else in base 256,
-/// highest byte first, with the highest bit set. The field ends in a space, or a space and a zero.
+/// Writes `value` in `digits` octal digits, or in up to `most` of them if it needs more, or else in base 256,
+/// highest byte first, with the highest bit set. What is left of the field is a space, or a space and a zero.
 fn number(field: &mut [u8], digits: usize, most: usize, value: i64) {
     if field.len() > digits {
         field[digits] = b' ';

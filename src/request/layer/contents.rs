@@ -1,4 +1,4 @@
-//! The contents of a layer's rows: what their sources are on the disk, and what tells them apart.
+//! The contents of a layer's rows: the states of their sources on the disk, and their identities.
 //!
 //! Knows sources and listed digests; must not know how a source is read, nor what tar makes of it.
 
@@ -13,22 +13,22 @@ use super::super::listed::Listing;
 use super::entries::FoundRow;
 use super::rows::LayerRows;
 use crate::layer::rows::{FoundContent, Metadata, SpecRow, complete};
-use crate::layer::{ContentError, ContentIdentity, Entries, EntryKind, Listed, PlannedRow};
+use crate::layer::{ContentError, ContentIdentity, Entries, EntryKind, Listed, PlannedEntry};
 use crate::mtree::RowId;
 
-/// So many rows are looked at before the next ones are taken from the spec, since each takes some hundred bytes.
+/// How many rows are in memory at once: each takes some hundred bytes.
 const ROWS_AT_ONCE: usize = 1 << 16;
 
-/// Fewer rows than this are not worth waking another thread for.
+/// The fewest rows for which waking another thread pays.
 const WORTH_SHARING: usize = 256;
 
-/// How rows are looked at.
-pub(super) struct Looking<'l> {
-    /// Where what a row does not say comes from.
+/// The options of [`find`].
+pub(super) struct FindOptions<'l> {
+    /// Where the owner, mode and time come from that a row does not have.
     pub metadata: Metadata,
-    /// What the request lists.
+    /// The inputs that the request lists.
     pub listing: Option<&'l Listing<'l>>,
-    /// Whether [`FoundRow::on_disk`] is wanted.
+    /// Whether [`FoundRow::on_disk`] is needed.
     pub keeps_disk: bool,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Looking<'l> {
 pub(super) fn find(
     ids: &[RowId],
     layer_rows: &LayerRows<'_>,
-    looking: &Looking<'_>,
+    options: &FindOptions<'_>,
     host: &mut impl Host,
 ) -> Result<Vec<FoundRow>, RequestError> {
     let mut found = Vec::with_capacity(ids.len());
@@ -47,9 +47,9 @@ pub(super) fn find(
         let rows: Vec<_> = rows.map_init(|| None, read).collect();
         let queries = rows.par_iter().with_min_len(WORTH_SHARING);
         let queries: Vec<_> =
-            queries.map(|row| row.as_ref().map_or(Ok(None), |row| query(row, looking))).collect();
-        let wanted: Vec<_> = queries.iter().flatten().flatten().collect();
-        let mut states = host.sources(&wanted)?.into_iter();
+            queries.map(|row| row.as_ref().map_or(Ok(None), |row| query(row, options))).collect();
+        let sent: Vec<_> = queries.iter().flatten().flatten().collect();
+        let mut states = host.sources(&sent)?.into_iter();
         let answers: Vec<Answer> = queries
             .iter()
             .map(|query| match query {
@@ -58,17 +58,17 @@ pub(super) fn find(
                 Err(NotListed) => Err(NotListed),
             })
             .collect();
-        drop(wanted);
+        drop(sent);
         drop(queries);
-        let looked_at: Vec<Result<_, RequestError>> = (ids, rows, answers)
+        let rows: Vec<Result<_, RequestError>> = (ids, rows, answers)
             .into_par_iter()
             .with_min_len(WORTH_SHARING)
             .map_init(Vec::new, |text, (&id, row, answer)| {
                 let error = |problem| layer_rows.error(id, problem);
-                look_at(id, row?, answer, looking, text).map_err(error)
+                found_row(id, row?, answer, options, text).map_err(error)
             })
             .collect();
-        for row in looked_at {
+        for row in rows {
             found.extend(row?);
         }
     }
@@ -78,17 +78,17 @@ pub(super) fn find(
 /// The source of a row is not among the inputs of the request.
 struct NotListed;
 
-/// What the disk said to a row's query. `None` if it was not asked.
+/// The host's answer to a row's query. `None` if the row needs no query.
 type Answer = Result<Option<io::Result<SourceState>>, NotListed>;
 
-/// What to ask of the disk for a row.
+/// The query of a row's source. `None` if the row needs none.
 fn query<'r>(
     row: &'r SpecRow,
-    looking: &Looking<'_>,
+    options: &FindOptions<'_>,
 ) -> Result<Option<SourceQuery<'r>>, NotListed> {
     let keywords = &row.keywords;
     if let (Some(EntryKind::File), Some(source)) = (keywords.kind, &row.source) {
-        let listed = match looking.listing {
+        let listed = match options.listing {
             Some(listing) if !listing.paths.covers(source) => return Err(NotListed),
             Some(listing) => listing.digest(source),
             None => None,
@@ -101,19 +101,19 @@ fn query<'r>(
         || keywords.time.is_none()
         || keywords.is_nochange;
     let follows = keywords.kind == Some(EntryKind::Directory);
-    Ok((looking.metadata == Metadata::Disk && lacks).then_some(SourceQuery {
+    Ok((options.metadata == Metadata::Disk && lacks).then_some(SourceQuery {
         path: row.source.as_deref().unwrap_or(&row.path),
         follows,
         listed: None,
     }))
 }
 
-/// What was found of a row. `None` for an optional one without a source. `text` is overwritten.
-fn look_at(
+/// The row with the state of its source. `None` if it is optional and its source is missing. `text` is overwritten.
+fn found_row(
     id: RowId,
     row: SpecRow,
     answer: Answer,
-    looking: &Looking<'_>,
+    options: &FindOptions<'_>,
     text: &mut Vec<u8>,
 ) -> Result<Option<FoundRow>, LayerProblem> {
     let (is_optional, has_content) = (row.keywords.is_optional, row.has_content());
@@ -126,7 +126,7 @@ fn look_at(
         Ok(Some(Err(error))) if is_missing(&error) => match has_content {
             true if is_optional => return Ok(None),
             true => return Err(LayerProblem::Missing(source())),
-            // `complete` says what the row lacks.
+            // `complete` returns the error, if the row lacks something.
             false => None,
         },
         Ok(Some(Err(error))) => {
@@ -144,9 +144,9 @@ fn look_at(
         .filter(|_| has_content)
         .map(|state| FoundContent { size: state.on_disk.stamp.size, identity: state.identity });
     let on_disk = state.map(|state| state.on_disk);
-    let entry = complete(row, looking.metadata, on_disk.as_ref(), content)?;
-    let planned = Some(PlannedRow::new(&entry, text));
-    let on_disk = on_disk.filter(|_| looking.keeps_disk).map(Box::new);
+    let entry = complete(row, options.metadata, on_disk.as_ref(), content)?;
+    let planned = Some(PlannedEntry::new(&entry, text));
+    let on_disk = on_disk.filter(|_| options.keeps_disk).map(Box::new);
     Ok(Some(FoundRow { id, content, on_disk, planned }))
 }
 
@@ -154,8 +154,8 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// The numbers of the entries whose contents have to be read to compare them with others, in order: files that equal
-/// another one in all but their bytes, unless digests of all of these are listed.
+/// The numbers of the entries whose contents must be read to compare them with others, in order: files that equal
+/// another one in size, mode, owner and time, unless digests of all of these are listed.
 pub(super) fn alike(entries: &dyn Entries) -> Vec<usize> {
     let mut alike = HashMap::<_, Vec<(usize, bool)>>::new();
     for (number, entry) in entries.iter().enumerate() {

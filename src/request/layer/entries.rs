@@ -1,6 +1,6 @@
 //! The entries of a layer's rows, each made from its row when it is needed.
 //!
-//! Knows rows and what was found of their sources; must not know how either came to be, nor what tar makes of entries.
+//! Knows rows and the states of their sources; must not know how these are read, nor what tar makes of entries.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -14,21 +14,21 @@ use super::{HardLinks, contents};
 use crate::layer::hard_links::{self, FileInode, HardLink};
 use crate::layer::rows::{FoundContent, Metadata, OnDisk, complete};
 use crate::layer::{
-    ContentError, ContentIdentity, Entries, EntryKind, LinkText, PlannedRow, TarEntry,
+    ContentError, ContentIdentity, Entries, EntryKind, LinkText, PlannedEntry, TarEntry,
     hard_link_name,
 };
 use crate::mtree::RowId;
 
-/// A row that becomes an entry, and what was found of its source: there is one of these for each row.
+/// A row that makes an entry, and what is known of its source. It is small: there is one for each row of the layer.
 pub(super) struct FoundRow {
     /// Its id in the resolved spec.
     pub id: RowId,
     /// What is known of its content.
     pub content: Option<FoundContent>,
-    /// What the disk says of its source, where that is wanted again.
+    /// The metadata of its source, if these are needed again.
     pub on_disk: Option<Box<OnDisk>>,
-    /// What a plan needs of the entry. `None` if that is another one since.
-    pub planned: Option<PlannedRow>,
+    /// What a plan needs of the entry. `None` if the entry changed since.
+    pub planned: Option<PlannedEntry>,
 }
 
 /// The entries of a layer.
@@ -36,12 +36,12 @@ pub(super) struct RowEntries<'r> {
     layer_rows: &'r LayerRows<'r>,
     metadata: Metadata,
     rows: Vec<FoundRow>,
-    /// By entry: the one that it is a hard link to.
+    /// By number of an entry that is a hard link: the number of the entry that it links to.
     hard_links: HashMap<usize, usize>,
 }
 
 impl<'r> RowEntries<'r> {
-    /// The entries of `rows`, each of which makes one: that was tried.
+    /// The entries of `rows`, which [`contents::find`] found.
     pub(super) fn new(
         layer_rows: &'r LayerRows<'r>,
         metadata: Metadata,
@@ -50,12 +50,12 @@ impl<'r> RowEntries<'r> {
         Self { layer_rows, metadata, rows, hard_links: HashMap::new() }
     }
 
-    /// The error of an entry.
+    /// An error in the row of an entry.
     pub(super) fn error(&self, entry: usize, problem: LayerProblem) -> RequestError {
         self.layer_rows.error(self.rows[entry].id, problem)
     }
 
-    /// Makes links of files as `choice` says.
+    /// Makes hard links of files by `choice`.
     pub(super) fn link(
         &mut self,
         choice: HardLinks,
@@ -78,15 +78,15 @@ impl<'r> RowEntries<'r> {
         Ok(())
     }
 
-    /// What an entry is, and the file that it is of, if it has a content.
+    /// The kind of an entry, and the file that its source is, if it has a content.
     fn inode(&self, entry: usize) -> (EntryKind, Option<FileInode>) {
         let row = &self.rows[entry];
         let made = self.unlinked(entry);
         let inode = row.on_disk.as_ref().filter(|_| made.content.is_some()).map(|disk| {
-            // The row was read before.
+            // The row was read before, so it can be read again.
             let keywords = self.layer_rows.merged_row(row.id).map(|row| row.keywords);
             let keywords = keywords.unwrap_or_default();
-            // `nochange` takes the disk's word here as well.
+            // `nochange` prefers the disk here, too.
             let prefers_disk = keywords.is_nochange && self.metadata == Metadata::Disk;
             let links = keywords.nlink.filter(|_| !prefers_disk).unwrap_or(disk.links as u32);
             FileInode { device: disk.stamp.device, inode: disk.stamp.inode, links }
@@ -94,8 +94,7 @@ impl<'r> RowEntries<'r> {
         (made.kind, inode)
     }
 
-    /// Makes identities comparable: contents that may be equal are identified by what is listed for all of them, or else
-    /// by their bytes, which are read.
+    /// Makes identities comparable: contents that may be equal are hashed, unless digests of all of them are listed.
     fn tell_apart(&mut self, host: &mut impl Host) -> Result<(), RequestError> {
         let alike = contents::alike(self);
         let made: Vec<_> = alike.iter().map(|entry| self.unlinked(*entry)).collect();
@@ -116,20 +115,23 @@ impl<'r> RowEntries<'r> {
         Ok(())
     }
 
-    /// An entry without regard to hard links.
+    /// The entry as if it were no hard link.
     fn unlinked(&self, entry: usize) -> TarEntry {
         self.unlinked_after(&mut None, entry)
     }
 
-    /// The same. `last` is what was read of the row before, if anything was.
+    /// As [`RowEntries::unlinked`]. `last` is what was parsed of the row before, if anything was.
     fn unlinked_after<'l>(&'l self, last: &mut Option<LastRow<'l>>, entry: usize) -> TarEntry {
         let FoundRow { id, content, on_disk, .. } = &self.rows[entry];
+        // `contents::find` made the entry of this row without an error, and both functions are pure. Of their inputs,
+        // `on_disk` is dropped only if `metadata` ignores it, and `tell_apart` replaces an identity alone: no error
+        // depends on either.
         let row = self.layer_rows.merged_row_after(last, *id).ok();
         row.and_then(|row| complete(row, self.metadata, on_disk.as_deref(), *content).ok())
             .expect("a row that was found makes an entry")
     }
 
-    /// An entry. `last` is what was read of the row before, if anything was.
+    /// The entry. `last` is what was parsed of the row before, if anything was.
     fn entry_after<'l>(&'l self, last: &mut Option<LastRow<'l>>, number: usize) -> TarEntry {
         let mut entry = self.unlinked_after(last, number);
         if let Some(to) = self.hard_links.get(&number) {
@@ -153,8 +155,8 @@ impl Entries for RowEntries<'_> {
         Box::new(numbers.map(move |number| Cow::Owned(self.entry_after(&mut last, number))))
     }
 
-    fn planned(&self, number: usize) -> PlannedRow {
+    fn planned(&self, number: usize) -> PlannedEntry {
         let planned = self.rows[number].planned;
-        planned.unwrap_or_else(|| PlannedRow::new(&self.entry(number), &mut Vec::new()))
+        planned.unwrap_or_else(|| PlannedEntry::new(&self.entry(number), &mut Vec::new()))
     }
 }

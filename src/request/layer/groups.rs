@@ -15,13 +15,13 @@ use crate::path;
 /// The group of rows that no other group takes. It comes last.
 const REST: &str = "app";
 
-/// What stands before a pattern that is one of sources.
+/// The prefix of a pattern that is matched against sources.
 const SOURCE: &str = "source:";
 
 /// Ordered groups, and the one that is chosen.
 pub(in crate::request) struct Groups {
     groups: Vec<Group>,
-    /// The number of the chosen one, or how many there are for the rest.
+    /// The index of the chosen one. For the rest, it is the number of groups.
     chosen: usize,
 }
 
@@ -31,7 +31,7 @@ struct Group {
     sources: Vec<Pattern>,
 }
 
-/// A group as the file has it.
+/// A group as JSON.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GroupText {
@@ -42,10 +42,10 @@ struct GroupText {
 /// What is wrong with a file of groups.
 #[derive(Debug, thiserror::Error)]
 pub enum GroupsError {
-    /// It is not of the form that groups have.
+    /// It is not the JSON of groups.
     #[error("the groups cannot be read; write a list of {{\"name\": …, \"patterns\": […]}}")]
     Form(#[source] serde_json::Error),
-    /// A group is called as the rest is.
+    /// A group has the name of the rest, which is no group.
     #[error(
         "no group can be called {REST:?}, which is the layer of the rows that no group takes; rename it"
     )]
@@ -67,21 +67,21 @@ pub enum GroupsError {
         #[source]
         problem: globset::Error,
     },
-    /// The chosen group is not there.
+    /// No group has the chosen name.
     #[error("--only: no group is called {name:?}; the groups are {known}")]
     Unknown {
-        /// The name that was asked for.
+        /// The chosen name.
         name: String,
         /// The names that there are.
         known: String,
     },
 }
 
-/// What groups see of a row.
+/// The parts of a row that decide its group and its order.
 pub(super) struct GroupedRow<'r> {
     /// Its archive path.
     pub path: &'r [u8],
-    /// The path of its source before anything was decided. Empty for a row without one.
+    /// The path of its source before resolving. Empty for a row without one.
     pub source: &'r [u8],
     pub is_directory: bool,
 }
@@ -125,8 +125,7 @@ impl Groups {
     }
 
     /// For each of `rows`, whether the chosen group has it. Rows of one path are in one group, that of the
-    /// first. A directory row is in each group that has something below it; one with nothing below goes by
-    /// its own path.
+    /// first. A directory row is in each group that has a row below it. If no row is below it, its own path decides.
     pub(super) fn choose(&self, rows: &[GroupedRow<'_>]) -> Vec<bool> {
         let parents = parents(rows.iter().map(|row| row.path));
         let is_parent = |row: &GroupedRow<'_>| row.is_directory && parents.contains(row.path);
@@ -190,7 +189,7 @@ impl Group {
 pub(super) fn parents<'p>(paths: impl Iterator<Item = &'p [u8]>) -> HashSet<&'p [u8]> {
     let mut parents = HashSet::new();
     for path in paths {
-        // What is above a directory that is known is known, too.
+        // The directories above a known one are known.
         let mut above = path::upwards(path).skip(1);
         while above.next().is_some_and(|directory| parents.insert(directory)) {}
         if !path.is_empty() {

@@ -27,7 +27,7 @@ use super::host::{Content, Host, Purpose, WrittenLayer};
 use super::listed::Listing;
 use super::run::{Outputs, Resolved};
 use super::{OutputError, OutputKind, ResolveRequest};
-use contents::Looking;
+use contents::FindOptions;
 use entries::RowEntries;
 use groups::GroupedRow;
 use rows::LayerRows;
@@ -37,14 +37,14 @@ pub use groups::GroupsError;
 pub use options::{GroupChoice, HardLinks, LayerOptions, Order};
 pub use state::LayerState;
 
-/// A layer that was written, and is not in its place yet.
+/// A layer that was written to its temporary file.
 pub(super) struct LayerOutcome {
     pub layer: WrittenLayer,
     /// The warnings about it.
     pub warnings: Vec<String>,
 }
 
-/// Writes the layer of `resolved`, and what is said of it.
+/// Writes the layer of `resolved`, its descriptor, and the list of unused inputs.
 pub(super) fn write(
     request: &ResolveRequest,
     options: &LayerOptions,
@@ -72,12 +72,12 @@ pub(super) fn write(
         let unused = unused::inputs(&layer_rows, written, &inputs, read);
         host.write(handle, Content::Text(&unused))?;
     }
-    let looking = Looking {
+    let find_options = FindOptions {
         metadata: options.metadata,
         listing,
         keeps_disk: options.metadata == Metadata::Disk || options.hard_links == HardLinks::Inode,
     };
-    let found = contents::find(&rows, &layer_rows, &looking, host)?;
+    let found = contents::find(&rows, &layer_rows, &find_options, host)?;
     drop(rows);
     host.step_done("look at the contents");
     let mut entries = RowEntries::new(&layer_rows, options.metadata, found);
@@ -160,7 +160,7 @@ fn warn_of_duplicates(rows: &[RowId], layer_rows: &LayerRows<'_>) -> Option<Stri
     let merged = layer_rows.merged().iter().filter(|merged| is_chosen(merged.into));
     duplicates.extend(merged.map(|merged| (merged.row, merged.into)));
     let (row, earlier) = *duplicates.iter().min()?;
-    let location = |row| match layer_rows.line(row) {
+    let describe = |row| match layer_rows.line(row) {
         Some(line) => format!("line {line}"),
         None => "--package-dir".to_owned(),
     };
@@ -169,8 +169,8 @@ fn warn_of_duplicates(rows: &[RowId], layer_rows: &LayerRows<'_>) -> Option<Stri
          alike are merged, others are written twice, which images may not have; remove all but one",
         duplicates.len(),
         Escaped(layer_rows.archive_path(row)),
-        location(row),
-        location(earlier),
+        describe(row),
+        describe(earlier),
     ))
 }
 

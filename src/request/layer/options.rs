@@ -1,4 +1,4 @@
-//! What a layer request asks for beside what `resolve` does.
+//! The options of a layer request, besides those of `resolve`.
 //!
 //! Knows choices alone.
 
@@ -16,7 +16,7 @@ pub struct LayerOptions {
     pub descriptor: Option<PathBuf>,
     /// Which entries become hard links.
     pub hard_links: HardLinks,
-    /// Where what a row does not say comes from.
+    /// Where the owner, mode and time come from that a row does not have.
     pub metadata: Metadata,
     /// In which order rows are written.
     pub order: Order,
@@ -24,7 +24,7 @@ pub struct LayerOptions {
     pub group: Option<GroupChoice>,
     /// Where to write the sources that the layer does not read, if anywhere.
     pub unused_inputs: Option<PathBuf>,
-    /// A file of paths, one a line, of which those that are no source are written there, too.
+    /// A file of paths, one a line. Those that are not sources are written to `unused_inputs`, too.
     pub inputs: Option<PathBuf>,
 }
 

@@ -1,19 +1,19 @@
 //! The order of rows in a layer.
 //!
-//! Knows archive paths and sources; must not know what a row is else.
+//! Knows archive paths and sources; must not know the rest of a row.
 
 use hashbrown::HashMap;
 
 use super::groups::{GroupedRow, parents};
 
-/// Whether a source is one of an external repository: below `external/`, or beside the main repository where
-/// repositories are siblings.
+/// Whether a source is of an external repository: below `external/`, or beside the main repository with
+/// `--experimental_sibling_repository_layout`.
 fn is_external(source: &[u8]) -> bool {
     source.starts_with(b"external/") || source.starts_with(b"../")
 }
 
-/// The numbers of `rows` with those of external repositories first, each part in the order of the spec.
-/// The directory rows above a row that moves move with it. Rows of one path stay together.
+/// The indices of `rows`, those of external repositories first, otherwise in order.
+/// The directory rows above a row of an external repository are first, too. Rows of one path stay together.
 pub(super) fn stable_first(rows: &[GroupedRow<'_>]) -> Vec<usize> {
     let mut first = HashMap::<&[u8], bool>::new();
     for row in rows {
@@ -24,10 +24,10 @@ pub(super) fn stable_first(rows: &[GroupedRow<'_>]) -> Vec<usize> {
     let is_stable = |row: &GroupedRow<'_>| {
         first.get(row.path) == Some(&true) || row.is_directory && above.contains(row.path)
     };
-    let (mut numbers, rest): (Vec<_>, Vec<_>) =
-        (0..rows.len()).partition(|number| is_stable(&rows[*number]));
-    numbers.extend(rest);
-    numbers
+    let (mut indices, rest): (Vec<_>, Vec<_>) =
+        (0..rows.len()).partition(|index| is_stable(&rows[*index]));
+    indices.extend(rest);
+    indices
 }
 
 #[cfg(test)]

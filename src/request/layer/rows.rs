@@ -1,6 +1,6 @@
 //! The rows of a layer: those of the resolved spec, each with the rows that it was before.
 //!
-//! Knows the resolved spec, the one before, and what flags supply; must not know contents or tar.
+//! Knows the resolved spec, the one before, and the keywords that flags give; must not know contents or tar.
 
 use std::hash::BuildHasher;
 use std::path::Path;
@@ -22,29 +22,29 @@ use crate::resolve::RowOutcome;
 
 /// The rows of a resolved spec.
 pub(super) struct LayerRows<'r> {
-    /// The spec that resolving writes. `None` if it is the one before, read in the same way.
+    /// The spec that resolving writes. `None` if it is the one before, parsed with the same flags.
     changed: Option<Spec>,
     before: &'r Resolved,
-    /// By row of `resolved`: the row before resolving, the first of those that one link replaced.
+    /// By row of the resolved spec: the row before resolving, or the first of the rows that a link replaced.
     origins: Vec<RowId>,
-    /// What flags supply.
+    /// The keywords that flags give.
     change: &'r Change,
-    /// Whether the archive path of each row is its own. If not, it may still be.
+    /// Whether the archive paths are known to be unique. If `false`, they may be unique as well.
     are_paths_unique: bool,
-    /// The rows that libarchive merges into an earlier one, in the order of these.
+    /// The rows that libarchive merges into an earlier one, in the order of the earlier ones.
     merged: Vec<Merged<RowId>>,
     /// The spec of the request, for messages.
     file: &'r Path,
 }
 
-/// What was read of a row. The next one mostly has the same keywords, and need not be read.
+/// What was parsed of a row. The next row mostly has the same text, which need not be parsed again.
 pub(super) struct LastRow<'r> {
     text: KeywordsText<'r>,
     keywords: TarKeywords,
     link: Option<Box<[u8]>>,
 }
 
-/// Fewer rows than this are not worth waking another thread for.
+/// The fewest rows for which waking another thread pays.
 const WORTH_SHARING: usize = 1024;
 
 /// The permissions of a directory row that `--package-dir` makes.
@@ -58,7 +58,7 @@ impl<'r> LayerRows<'r> {
         let (file, change) = (request.mtree.as_path(), &request.options.change);
         let Resolved { spec, decisions, .. } = before;
         let is_unchanged = decisions.links().is_empty() && decisions.directory_links().is_empty();
-        // Where links name their sources, what they say is to be read from the text.
+        // If `link=` was parsed as the source, the texts of links must be parsed again.
         let changed = match is_unchanged && !request.options.link_is_source {
             true => None,
             false => {
@@ -72,7 +72,7 @@ impl<'r> LayerRows<'r> {
             }
         };
         let resolved = changed.as_ref().unwrap_or(spec);
-        // Of the rows that one link replaces, the first stands for it.
+        // The first of the rows that one link replaces has that link in the output.
         let links = decisions.directory_links().iter();
         let first: HashSet<_> = links.filter_map(|link| link.rows.iter().min()).collect();
         let is_removed = |row| matches!(decisions.of(row), Some(RowOutcome::Removed(_)));
@@ -95,18 +95,18 @@ impl<'r> LayerRows<'r> {
         Ok(Self { changed, before, origins, change, are_paths_unique, merged, file })
     }
 
-    /// Whether the archive path of each row is known to be its own.
+    /// Whether the archive paths of the rows are known to be unique.
     pub(super) fn are_paths_unique(&self) -> bool {
         self.are_paths_unique
     }
 
-    /// The rows that become an entry: all but those that are merged into an earlier one.
+    /// The rows that become entries: all except those that are merged into an earlier one.
     pub(super) fn written(&self) -> Vec<RowId> {
         let merged: HashSet<_> = self.merged.iter().map(|merged| merged.row).collect();
         self.resolved().row_ids().filter(|row| !merged.contains(row)).collect()
     }
 
-    /// The rows that are merged into an earlier one, in the order of the latter.
+    /// The rows that are merged into an earlier one, in the order of the earlier ones.
     pub(super) fn merged(&self) -> &[Merged<RowId>] {
         &self.merged
     }
@@ -117,8 +117,8 @@ impl<'r> LayerRows<'r> {
         tried.into_iter().collect()
     }
 
-    /// The row as tar sees it, with the rows that are merged into it. A row that is a link with a source has the text of
-    /// the symlink there.
+    /// The row for tar, with the rows that are merged into it. A link without a text has that of the symlink that is its
+    /// source.
     pub(super) fn merged_row(&self, row: RowId) -> Result<SpecRow, RequestError> {
         self.merged_row_after(&mut None, row)
     }
@@ -153,7 +153,7 @@ impl<'r> LayerRows<'r> {
         self.resolved().path(self.row(row))
     }
 
-    /// The row as tar sees it, with what flags supply.
+    /// The row for tar, with the keywords that flags give.
     fn spec_row<'l>(
         &'l self,
         last: &mut Option<LastRow<'l>>,
@@ -204,7 +204,7 @@ impl<'r> LayerRows<'r> {
         })
     }
 
-    /// What the keywords of a row say, and those of `/set`.
+    /// The keywords of a row, and those of `/set`.
     fn keywords(&self, row: RowId) -> Result<TarKeywords, RequestError> {
         let mut keywords = TarKeywords::default();
         for (keyword, value) in self.resolved().keywords(self.row(row)) {
@@ -215,7 +215,7 @@ impl<'r> LayerRows<'r> {
         Ok(keywords)
     }
 
-    /// What flags give to a row that does not have it.
+    /// The keywords that flags give a row that lacks them.
     fn supplied(&self, row: RowId) -> Result<TarKeywords, RequestError> {
         let change = self.change;
         let path_before = match self.before.origins.of(&self.before.spec, self.origin(row)) {
@@ -239,7 +239,7 @@ impl<'r> LayerRows<'r> {
         Ok(supplied)
     }
 
-    /// What groups and orders see of a row.
+    /// The parts of a row that decide its group and its order.
     pub(super) fn grouped(&self, row: RowId) -> GroupedRow<'_> {
         GroupedRow {
             path: self.archive_path(row),
@@ -248,7 +248,7 @@ impl<'r> LayerRows<'r> {
         }
     }
 
-    /// The source of a row before it was resolved; of a directory that became a link, that directory's.
+    /// The source of a row before resolving. Of a directory that became a link, the source of the directory.
     fn source_before(&self, row: RowId) -> &[u8] {
         let (spec, origin) = (&self.before.spec, self.origin(row));
         let source = spec.source(spec.row(origin));
@@ -266,7 +266,7 @@ impl<'r> LayerRows<'r> {
         }
     }
 
-    /// The sources that the row stands for, of all rows that one link replaced.
+    /// The sources of the row before resolving, and of all rows that it replaces.
     pub(super) fn sources(&self, row: RowId) -> impl Iterator<Item = &[u8]> {
         let (spec, origin) = (&self.before.spec, self.origin(row));
         let replaced = match self.before.decisions.of(origin) {
@@ -279,7 +279,7 @@ impl<'r> LayerRows<'r> {
         rows.map(|row| spec.source(spec.row(row))).filter(|source| !source.is_empty())
     }
 
-    /// The sources of all rows that the request's spec has, also of those that flags drop.
+    /// The sources of all rows of the request's spec, including the rows that flags drop.
     pub(super) fn all_sources(&self) -> impl Iterator<Item = &[u8]> {
         let spec = self.before.origins.file(&self.before.spec);
         spec.rows().iter().map(|row| spec.source(row)).filter(|source| !source.is_empty())
@@ -306,13 +306,13 @@ impl<'r> LayerRows<'r> {
         self.resolved().row(id)
     }
 
-    /// The row before resolving, the first of those that one link replaced.
+    /// The row before resolving, or the first of the rows that a link replaced.
     fn origin(&self, row: RowId) -> RowId {
         self.origins[row.index()]
     }
 }
 
-/// Whether the archive path of each row of `spec` is its own, by hashes: of unlike paths some may have the same one.
+/// Whether the archive paths of `spec` are unique. It compares hashes: if two paths have the same one, it returns `false`.
 fn are_paths_unique(spec: &Spec) -> bool {
     let hasher = RandomState::default();
     let hash = |row: &Row| hasher.hash_one(spec.path(row));

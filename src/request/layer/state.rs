@@ -4,15 +4,14 @@
 
 use std::num::NonZeroUsize;
 
-use crate::layer::{BufferPool, Functions, Index, Permits};
+use crate::layer::{BufferPool, DigestFunction, Index, Permits};
 
 /// What all layer requests of a process share.
 pub struct LayerState {
-    /// The frames that outputs are held for. `None` in a process that runs one request: it has no use
-    /// for them.
+    /// The frames of earlier layers. `None` in a process that runs one request: it has no use for them.
     pub index: Option<Index>,
-    /// What was learned of the digests of inputs.
-    pub functions: Functions,
+    /// The function of the inputs' digests, once it is known.
+    pub digest_function: DigestFunction,
     /// How many threads read and compress at once, whatever the number of requests.
     pub permits: Permits,
     /// The memory of frames under way.
@@ -24,7 +23,7 @@ impl LayerState {
     pub fn once(threads: NonZeroUsize) -> Self {
         Self {
             index: None,
-            functions: Functions::default(),
+            digest_function: DigestFunction::default(),
             permits: Permits::new(threads),
             buffers: BufferPool::new(threads),
         }

@@ -1,7 +1,7 @@
 //! The inputs that a layer does not read, for Bazel's `unused_inputs_list`.
 //!
-//! Knows paths; must not know why a row is not in the layer. What a row that became a link stands for counts as
-//! read: a symlink that leads elsewhere tomorrow changes the layer.
+//! Knows paths; must not know why a row is not in the layer. The sources of a row that became a link count as read:
+//! if one of them is another symlink tomorrow, the layer changes.
 
 use hashbrown::HashSet;
 
@@ -9,8 +9,8 @@ use super::rows::LayerRows;
 use crate::mtree::RowId;
 use crate::path;
 
-/// The sources of all rows of the request but those of the rows `written`, one a line, in the order of the spec.
-/// Then those of the lines of `inputs` that are neither a source nor `read`.
+/// The sources of all rows of the request without those of the rows `written`, one a line, in the order of the spec.
+/// Then the lines of `inputs` that are neither a source nor `read`.
 pub(super) fn inputs<'p>(
     rows: &'p LayerRows<'_>,
     written: impl Iterator<Item = RowId>,

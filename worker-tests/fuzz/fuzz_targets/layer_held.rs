@@ -11,8 +11,9 @@ use std::os::unix::fs::FileExt;
 
 use libfuzzer_sys::fuzz_target;
 use mtree_worker::layer::{
-    BufferPool, Codec, ContentIdentity, EntryKind, FileContent, FileStamp, Functions, GzipLevel,
-    Index, Job, Listed, Opened, Permits, ReadSource, TarEntry, Time, ZstdLevel, assemble,
+    BufferPool, Codec, ContentIdentity, DigestFunction, EntryKind, FileContent, FileStamp,
+    GzipLevel, Index, Job, Listed, Opened, Permits, ReadSource, TarEntry, Time, ZstdLevel,
+    assemble,
 };
 use worker_fuzz::{Chooser, split};
 
@@ -136,7 +137,7 @@ fn layer(
     memory: &Memory,
     codec: Codec,
     index: Option<&Index>,
-) -> (Vec<u8>, Digests, Vec<mtree_worker::layer::Kept>) {
+) -> (Vec<u8>, Digests, Vec<mtree_worker::layer::HeldFrame>) {
     let job = Job {
         entries: &entries.to_vec(),
         codec,
@@ -144,7 +145,7 @@ fn layer(
         buffers: &BufferPool::new(NonZeroUsize::MIN),
         source: memory,
         index,
-        functions: &Functions::default(),
+        digest_function: &DigestFunction::default(),
         is_cancelled: &|| false,
         wants_table: false,
         before: None,

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use libfuzzer_sys::fuzz_target;
-use mtree_worker::layer::{Index, Kept, MOST_OUTPUTS, checksum};
+use mtree_worker::layer::{HeldFrame, Index, MOST_OUTPUTS, checksum};
 use worker_fuzz::split;
 
 fuzz_target!(|input: &[u8]| {
@@ -35,22 +35,22 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(lookup.frames.len(), wanted.len());
         for (found, key) in lookup.frames.iter().zip(&wanted) {
             let Some(found) = found else { continue };
-            let kept = found.kept();
-            assert!(kept.key.is_some() && kept.key == *key);
+            let held = found.held();
+            assert!(held.key.is_some() && held.key == *key);
             let mut bytes = [0];
             // The bytes of a frame are its key's, unless somebody changed the output.
-            assert!(found.output.read(kept, &mut bytes));
-            assert_eq!(bytes, [kept.key.expect("a key")[0]]);
+            assert!(found.output.read(held, &mut bytes));
+            assert_eq!(bytes, [held.key.expect("a key")[0]]);
         }
         // The head: frames of one output, one after the other from its beginning.
         let head = lookup.head_frames();
         assert!(head.len() <= wanted.len());
-        assert!(head.iter().zip(&wanted).all(|(kept, key)| kept.key == *key && key.is_some()));
-        assert!(head.iter().enumerate().all(|(number, kept)| kept.offset == number as u64));
+        assert!(head.iter().zip(&wanted).all(|(held, key)| held.key == *key && key.is_some()));
+        assert!(head.iter().enumerate().all(|(number, held)| held.offset == number as u64));
     }
 });
 
-/// A frame of key 0 is never kept.
+/// A frame of key 0 is never held.
 fn key_of(key: u8) -> Option<[u8; 32]> {
     let key = key % 40;
     (key != 0).then_some([key; 32])
@@ -63,8 +63,8 @@ fn file_of(keys: &[u8]) -> File {
     file
 }
 
-fn frames(keys: &[u8]) -> Vec<Kept> {
-    let kept = |(number, &key): (usize, &u8)| Kept {
+fn frames(keys: &[u8]) -> Vec<HeldFrame> {
+    let frame = |(number, &key): (usize, &u8)| HeldFrame {
         key: key_of(key),
         offset: number as u64,
         length: 1,
@@ -73,5 +73,5 @@ fn frames(keys: &[u8]) -> Vec<Kept> {
         raw_checksum: None,
         after: Default::default(),
     };
-    keys.iter().enumerate().map(kept).collect()
+    keys.iter().enumerate().map(frame).collect()
 }
