@@ -1,4 +1,4 @@
-//! Sources on the disk: their state by stat(2), and the hash of their bytes.
+//! Sources on the disk: their state by stat(2), and the digest of their bytes.
 //!
 //! Knows system calls for one source; must not know rows or requests.
 
@@ -103,7 +103,7 @@ fn on_disk(stat: &Stat) -> OnDisk {
     }
 }
 
-/// The BLAKE3 of a source. If the request is cancelled, the hash is wrong: nothing uses it, since the caller fails.
+/// The BLAKE3 digest of a source. If the request is cancelled, it is wrong: nothing uses it, since the caller fails.
 pub(super) fn hash(
     root: &Path,
     source: &[u8],

@@ -100,15 +100,15 @@ impl<'r> RowEntries<'r> {
         let made: Vec<_> = alike.iter().map(|entry| self.unlinked(*entry)).collect();
         let sources = made.iter().filter_map(|entry| entry.content.as_ref());
         let sources: Vec<_> = sources.map(|content| &*content.source).collect();
-        let hashes = host.hash_sources(&sources)?;
-        for ((entry, hash), source) in alike.into_iter().zip(hashes).zip(sources) {
-            let hash = hash.map_err(|error| {
+        let digests = host.hash_sources(&sources)?;
+        for ((entry, digest), source) in alike.into_iter().zip(digests).zip(sources) {
+            let digest = digest.map_err(|error| {
                 let source_path = source.into();
                 self.error(entry, ContentError::Read { source_path, error }.into())
             })?;
             let row = &mut self.rows[entry];
             if let Some(content) = &mut row.content {
-                content.identity = ContentIdentity::Hashed(hash);
+                content.identity = ContentIdentity::Hashed(digest);
                 row.planned = None;
             }
         }
