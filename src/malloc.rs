@@ -16,9 +16,9 @@ const HEAPS: &str = "1";
 /// Starts the program again in this process, with one heap and thresholds that stay as they are, unless the caller has set
 /// some.
 ///
-/// By default glibc has eight heaps a core: a worker that had 100 MB for its first layer would have 300 MB after ten, and
-/// keep them between requests. They can be set without unsafe code only by the
-/// environment. Returns where nothing is to be done, or nothing can be.
+/// By default glibc has eight heaps per core: a worker that has 100 MB after its first layer would have 300 MB after ten,
+/// and keep them between requests. Without unsafe code, only the environment can set how many there are. Returns if
+/// there is nothing to set, or nothing can be set.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(crate) fn restart_with_one_heap() {
     use std::env;

@@ -1,6 +1,6 @@
 //! The system calls of this module, made again where a signal interrupts them.
 //!
-//! Knows EINTR, which file systems in user space and those of a network return; must not know what a call is for.
+//! Knows EINTR, which file systems in user space and on a network return; must not know what a call is for.
 
 use std::os::fd::{AsFd, OwnedFd};
 

@@ -85,7 +85,8 @@ impl FileStamp {
     pub fn is_settled(&self, now: SystemTime) -> bool {
         let Ok(now) = now.duration_since(SystemTime::UNIX_EPOCH) else { return false };
         let latest = now.as_nanos().cast_signed() - RACY.as_nanos().cast_signed();
-        self.modified <= latest && self.changed <= latest
+        // Nobody can set `ctime`: where it is 0, the file system has no times.
+        self.changed != 0 && self.modified <= latest && self.changed <= latest
     }
 }
 
@@ -217,5 +218,11 @@ mod tests {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         assert!(stamp.is_settled(at(7)));
         assert!(!stamp.is_settled(at(6)));
+    }
+
+    #[test]
+    fn a_stamp_of_a_file_system_without_times_is_never_settled() {
+        let stamp = FileStamp { device: 1, inode: 1, size: 1, modified: 0, changed: 0 };
+        assert!(!stamp.is_settled(SystemTime::now()));
     }
 }
