@@ -106,7 +106,7 @@ def command_line(ctx, command):
         command: the command of the program.
 
     Returns:
-        an `Args` that becomes a file of arguments, which workers need.
+        an `Args` that becomes a flag file, which workers need.
     """
     args = ctx.actions.args()
     args.set_param_file_format("multiline")

@@ -103,7 +103,7 @@ def layer_action(ctx, codec, out, name, files, group = None, report = None, unus
     outputs = [out, descriptor]
     inputs = [ctx.file.mtree]
 
-    # Flag and path are one word: a line that begins with `@` would be read as the name of a file of arguments.
+    # Flag and path are one word: a line that begins with `@` would be read as the name of a flag file.
     args = command_line(ctx, "layer")
     args.add(ctx.file.mtree, format = "--mtree=%s")
     args.add(out, format = "--out=%s")

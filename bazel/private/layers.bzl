@@ -74,8 +74,8 @@ def layers(
     that of the first group that has it, else in the last layer, `app`.
 
     Args:
-        name: name of the target. The outputs are `[name]_[group].tar.gz` for each group in order, then
-            `[name]_app.tar.gz`. They are a value for `oci_image(tars = …)`.
+        name: name of the target. The outputs are `[name]_[group].tar.gz` (`.tar.zst` or `.tar` with another
+            `compress`) for each group in order, then `[name]_app.tar.gz`. They are a value for `oci_image(tars = …)`.
         srcs: the files, directories and targets of the image, with their runfiles.
         groups: a dictionary of the name of a group to a list of patterns. A pattern is a glob of paths in the image,
             or of sources if it begins with `source:`. `*` matches within one component of a path, `**` any number of
@@ -112,8 +112,8 @@ def py_layers(name, binary, interpreter = _INTERPRETERS, packages = ["**/site-pa
     The layouts of rules_python and of rules_py are known.
 
     Args:
-        name: name of the target. The outputs are `[name]_[group].tar.gz` for each of `groups`, then for the groups
-            `interpreter`, `packages` and `app`.
+        name: name of the target. The outputs are `[name]_[group].tar.gz` (`.tar.zst` or `.tar` with another
+            `compress`) for each of `groups`, then for the groups `interpreter`, `packages` and `app`.
         binary: the `py_binary` or `py_venv_binary`.
         interpreter: patterns of the interpreter.
         packages: patterns of packages.
@@ -133,8 +133,9 @@ def js_layers(name, binary, groups = {}, **kwargs):
     The layout of rules_js and of pnpm is known: packages are in a store, and `node_modules` are links into it.
 
     Args:
-        name: name of the target. The outputs are `[name]_[group].tar.gz` for each of `groups`, then for the groups
-            `node`, `package_store_3p`, `package_store_1p`, `node_modules` and `app`.
+        name: name of the target. The outputs are `[name]_[group].tar.gz` (`.tar.zst` or `.tar` with another
+            `compress`) for each of `groups`, then for the groups `node`, `package_store_3p`, `package_store_1p`,
+            `node_modules` and `app`.
         binary: the `js_binary`.
         groups: other groups, which come first.
         **kwargs: other attributes of `layers`.

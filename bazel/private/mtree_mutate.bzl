@@ -83,7 +83,7 @@ def mtree_mutate(
         link_is_source = False,
         report = None,
         **kwargs):
-    """Changes the paths, owners and times of a spec, and writes files that are symlinks as links.
+    """Changes rows of a spec, and with `preserve_symlinks` writes files that are symlinks as links.
 
     Replaces tar.bzl's `mtree_mutate`. Rows are changed before symlinks are resolved, so links are computed from
     the final paths.
@@ -102,8 +102,9 @@ def mtree_mutate(
         ownername: the new uname of every row that has one.
         group: the new gid of every row that has one.
         groupname: the new gname of every row that has one.
-        mode: new modes, in octal: `MODE` for every row, `PATTERN=MODE` for rows whose archive path matches; a list
-            or one string. In a pattern, `*` matches within one component of a path, `**` any number of them.
+        mode: new modes of rows that have one, in octal: `MODE` for every such row, `PATTERN=MODE` for those whose
+            archive path matches; a list or one string. In a pattern, `*` matches within one component of a path,
+            `**` any number of them.
         include: patterns of archive paths, a list or one string. Rows that match none are removed.
         exclude: patterns of archive paths, a list or one string. Rows that match one are removed.
         include_source: like `include`, for the path of the source (`content=`). A row stays if either matches.

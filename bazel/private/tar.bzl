@@ -69,7 +69,7 @@ def tar(name, mtree = "auto", mutate = None, include_runfiles = None, stamp = 0,
             variables are expanded.
         mutate: changes of the rows, for `mtree = "auto"`: `mutate(…)`.
         include_runfiles: whether `mtree = "auto"` lists the runfiles of executables. Default: True.
-        stamp: 0.
+        stamp: must be 0: stamping is not supported.
         duplicates: what to write for files that are symlinks or equal: `keep` (default) writes files, `symlinks`
             resolves symlinks as `mtree_mutate` does with `preserve_symlinks`, `hardlinks` writes equal files once.
         **kwargs: other attributes: `srcs`, `out`, `mode`, `compress` (`gzip` or `zstd`; default: `gzip` with
