@@ -108,14 +108,23 @@ pub enum Metadata {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
     /// A keyword that tar needs is missing.
-    #[error(
-        "the row has no `{0}`: give it one, or pass --owner, --group, --mode or --mtime, or take it \
-         from the disk with --metadata=disk"
-    )]
+    #[error("the row has no `{}`: give it one{}", .0, other_sources(.0))]
     Missing(&'static str),
     /// A file of this size in bytes has no content.
     #[error("the row has size={0} and no source: give it content=, or take the size away")]
     SizeWithoutSource(u64),
+}
+
+/// How a request gives the keyword `name` to a row that lacks it.
+fn other_sources(name: &str) -> String {
+    let flag = match name {
+        "uid" => "--owner",
+        "gid" => "--group",
+        "mode" => "--mode",
+        "time" => "--mtime",
+        _ => return String::new(),
+    };
+    format!(", or pass {flag}, or take it from the disk with --metadata=disk")
 }
 
 /// The entry of `row`. `on_disk` are the metadata of its source, if these were read.

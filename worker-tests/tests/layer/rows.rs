@@ -24,7 +24,10 @@ fn a_row_of_which_no_layer_can_be_made_is_named_with_its_line() {
         ("type=file gid=0 mode=0644 time=0 content=a", "the row has no `uid`: give it one"),
         ("type=file uid=0 mode=0644 time=0 content=a", "the row has no `gid`: give it one"),
         ("type=file uid=0 gid=0 time=0 content=a", "the row has no `mode`: give it one"),
-        ("type=file uid=0 gid=0 mode=0644 content=a", "the row has no `time`: give it one"),
+        (
+            "type=file uid=0 gid=0 mode=0644 content=a",
+            "the row has no `time`: give it one, or pass --mtime, or take it",
+        ),
         ("type=dir gid=0 mode=0644 time=0", "the row has no `uid`: give it one"),
         (&format!("type=file {all} size=5"), "size=5 and no source: give it content="),
         (
