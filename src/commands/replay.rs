@@ -176,11 +176,18 @@ fn escaped(path: &Path) -> String {
 fn summary(rerun: &Rerun) -> String {
     match &rerun.outcome {
         Some(Outcome { report, .. }) => format!(
-            "{} rows, {} links, {} directory links",
-            report.rows, report.links, report.directory_links
+            "{}, {}, {}",
+            counted(report.rows, "row"),
+            counted(report.links, "link"),
+            counted(report.directory_links, "directory link")
         ),
         None => format!("exit code {}", rerun.response.exit_code),
     }
+}
+
+/// A number of things, as words.
+fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The recorded result of a request.
