@@ -368,11 +368,14 @@ fn list_changes(text: &mut String, files: &[FactChange], changes: &FactChanges, 
 }
 
 fn push_change(text: &mut String, change: &FactChange) {
-    let _ = write!(text, "  {}: {}", Escaped(&change.path), change.what);
-    let texts = match (&change.was, &change.is) {
-        (Some(was), Some(is)) => format!(": {} -> {}", Escaped(was), Escaped(is)),
-        (Some(text), None) | (None, Some(text)) => format!(" (to {})", Escaped(text)),
-        (None, None) => String::new(),
+    let what = match (&change.was, &change.is) {
+        (Some(was), Some(is)) => {
+            format!("was a symlink to {}, and is one to {}", Escaped(was), Escaped(is))
+        }
+        (Some(text), None) | (None, Some(text)) => {
+            format!("{} (to {})", change.what, Escaped(text))
+        }
+        (None, None) => change.what.clone(),
     };
-    let _ = writeln!(text, "{texts}");
+    let _ = writeln!(text, "  {}: {what}", Escaped(&change.path));
 }

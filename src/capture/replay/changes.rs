@@ -178,9 +178,6 @@ fn change(path: Vec<u8>, was: &RecordedEntry, is: &RecordedEntry) -> FactChange 
         Entry::Symlink(_) => "a symlink",
         Entry::Unreadable => "unreadable",
     };
-    let what = match (was, is) {
-        (Entry::Symlink(_), Entry::Symlink(_)) => "was a symlink, and is another".to_owned(),
-        _ => format!("was {}, and is {}", word(was), word(is)),
-    };
+    let what = format!("was {}, and is {}", word(was), word(is));
     FactChange { path, what, was: text(was), is: text(is) }
 }

@@ -67,7 +67,7 @@ fn each_kind_of_change_is_listed_and_nothing_else() {
                 remove(small, "external/py/bin/python");
                 link(small, "external/py/bin/python", "python3.13");
             },
-            &["external/py/bin/python: was a symlink, and is another: python3 -> python3.13"],
+            &["external/py/bin/python: was a symlink to python3, and is one to python3.13"],
         ),
         (
             |small| {
