@@ -55,7 +55,7 @@ fn commit() -> String {
     // In a build for tests, every commit would compile the crate again.
     let out = std::env::var("OUT_DIR").unwrap_or_default();
     if Path::new(&out).ancestors().nth(3).is_none_or(|profile| !profile.ends_with("release")) {
-        return "unknown: this build is not optimized for a release".to_owned();
+        return "unknown: this is not a release build".to_owned();
     }
     // Not the commit of another repository that this directory lies in.
     if !Path::new(".git").exists() {

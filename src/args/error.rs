@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::display::Escaped;
 use crate::request::RequestError;
 
-/// How many files of arguments are read for one command line.
+/// How many flag files are read for one command line.
 pub const MOST_FLAGFILES: usize = 100;
 
 /// Arguments that cannot be used.
@@ -15,13 +15,13 @@ pub enum ArgsError {
     /// clap refuses the arguments.
     #[error(transparent)]
     Usage(#[from] UsageError),
-    /// Files of arguments that include each other.
+    /// Flag files that include each other.
     #[error(
-        "{}: more than {MOST_FLAGFILES} files of arguments; does one include itself?",
+        "{}: more than {MOST_FLAGFILES} flag files; does one include itself?",
         Escaped(.0.as_os_str().as_bytes())
     )]
     FlagfileLoop(PathBuf),
-    /// A file of arguments cannot be read.
+    /// A flag file cannot be read.
     #[error(transparent)]
     Read(#[from] RequestError),
 }

@@ -1,4 +1,4 @@
-//! Arguments from files: `@FILE` and `--flagfile=FILE` are replaced with the lines of FILE
+//! Flag files: `@FILE` and `--flagfile=FILE` are replaced with the lines of FILE
 //! (docs/design.md, "The worker").
 //!
 //! Knows lines and `@@`; must not know what an argument means.

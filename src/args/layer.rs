@@ -42,7 +42,7 @@ pub(super) struct LayerArgs {
     /// Write the sources that the layer does not read, one per line, for Bazel's unused_inputs_list.
     #[arg(long, value_name = "FILE", help_heading = "Layer")]
     unused_inputs: Option<PathBuf>,
-    /// The inputs of the action, one per line: --unused-inputs lists also those that are no source.
+    /// The inputs of the action, one per line: --unused-inputs lists also those that are not a source.
     #[arg(long, value_name = "FILE", requires = "unused_inputs", help_heading = "Layer")]
     inputs: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Resolving")]
@@ -97,7 +97,7 @@ enum HardLinksArg {
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum MetadataArg {
-    /// Nowhere: it is an error.
+    /// A row that lacks one is an error.
     #[default]
     Spec,
     /// The disk, as bsdtar does.
@@ -120,7 +120,9 @@ impl LayerArgs {
     ///
     /// If flags contradict each other.
     pub(super) fn into_request<C: CommandFactory>(self) -> Result<ResolveRequest, clap::Error> {
-        let codec = self.layer.codec::<C>(&self.out)?;
+        let codec = self.layer.codec("an --out", &self.out).map_err(|sentence| {
+            super::usage_error::<C>("layer", ErrorKind::ValueValidation, sentence)
+        })?;
         let group = self.only.zip(self.groups);
         let layer = LayerOptions {
             metadata: match self.metadata {
@@ -156,31 +158,26 @@ impl LayerFormatArgs {
             || !matches!(self.hardlinks, HardLinksArg::Never)
     }
 
-    /// How a layer at `out` is compressed.
-    pub(super) fn codec<C: CommandFactory>(&self, out: &Path) -> Result<Codec, clap::Error> {
-        let refuse = |sentence: String| C::command().error(ErrorKind::ValueValidation, sentence);
+    /// How a layer at `out` is compressed, `flag` names it, with its article. An error is a sentence.
+    pub(super) fn codec(&self, flag: &str, out: &Path) -> Result<Codec, String> {
         let named = match self.compress {
-            Some(CompressArg::None) => "with --compress=none",
-            Some(_) => "",
-            None => "with an --out that is not named .tar.gz, .tgz, .tar.zst or .tzst",
+            Some(CompressArg::None) => "with --compress=none".to_owned(),
+            Some(_) => String::new(),
+            None => format!("with {flag} that is not named .tar.gz, .tgz, .tar.zst or .tzst"),
         };
         let compress = self.compress.unwrap_or_else(|| by_name(out.as_os_str()));
         if self.single_member && compress != CompressArg::Gzip {
-            return Err(refuse(format!(
-                "--single-member is for gzip, and cannot be used {}",
-                if compress == CompressArg::Zstd { "with zstd" } else { named }
-            )));
+            let why = if compress == CompressArg::Zstd { "with zstd" } else { &named };
+            return Err(format!("--single-member is for gzip, and cannot be used {why}"));
         }
         let level = self.level;
         let wrong_level = |name: &str, most: u8| {
             let level = level.unwrap_or_default();
-            refuse(format!("--level: {name} has no level {level}; give one from 1 to {most}"))
+            format!("--level: {name} has no level {level}; give one from 1 to {most}")
         };
         Ok(match compress {
             CompressArg::None if level.is_some() => {
-                return Err(refuse(format!(
-                    "--level cannot be used {named}: nothing is compressed"
-                )));
+                return Err(format!("--level cannot be used {named}: nothing is compressed"));
             }
             CompressArg::None => Codec::None,
             CompressArg::Gzip => {

@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::oci::Layout;
@@ -101,7 +102,7 @@ enum RequestCommand {
     Layer(Box<layer::LayerArgs>),
 }
 
-/// Parses the arguments of the process, without its name. Files of arguments are already expanded. No
+/// Parses the arguments of the process, without its name. Flag files are already expanded. No
 /// arguments at all print the help.
 pub fn parse(arguments: Vec<OsString>) -> Result<Invocation, UsageError> {
     if arguments.is_empty() {
@@ -120,9 +121,9 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Invocation, UsageError> {
         |kind, sentence: &str| UsageError::new(&CommandLine::command().error(kind, sentence));
     match command {
         None if startup.persistent_worker => Ok(Invocation::Serve(startup.into())),
-        None => Err(refuse(clap::error::ErrorKind::MissingSubcommand, "a command is required")),
+        None => Err(refuse(ErrorKind::MissingSubcommand, "a command is required")),
         Some(_) if startup.persistent_worker => Err(refuse(
-            clap::error::ErrorKind::ArgumentConflict,
+            ErrorKind::ArgumentConflict,
             "--persistent_worker reads requests from stdin and takes no command",
         )),
         Some(command) => {
@@ -149,7 +150,7 @@ impl CommandArgs {
     }
 }
 
-/// Whether a command line is that of `diff`, whose files of arguments may not be readable.
+/// Whether a command line is that of `diff`, whose flag files may not be readable.
 pub fn is_diff(typed: &[OsString]) -> bool {
     let is_file = |argument: &&OsString| {
         let bytes = argument.as_bytes();
@@ -161,7 +162,7 @@ pub fn is_diff(typed: &[OsString]) -> bool {
     matches.is_ok_and(|matches| matches.subcommand_name() == Some("diff"))
 }
 
-/// Expands and parses the arguments of a request. `host` reads files of arguments.
+/// Expands and parses the arguments of a request. `host` reads flag files.
 pub fn read_request(
     arguments: impl IntoIterator<Item = OsString>,
     host: &mut impl Host,
@@ -170,7 +171,7 @@ pub fn read_request(
     Ok(parse_request(arguments)?)
 }
 
-/// Expands the arguments. `host` reads files of arguments.
+/// Expands the arguments. `host` reads flag files.
 pub fn expand(
     arguments: impl IntoIterator<Item = OsString>,
     host: &mut impl Host,
@@ -179,7 +180,7 @@ pub fn expand(
     flagfile::expand(arguments, read)
 }
 
-/// Parses the arguments of a request. Files of arguments are already expanded.
+/// Parses the arguments of a request. Flag files are already expanded.
 pub fn parse_request(arguments: Vec<OsString>) -> Result<ResolveRequest, UsageError> {
     let parsed = RequestLine::try_parse_from(with_program_name(arguments));
     let request = parsed.and_then(|RequestLine { command }| match command {
@@ -187,6 +188,17 @@ pub fn parse_request(arguments: Vec<OsString>) -> Result<ResolveRequest, UsageEr
         RequestCommand::Layer(args) => args.into_request::<RequestLine>(),
     });
     request.map_err(|error| UsageError::new(&error))
+}
+
+/// A usage error of the subcommand `name`, with the usage line of that one.
+fn usage_error<C: CommandFactory>(name: &str, kind: ErrorKind, sentence: String) -> clap::Error {
+    let mut command = C::command();
+    // Without this, its usage line would not name the program.
+    command.build();
+    match command.find_subcommand_mut(name) {
+        Some(subcommand) => subcommand.error(kind, sentence),
+        None => command.error(kind, sentence),
+    }
 }
 
 fn with_program_name(arguments: Vec<OsString>) -> impl Iterator<Item = OsString> {

@@ -54,11 +54,11 @@ pub(super) struct OptionArgs {
     /// Only change rows, by the flags below.
     #[arg(long)]
     no_resolve: bool,
-    /// Keep only rows whose archive path matches this glob, here and below, with the directories above them.
-    /// May be repeated, as may the others.
+    /// Keep only rows whose archive path matches this glob or lies below a match, and the directories above
+    /// them. May be repeated, as may --exclude, --include-source and --exclude-source.
     #[arg(long, value_name = "PATTERN", value_parser = archive_pattern)]
     include: Vec<Pattern>,
-    /// Drop rows whose archive path matches this glob, here and below, whatever is included.
+    /// Drop rows whose archive path matches this glob or lies below a match, whatever is included.
     #[arg(long, value_name = "PATTERN", value_parser = archive_pattern)]
     exclude: Vec<Pattern>,
     /// As --include, by source.
@@ -67,8 +67,9 @@ pub(super) struct OptionArgs {
     /// As --exclude, by source.
     #[arg(long, value_name = "PATTERN", value_parser = source_pattern)]
     exclude_source: Vec<Pattern>,
-    /// The mode, in octal, of every row that has one and whose archive path matches the glob. May be repeated:
-    /// the last that matches counts. Globs match the paths that the spec has, before any prefix is removed.
+    /// The mode, in octal, of every row that has one and whose archive path matches the glob; `layer` also gives
+    /// it to rows that lack one. May be repeated: the last that matches counts. Globs match the paths that the spec
+    /// has, before any prefix is removed.
     #[arg(long, value_name = "[PATTERN=]MODE", value_parser = mode)]
     mode: Vec<Mode>,
     /// Sort the rows by archive path.
@@ -80,16 +81,16 @@ pub(super) struct OptionArgs {
     /// Move every row below this directory, and add the directory rows that are missing.
     #[arg(long, value_name = "D")]
     package_dir: Option<OsString>,
-    /// The time of every row that has one, in seconds since 1970.
+    /// The time of every row that has one, in seconds since 1970; `layer` also gives it to rows that lack one.
     #[arg(long, value_name = "T")]
     mtime: Option<OsString>,
-    /// The uid of every row that has one.
+    /// The uid of every row that has one; `layer` also gives it to rows that lack one.
     #[arg(long, value_name = "N")]
     owner: Option<OsString>,
     /// The uname of every row that has one.
     #[arg(long, value_name = "S")]
     ownername: Option<OsString>,
-    /// The gid of every row that has one.
+    /// The gid of every row that has one; `layer` also gives it to rows that lack one.
     #[arg(long, value_name = "N")]
     group: Option<OsString>,
     /// The gname of every row that has one.

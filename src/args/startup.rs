@@ -38,7 +38,7 @@ pub(super) struct StartupArgs {
     /// The encoding of requests and responses.
     #[arg(long, value_enum, default_value_t, value_name = "PROTOCOL")]
     protocol: ProtocolArg,
-    /// How many requests run at once [default: number of cores].
+    /// How many requests run at once, and how many threads compress, at most one per core [default: number of cores].
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
     /// Limit the memory of the directory cache.
@@ -50,7 +50,7 @@ pub(super) struct StartupArgs {
     /// Limit the length of a request. A longer one ends the worker.
     #[arg(long, value_name = "BYTES", default_value_t = server::ServerOptions::MAX_REQUEST)]
     max_request: u64,
-    /// Free the memory of caches after so long without a request.
+    /// Free the memory of caches after so many seconds without a request.
     #[arg(long, value_name = "SECONDS", default_value_t = server::ServerOptions::IDLE_RELEASE.as_secs())]
     idle_release: u64,
     /// Write a capture of each request to this directory [env: MTREE_WORKER_RECORD].

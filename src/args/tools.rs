@@ -47,12 +47,15 @@ impl InspectArgs {
         let Self { directory, spec, out, layer } = self;
         let layer = match out {
             Some(out) => {
-                let codec = layer.codec::<C>(&out)?;
+                let codec = layer.codec("a --layer", &out).map_err(|sentence| {
+                    super::usage_error::<C>("inspect", ErrorKind::ValueValidation, sentence)
+                })?;
                 Some((out, Box::new(layer.into_options(codec))))
             }
             None if layer.is_given() => {
-                let sentence = "--layer is required by the flags of a layer";
-                return Err(C::command().error(ErrorKind::MissingRequiredArgument, sentence));
+                let sentence = "--compress, --level, --single-member, --descriptor and --hardlinks need --layer";
+                let kind = ErrorKind::MissingRequiredArgument;
+                return Err(super::usage_error::<C>("inspect", kind, sentence.to_owned()));
             }
             None => None,
         };
@@ -129,14 +132,22 @@ pub enum Subject {
     Spec(PathBuf, Box<ResolveOptions>),
 }
 
+/// clap cannot know that the first argument is another one with --mtree.
+const EXPLAIN_USAGE: &str = "mtree-worker explain [OPTIONS] <CAPTURE> [ARCHIVE-PATH]...
+       mtree-worker explain [OPTIONS] --mtree <SPEC> [ARCHIVE-PATH]...";
+
 /// Explains what became of rows, and why: source, staging, home, trail, and the rules that decided.
 ///
 /// Without ARCHIVE-PATH, explains every row that became a link, and every row that stayed a file because
 /// nothing on its trail is in the archive.
 #[derive(Args)]
+#[command(override_usage = EXPLAIN_USAGE)]
 pub(super) struct ExplainArgs {
-    /// A capture, unless --mtree is given; then globs of archive paths: * ? [a-z] {a,b}, ** across slashes.
-    #[arg(value_name = "FILE] [ARCHIVE-PATH", required_unless_present = "mtree")]
+    /// A capture. With --mtree, an ARCHIVE-PATH like the others.
+    #[arg(value_name = "CAPTURE", required_unless_present = "mtree")]
+    capture: Option<OsString>,
+    /// Explain only rows that match: globs of archive paths, * ? [a-z] {a,b}, ** across slashes.
+    #[arg(value_name = "ARCHIVE-PATH")]
     paths: Vec<OsString>,
     /// Explain this spec, on the tree as it is now, instead of a capture.
     #[arg(long, value_name = "SPEC")]
@@ -149,13 +160,14 @@ pub(super) struct ExplainArgs {
 }
 
 impl From<ExplainArgs> for Explain {
-    fn from(ExplainArgs { mut paths, mtree, options, json }: ExplainArgs) -> Self {
+    fn from(ExplainArgs { capture, mut paths, mtree, options, json }: ExplainArgs) -> Self {
         let subject = match mtree {
-            Some(mtree) => Subject::Spec(mtree, Box::new(options.into())),
-            // clap requires a path if there is no --mtree.
-            None => {
-                Subject::Capture(paths.drain(..paths.len().min(1)).map(PathBuf::from).collect())
+            Some(mtree) => {
+                paths.splice(..0, capture);
+                Subject::Spec(mtree, Box::new(options.into()))
             }
+            // clap requires a capture if there is no --mtree.
+            None => Subject::Capture(capture.unwrap_or_default().into()),
         };
         Self { subject, paths, json }
     }
@@ -232,7 +244,8 @@ impl OciLayoutArgs {
                 layers.len(),
                 descriptors.len()
             );
-            return Err(C::command().error(ErrorKind::WrongNumberOfValues, sentence));
+            let kind = ErrorKind::WrongNumberOfValues;
+            return Err(super::usage_error::<C>("oci-layout", kind, sentence));
         }
         let layers = layers.into_iter().zip(descriptors).collect();
         Ok(Layout { out, layers, base, config, tag })
