@@ -16,6 +16,7 @@ fn the_version_is_the_same_for_cargo_and_for_bazel() {
     for (file, before) in [
         ("MODULE.bazel", "    version = \""),
         ("bazel/private/releases.bzl", "VERSION = \""),
+        ("README.md", "bazel_dep(name = \"mtree_worker\", version = \""),
         ("bazel/README.md", "bazel_dep(name = \"mtree_worker\", version = \""),
         ("e2e/smoke/MODULE.bazel", "bazel_dep(name = \"mtree_worker\", version = \""),
     ] {
