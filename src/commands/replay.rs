@@ -368,14 +368,9 @@ fn list_changes(text: &mut String, files: &[FactChange], changes: &FactChanges, 
 }
 
 fn push_change(text: &mut String, change: &FactChange) {
-    let what = match (&change.was, &change.is) {
-        (Some(was), Some(is)) => {
-            format!("was a symlink to {}, and is one to {}", Escaped(was), Escaped(is))
-        }
-        (Some(text), None) | (None, Some(text)) => {
-            format!("{} (to {})", change.what, Escaped(text))
-        }
-        (None, None) => change.what.clone(),
-    };
-    let _ = writeln!(text, "  {}: {what}", Escaped(&change.path));
+    let _ = write!(text, "  {}: {}", Escaped(&change.path), change.what);
+    if let (Some(was), Some(is)) = (&change.was, &change.is) {
+        let _ = write!(text, ": {} -> {}", Escaped(was), Escaped(is));
+    }
+    text.push('\n');
 }

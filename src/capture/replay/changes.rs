@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use hashbrown::{HashMap, HashSet};
 
 use super::tree::{RecordedEntry, ReplayTree};
+use crate::display::Escaped;
 use crate::request::ObservedTree;
 use crate::resolve::{Directory, Entered, Entry, Stopped};
 
@@ -17,9 +18,9 @@ pub struct FactChange {
     pub path: Vec<u8>,
     /// What it was and what it is now, in words.
     pub what: String,
-    /// The old text, if it was a symlink.
+    /// The old value, if `what` does not say it.
     pub was: Option<Vec<u8>>,
-    /// The new text, if it is a symlink.
+    /// The new value, if `what` does not say it.
     pub is: Option<Vec<u8>>,
 }
 
@@ -168,16 +169,13 @@ impl TreeComparison {
 }
 
 fn change(path: Vec<u8>, was: &RecordedEntry, is: &RecordedEntry) -> FactChange {
-    let text = |entry: &RecordedEntry| match entry {
-        Entry::Symlink(text) => Some(text.to_vec()),
-        _ => None,
+    let words = |entry: &RecordedEntry, symlink: &str| match entry {
+        Entry::Absent => "absent".to_owned(),
+        Entry::Plain(()) => "a file or directory".to_owned(),
+        Entry::Symlink(text) => format!("{symlink} to {}", Escaped(text)),
+        Entry::Unreadable => "unreadable".to_owned(),
     };
-    let word = |entry: &RecordedEntry| match entry {
-        Entry::Absent => "absent",
-        Entry::Plain(()) => "a file or directory",
-        Entry::Symlink(_) => "a symlink",
-        Entry::Unreadable => "unreadable",
-    };
-    let what = format!("was {}, and is {}", word(was), word(is));
-    FactChange { path, what, was: text(was), is: text(is) }
+    let again = if matches!(was, Entry::Symlink(_)) { "one" } else { "a symlink" };
+    let what = format!("was {}, and is {}", words(was, "a symlink"), words(is, again));
+    FactChange { path, what, was: None, is: None }
 }

@@ -74,18 +74,18 @@ fn each_kind_of_change_is_listed_and_nothing_else() {
                 remove(small, "external/py/bin/python");
                 fs::write(small.path("external/py/bin/python"), "").expect("it can be written");
             },
-            &["external/py/bin/python: was a symlink, and is a file or directory (to python3)"],
+            &["external/py/bin/python: was a symlink to python3, and is a file or directory"],
         ),
         (
             |small| {
                 remove(small, "external/py/lib/a");
                 link(small, "external/py/lib/a", "../bin/python");
             },
-            &["external/py/lib/a: was a file or directory, and is a symlink (to ../bin/python)"],
+            &["external/py/lib/a: was a file or directory, and is a symlink to ../bin/python"],
         ),
         (
             |small| remove(small, "external/py/bin/python3"),
-            &["external/py/bin/python3: was a symlink, and is absent (to python3.13)"],
+            &["external/py/bin/python3: was a symlink to python3.13, and is absent"],
         ),
         (
             |small| fs::write(small.path("external/py/gone"), "").expect("it can be written"),
@@ -107,7 +107,7 @@ fn each_kind_of_change_is_listed_and_nothing_else() {
                 remove(small, "external/py/lib64");
                 plant_file(&small.path("external/py/lib64/a"), b"").expect("it can be written");
             },
-            &["external/py/lib64: was a symlink, and is a file or directory (to lib)"],
+            &["external/py/lib64: was a symlink to lib, and is a file or directory"],
         ),
         (
             |small| {
@@ -145,10 +145,8 @@ fn a_directory_that_became_unreadable_is_a_change() {
         .expect("the program starts");
     let changed = facts(&printed(&done));
     let names = ["python", "python3", "python3.13"];
-    let was = [
-        "a symlink, and is unreadable (to python3)",
-        "a symlink, and is unreadable (to python3.13)",
-    ];
+    let was =
+        ["a symlink to python3, and is unreadable", "a symlink to python3.13, and is unreadable"];
     assert_eq!(
         changed,
         [
