@@ -108,27 +108,19 @@ fn run_once(
             let response = commands::once::run(&request, arguments, context, store);
             // The process ends. Freeing thousands of cached directories would take time.
             std::mem::forget(cache);
-            return Ok(print_response(&response));
+            return Ok(print_messages(&response));
         }
         Command::Inspect(inspect) => {
             print(&commands::inspect::inspect(&inspect, context, is_terminal)?);
         }
         Command::Replay(replay) => {
-            let replayed = commands::replay::replay(&replay)?;
-            print(&replayed.text);
-            if !replayed.is_same {
-                return Ok(ExitCode::FAILURE);
-            }
+            return Ok(print_comparison(&commands::replay::replay(&replay)?));
         }
         Command::Explain(explain) => {
             print(&commands::explain::explain(&explain, is_coloured())?);
         }
         Command::Diff(diff) => {
-            let compared = commands::diff::diff(&diff, is_coloured())?;
-            print(&compared.text);
-            if compared.differs {
-                return Ok(ExitCode::FAILURE);
-            }
+            return Ok(print_comparison(&commands::diff::diff(&diff, is_coloured())?));
         }
         Command::OciLayout(layout) => commands::oci_layout::write(&layout)?,
         Command::Generate(directory) => commands::generate::generate(&directory)?,
@@ -205,10 +197,20 @@ fn print(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
-/// Prints a response.
-fn print_response(response: &Response) -> ExitCode {
+/// Prints the response of a command that compares: its output is the differences.
+fn print_comparison(response: &Response) -> ExitCode {
+    print(&response.output);
+    status(response)
+}
+
+/// Prints the response to a request: its output is warnings, or an error.
+fn print_messages(response: &Response) -> ExitCode {
     // If stderr is closed, nothing can be reported.
     let _ = std::io::stderr().write_all(response.output.as_bytes());
+    status(response)
+}
+
+fn status(response: &Response) -> ExitCode {
     if response.exit_code == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

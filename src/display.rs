@@ -3,9 +3,23 @@
 //! Knows bytes and how a terminal shows them; must not know what a name refers to.
 
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Shows any bytes in a message, on one line.
 pub struct Escaped<'b>(pub &'b [u8]);
+
+impl<'b> Escaped<'b> {
+    /// Shows a path.
+    pub fn path(path: &'b Path) -> Self {
+        Self(path.as_os_str().as_bytes())
+    }
+}
+
+/// [`Escaped`], as a string.
+pub fn escaped(bytes: &[u8]) -> String {
+    Escaped(bytes).to_string()
+}
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

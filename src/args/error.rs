@@ -1,6 +1,5 @@
 //! Errors in arguments.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::display::Escaped;
@@ -18,7 +17,7 @@ pub enum ArgsError {
     /// Flag files that include each other.
     #[error(
         "{}: more than {MOST_FLAGFILES} flag files; does one include itself?",
-        Escaped(.0.as_os_str().as_bytes())
+        Escaped::path(.0)
     )]
     FlagfileLoop(PathBuf),
     /// A flag file cannot be read.

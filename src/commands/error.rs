@@ -1,8 +1,7 @@
 //! Why a command fails. Each error, with its causes, is one sentence: what failed, where, and what to do.
 
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::diff::DiffError;
 use crate::args::ArgsError;
@@ -31,7 +30,7 @@ pub enum CommandError {
     #[error(transparent)]
     Oci(#[from] OciError),
     /// A file cannot be read.
-    #[error("{}: cannot be read", escaped(.path))]
+    #[error("{}: cannot be read", Escaped::path(.path))]
     Read {
         /// As the user wrote it.
         path: PathBuf,
@@ -39,7 +38,7 @@ pub enum CommandError {
         source: io::Error,
     },
     /// A directory cannot be inspected.
-    #[error("{}: cannot be inspected", escaped(.path))]
+    #[error("{}: cannot be inspected", Escaped::path(.path))]
     Inspect {
         /// As the user wrote it.
         path: PathBuf,
@@ -47,7 +46,7 @@ pub enum CommandError {
         source: io::Error,
     },
     /// A man page or a completion cannot be written.
-    #[error("{}: man pages and completions cannot be written", escaped(.path))]
+    #[error("{}: man pages and completions cannot be written", Escaped::path(.path))]
     Generate {
         /// The directory, as the user wrote it.
         path: PathBuf,
@@ -58,7 +57,7 @@ pub enum CommandError {
     #[error(transparent)]
     Diff(#[from] DiffError),
     /// A row of a spec that `diff` read, or that `inspect` made, cannot be parsed.
-    #[error("{}:{}: {}", escaped(.path), .error.line, .error.what)]
+    #[error("{}:{}: {}", Escaped::path(.path), .error.line, .error.what)]
     Spec {
         /// The spec, or the directory.
         path: PathBuf,
@@ -66,7 +65,7 @@ pub enum CommandError {
         error: SpecError,
     },
     /// A capture cannot be used.
-    #[error("{}", escaped(.path))]
+    #[error("{}", Escaped::path(.path))]
     Capture {
         /// As the user wrote it.
         path: PathBuf,
@@ -74,7 +73,7 @@ pub enum CommandError {
         source: CaptureError,
     },
     /// A file that holds neither a capture nor a request.
-    #[error("{}: neither a capture nor a WorkRequest", escaped(.path))]
+    #[error("{}: neither a capture nor a WorkRequest", Escaped::path(.path))]
     NotARequest {
         /// As the user wrote it.
         path: PathBuf,
@@ -82,7 +81,7 @@ pub enum CommandError {
         source: NotARequest,
     },
     /// A file that holds neither a capture nor a report.
-    #[error("{}: neither a capture nor a file of resolve --report", escaped(.path))]
+    #[error("{}: neither a capture nor a file that --report wrote", Escaped::path(.path))]
     NotAReport {
         /// As the user wrote it.
         path: PathBuf,
@@ -150,8 +149,4 @@ impl From<WorkError> for CommandError {
             WorkError::Request(error) => Self::Request(error),
         }
     }
-}
-
-fn escaped(path: &Path) -> String {
-    Escaped(path.as_os_str().as_bytes()).to_string()
 }

@@ -160,7 +160,7 @@ fn walk(dir: &Path, bar: &ProgressBar, bar_since: Option<Instant>) -> Walked {
 fn sentence(error: &walkdir::Error) -> String {
     match (error.path(), error.io_error()) {
         (Some(path), Some(io)) => {
-            format!("{}: {}", Escaped(path.as_os_str().as_bytes()), phrase(io))
+            format!("{}: {}", Escaped::path(path), phrase(io))
         }
         _ => Escaped(error.to_string().as_bytes()).to_string(),
     }
@@ -209,7 +209,7 @@ fn summary(dir: &Path, spec: &Spec, files: &[DiskFile], decisions: &Decisions) -
     line("directory links", decisions.directory_links().len().to_string());
     line("with copies", human_bytes(archive_bytes.iter().sum()));
     line("with links", human_bytes(with_links));
-    let mut summary = format!("{}\n", Escaped(dir.as_os_str().as_bytes()));
+    let mut summary = format!("{}\n", Escaped::path(dir));
     summary.push_str(&text);
     savings.retain(|(bytes, ..)| *bytes > 0);
     if !savings.is_empty() {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use similar::{Algorithm, ChangeTag, TextDiff};
@@ -15,7 +15,7 @@ use super::error::CommandError;
 use super::loading::{self, Loaded, RecordedRequest};
 use crate::args::Replay;
 use crate::capture::{
-    Capture, FactChange, FactChanges, LiveHost, RecordedResponse, ReplayTree, changes,
+    Capture, FactChange, FactChanges, LiveHost, RecordedResponse, ReplayHost, ReplayTree, changes,
 };
 use crate::display::Escaped;
 use crate::fs::{Cache, View};
@@ -33,14 +33,6 @@ const DIFF_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many lines of context a diff has.
 const CONTEXT_LINES: usize = 3;
 
-/// The result of a replay.
-pub(crate) struct Replayed {
-    /// The text to print.
-    pub text: String,
-    /// Whether output and response are the same as recorded.
-    pub is_same: bool,
-}
-
 /// The result of running a request again.
 struct Rerun {
     /// `None` if no output was committed.
@@ -52,6 +44,10 @@ struct Rerun {
     descriptor: Option<String>,
     /// Of a layer that would be written: its frames.
     frames: Option<Vec<CutFrame>>,
+    /// Whether the layer was written to `--out`.
+    is_layer_written: bool,
+    /// The sources that are not what they were when the request was recorded.
+    changed_sources: Vec<FactChange>,
 }
 
 impl Rerun {
@@ -60,94 +56,114 @@ impl Rerun {
         output: Option<Vec<u8>>,
     ) -> Self {
         let response = respond(&result);
-        Self { output, response, outcome: result.ok(), descriptor: None, frames: None }
+        Self {
+            output,
+            response,
+            outcome: result.ok(),
+            descriptor: None,
+            frames: None,
+            is_layer_written: false,
+            changed_sources: Vec::new(),
+        }
     }
 }
 
-/// Runs the request in a file again. Writes nothing but `--out`.
-pub(crate) fn replay(args: &Replay) -> Result<Replayed, CommandError> {
-    let mut text = String::new();
-    let (mut sources, mut is_written) = (Vec::new(), false);
-    let (rerun, is_same) = match Loaded::read(&args.file)? {
-        Loaded::Request(request) => {
-            let rerun = run_bare(args, &request);
-            let _ = writeln!(text, "{}: {}", escaped(&args.file), summary(&rerun));
-            for line in rerun.response.output.lines() {
-                let _ = writeln!(text, "{}", Escaped(line.as_bytes()));
-            }
-            let is_same = rerun.response.exit_code == 0;
-            (rerun, is_same)
-        }
-        Loaded::Capture(capture) => {
-            let host = loading::host(&capture, &args.file)?;
-            let recorded = Recording {
-                output: host.output.clone(),
-                response: host.response.clone(),
-                version: capture.program_version.clone(),
-                descriptor: host.descriptor().to_owned(),
-                frames: host.frames().frames,
-            };
-            let cache = Cache::new(Cache::DEFAULT_LIMIT);
-            let root = loading::root(&capture, args.cwd.as_deref());
-            let rerun = match args.live {
-                true => {
-                    let is_sandbox = capture.is_sandbox;
-                    let context = Context { is_sandbox, ..Context::new(&root, &cache) };
-                    let disk = Disk::new(context);
-                    let mut host = LiveHost::new(disk, Some(host));
-                    if let (Some(path), true) = (&args.out, capture.layer.is_some()) {
-                        host.write_layer_to(create(path, &args.file)?);
-                    }
-                    let result = run_recorded(&capture, &mut host);
-                    sources = host.take_changed_sources();
-                    let mut rerun = Rerun::new(result, host.take_output());
-                    if let Some((descriptor, file)) = host.take_layer() {
-                        rerun.descriptor = Some(descriptor);
-                        if let Some(file) = file {
-                            file.commit()?;
-                            is_written = true;
-                        }
-                    }
-                    rerun
-                }
-                false => {
-                    let mut host = host;
-                    let result = run_recorded(&capture, &mut host);
-                    let frames = host.take_cut().map(|cut| cut.frames);
-                    Rerun { frames, ..Rerun::new(result, host.take_output()) }
-                }
-            };
-            let ResultComparison { differences, wording } = compare(&recorded, &rerun);
-            let is_same = differences.is_empty();
-            if is_same {
-                let what = match wording {
-                    None => "the same output and the same response",
-                    Some(_) => "the same output and the same exit code",
-                };
-                let _ = writeln!(text, "{}: {what}: {}", escaped(&args.file), summary(&rerun));
-            }
-            text.push_str(&differences);
-            text.push_str(&wording.unwrap_or_default());
-            if args.live {
-                let mut files = changed_files(&capture, &root);
-                files.append(&mut sources);
-                let changes = changed_facts(&capture, &root)?;
-                list_changes(&mut text, &files, &changes, args.verbose);
-            }
-            (rerun, is_same)
-        }
+/// Runs the request in a file again. The exit code is 0 if output and response are the recorded ones. Writes nothing
+/// but `--out`.
+pub(crate) fn replay(args: &Replay) -> Result<Response, CommandError> {
+    match Loaded::read(&args.file)? {
+        Loaded::Request(request) => replay_bare(args, &request),
+        Loaded::Capture(capture) => replay_capture(args, &capture),
+    }
+}
+
+/// Runs a bare request. There is nothing to compare its result with.
+fn replay_bare(args: &Replay, request: &Request) -> Result<Response, CommandError> {
+    let rerun = run_bare(args, request);
+    let mut text = format!("{}: {}\n", Escaped::path(&args.file), summary(&rerun));
+    for line in rerun.response.output.lines() {
+        let _ = writeln!(text, "{}", Escaped(line.as_bytes()));
+    }
+    write_output(args, &rerun)?;
+    Ok(Response { exit_code: (rerun.response.exit_code != 0).into(), output: text })
+}
+
+/// Runs the request in a capture, and compares the result with the recorded one.
+fn replay_capture(args: &Replay, capture: &Capture) -> Result<Response, CommandError> {
+    let host = loading::host(capture, &args.file)?;
+    let recorded = Recording::new(capture, &host);
+    let root = loading::root(capture, args.cwd.as_deref());
+    let mut rerun = match args.live {
+        true => run_live(args, capture, host, &root)?,
+        false => run_on_capture(capture, host),
     };
-    if let (Some(path), Some(output), false) = (&args.out, &rerun.output, is_written) {
+    let ResultComparison { differences, wording } = compare(&recorded, &rerun);
+    let mut text = String::new();
+    if differences.is_empty() {
+        let what = match wording {
+            None => "the same output and the same response",
+            Some(_) => "the same output and the same exit code",
+        };
+        let _ = writeln!(text, "{}: {what}: {}", Escaped::path(&args.file), summary(&rerun));
+    }
+    text.push_str(&differences);
+    text.push_str(&wording.unwrap_or_default());
+    if args.live {
+        let mut files = changed_files(capture, &root);
+        files.append(&mut rerun.changed_sources);
+        let changes = changed_facts(capture, &root)?;
+        list_changes(&mut text, &files, &changes, args.verbose);
+    }
+    write_output(args, &rerun)?;
+    Ok(Response { exit_code: (!differences.is_empty()).into(), output: text })
+}
+
+/// Writes the output to `--out`, unless the layer is there.
+fn write_output(args: &Replay, rerun: &Rerun) -> Result<(), OutputError> {
+    if let (Some(path), Some(output), false) = (&args.out, &rerun.output, rerun.is_layer_written) {
         let mut out = create(path, &args.file)?;
         out.write(|file| file.write_all(output))?;
         out.commit()?;
     }
-    Ok(Replayed { text, is_same })
+    Ok(())
 }
 
 /// Creates `--out`.
 fn create(path: &Path, input: &Path) -> Result<AtomicFile, OutputError> {
     AtomicFile::create("--out", Path::new("."), path, &[input.to_owned()])
+}
+
+/// Runs the request in a capture on the disk. Only specs and files of arguments are read from the capture, by `recorded`.
+fn run_live(
+    args: &Replay,
+    capture: &Capture,
+    recorded: ReplayHost,
+    root: &Path,
+) -> Result<Rerun, CommandError> {
+    let cache = Cache::new(Cache::DEFAULT_LIMIT);
+    let context = Context { is_sandbox: capture.is_sandbox, ..Context::new(root, &cache) };
+    let mut host = LiveHost::new(Disk::new(context), Some(recorded));
+    if let (Some(path), true) = (&args.out, capture.layer.is_some()) {
+        host.write_layer_to(create(path, &args.file)?);
+    }
+    let result = run_recorded(capture, &mut host);
+    let changed_sources = host.take_changed_sources();
+    let mut rerun = Rerun { changed_sources, ..Rerun::new(result, host.take_output()) };
+    if let Some((descriptor, file)) = host.take_layer() {
+        rerun.descriptor = Some(descriptor);
+        if let Some(file) = file {
+            file.commit()?;
+            rerun.is_layer_written = true;
+        }
+    }
+    Ok(rerun)
+}
+
+/// Runs the request in a capture on the capture alone.
+fn run_on_capture(capture: &Capture, mut host: ReplayHost) -> Rerun {
+    let result = run_recorded(capture, &mut host);
+    let frames = host.take_cut().map(|cut| cut.frames);
+    Rerun { frames, ..Rerun::new(result, host.take_output()) }
 }
 
 /// Runs the request in a capture.
@@ -166,10 +182,6 @@ fn run_bare(args: &Replay, request: &Request) -> Rerun {
     let mut host = LiveHost::new(Disk::new(context), None);
     let result = worker::run(&arguments, Some(request), &mut host);
     Rerun::new(result, host.take_output())
-}
-
-fn escaped(path: &Path) -> String {
-    Escaped(path.as_os_str().as_bytes()).to_string()
 }
 
 /// The result of a request, in a few words.
@@ -202,6 +214,18 @@ struct Recording {
     descriptor: String,
     /// Its frames.
     frames: Vec<WrittenFrame>,
+}
+
+impl Recording {
+    fn new(capture: &Capture, host: &ReplayHost) -> Self {
+        Self {
+            output: host.output.clone(),
+            response: host.response.clone(),
+            version: capture.program_version.clone(),
+            descriptor: host.descriptor().to_owned(),
+            frames: host.frames().frames,
+        }
+    }
 }
 
 /// How a result differs from the recorded one.
@@ -330,7 +354,7 @@ fn changed_files(capture: &Capture, root: &Path) -> Vec<FactChange> {
 }
 
 /// Whether the file at `path` has the content `text`.
-fn has_content(path: &PathBuf, text: &[u8]) -> std::io::Result<bool> {
+fn has_content(path: &Path, text: &[u8]) -> std::io::Result<bool> {
     let metadata = fs::metadata(path)?;
     // The path comes from an untrusted capture, and may lead to a device that never ends.
     if !metadata.is_file() || metadata.len() != text.len() as u64 {

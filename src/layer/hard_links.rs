@@ -3,7 +3,7 @@
 //! Knows entries and what tells contents and files apart; must not know flags or the disk.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
+use std::collections::hash_map::Entry as MapEntry;
 
 use super::entries::Entries;
 use super::entry::{EntryKind, Time};
@@ -45,10 +45,10 @@ pub fn by_inode(inodes: impl Iterator<Item = (EntryKind, Option<FileInode>)>) ->
             continue;
         }
         match open.entry((device, inode)) {
-            Slot::Vacant(slot) => {
+            MapEntry::Vacant(slot) => {
                 slot.insert((number, links.wrapping_sub(1)));
             }
-            Slot::Occupied(mut slot) => {
+            MapEntry::Occupied(mut slot) => {
                 let (to, left) = slot.get_mut();
                 hard_links.push(HardLink { entry: number, to: *to });
                 *left = left.wrapping_sub(1);

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry as Slot;
+use hashbrown::hash_map::Entry as MapEntry;
 
 use super::entry::{EntryKind, FileContent, LinkText, TarEntry, archive_name};
 use super::identity::{ContentIdentity, FileStamp};
@@ -45,8 +45,8 @@ pub fn same_paths<'p, Id: Copy>(
 ) -> Vec<Merged<Id>> {
     let mut first = HashMap::with_hasher(RandomState::default());
     let merged = rows.filter_map(|(row, path)| match first.entry(path) {
-        Slot::Occupied(earlier) => Some(Merged { row, into: *earlier.get() }),
-        Slot::Vacant(slot) => {
+        MapEntry::Occupied(earlier) => Some(Merged { row, into: *earlier.get() }),
+        MapEntry::Vacant(slot) => {
             slot.insert(row);
             None
         }

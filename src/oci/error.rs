@@ -1,7 +1,6 @@
 //! Why a layout cannot be written. Each error, with its causes, is one sentence.
 
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::file::MOST_JSON;
@@ -11,7 +10,7 @@ use crate::display::Escaped;
 #[derive(Debug, thiserror::Error)]
 pub enum OciError {
     /// A file cannot be read.
-    #[error("{}: cannot be read", escaped(.path))]
+    #[error("{}: cannot be read", Escaped::path(.path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -19,7 +18,7 @@ pub enum OciError {
         source: io::Error,
     },
     /// A file or directory cannot be written.
-    #[error("{}: cannot be written", escaped(.path))]
+    #[error("{}: cannot be written", Escaped::path(.path))]
     Write {
         /// The file.
         path: PathBuf,
@@ -27,13 +26,13 @@ pub enum OciError {
         source: io::Error,
     },
     /// The output has files already.
-    #[error("{}: --out is not empty; give a new directory", escaped(.0))]
+    #[error("{}: --out is not empty; give a new directory", Escaped::path(.0))]
     NotEmpty(PathBuf),
     /// A JSON file is longer than any that is valid.
-    #[error("{}: longer than {MOST_JSON} bytes, the limit of an image's JSON", escaped(.0))]
+    #[error("{}: longer than {MOST_JSON} bytes, the limit of an image's JSON", Escaped::path(.0))]
     Long(PathBuf),
     /// A file is not the JSON that it must be.
-    #[error("{}: not the JSON that an image has here", escaped(.path))]
+    #[error("{}: not the JSON that an image has here", Escaped::path(.path))]
     Json {
         /// The file.
         path: PathBuf,
@@ -41,7 +40,7 @@ pub enum OciError {
         source: serde_json::Error,
     },
     /// A list is missing.
-    #[error("{}: no list {key:?}; the image is damaged", escaped(.path))]
+    #[error("{}: no list {key:?}; the image is damaged", Escaped::path(.path))]
     NoList {
         /// The file.
         path: PathBuf,
@@ -49,13 +48,13 @@ pub enum OciError {
         key: &'static str,
     },
     /// The base has no `oci-layout`.
-    #[error("{}: not an OCI image layout, since it has no file oci-layout; make one with skopeo copy … oci:DIRECTORY", escaped(.0))]
+    #[error("{}: not an OCI image layout, since it has no file oci-layout; make one with skopeo copy … oci:DIRECTORY", Escaped::path(.0))]
     NotALayout(PathBuf),
     /// The base is a layout of another version.
-    #[error("{}: not version 1 of the OCI image layout", escaped(.0))]
+    #[error("{}: not version 1 of the OCI image layout", Escaped::path(.0))]
     LayoutVersion(PathBuf),
     /// The base holds none or several images.
-    #[error("{}: {count} images in a base, which must have one; copy the one to use with skopeo copy", escaped(.path))]
+    #[error("{}: {count} images in a base, which must have one; copy the one to use with skopeo copy", Escaped::path(.path))]
     Images {
         /// The index.
         path: PathBuf,
@@ -63,7 +62,7 @@ pub enum OciError {
         count: usize,
     },
     /// A descriptor is of another type than it must be.
-    #[error("{}: {media_type:?} where {expected} is required; convert the image with skopeo copy --format=oci", escaped(.path))]
+    #[error("{}: {media_type:?} where {expected} is required; convert the image with skopeo copy --format=oci", Escaped::path(.path))]
     MediaType {
         /// The file with the descriptor.
         path: PathBuf,
@@ -73,7 +72,7 @@ pub enum OciError {
         expected: &'static str,
     },
     /// A descriptor is not of a layer.
-    #[error("{}: {media_type:?} is not the type of an OCI layer; convert the image with skopeo copy --format=oci", escaped(.path))]
+    #[error("{}: {media_type:?} is not the type of an OCI layer; convert the image with skopeo copy --format=oci", Escaped::path(.path))]
     NotALayer {
         /// The file with the descriptor.
         path: PathBuf,
@@ -81,10 +80,10 @@ pub enum OciError {
         media_type: String,
     },
     /// A blob is not what its descriptor says.
-    #[error("{}: not the size or digest that its descriptor says; the image or layer is damaged, make it again", escaped(.0))]
+    #[error("{}: not the size or digest that its descriptor says; the image or layer is damaged, make it again", Escaped::path(.0))]
     Mismatch(PathBuf),
     /// The base's configuration does not belong to its manifest.
-    #[error("{}: {diff_ids} diff IDs for {layers} layers; the image is damaged", escaped(.path))]
+    #[error("{}: {diff_ids} diff IDs for {layers} layers; the image is damaged", Escaped::path(.path))]
     DiffIds {
         /// The configuration.
         path: PathBuf,
@@ -94,7 +93,7 @@ pub enum OciError {
         diff_ids: usize,
     },
     /// The configuration that is given has a field that cannot be given.
-    #[error("{}: {key:?} cannot be given in this form; see the fields of an image configuration", escaped(.path))]
+    #[error("{}: {key:?} cannot be given in this form; see the fields of an image configuration", Escaped::path(.path))]
     Config {
         /// The file.
         path: PathBuf,
@@ -114,8 +113,4 @@ impl OciError {
 pub(super) enum BadDescriptor {
     #[error("{0:?} is not a SHA-256 digest, which this program requires")]
     Digest(String),
-}
-
-fn escaped(path: &Path) -> String {
-    Escaped(path.as_os_str().as_bytes()).to_string()
 }

@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,7 +19,7 @@ use crate::resolve::MOST_LINKS;
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// The output is also an input.
-    #[error("{}: {} would replace an input; give another path", escaped(.path), .flag)]
+    #[error("{}: {} would replace an input; give another path", Escaped::path(.path), .flag)]
     IsInput {
         /// The flag that names the output.
         flag: &'static str,
@@ -28,7 +27,7 @@ pub enum OutputError {
         path: PathBuf,
     },
     /// A device, a pipe or a directory is at the path.
-    #[error("{}: {} is not a regular file, and would be replaced by one; give another path", escaped(.path), .flag)]
+    #[error("{}: {} is not a regular file, and would be replaced by one; give another path", Escaped::path(.path), .flag)]
     NotRegular {
         /// The flag that names the output.
         flag: &'static str,
@@ -36,7 +35,7 @@ pub enum OutputError {
         path: PathBuf,
     },
     /// The parent directory does not exist.
-    #[error("{}: the directory of {} does not exist; create it first", escaped(.path), .flag)]
+    #[error("{}: the directory of {} does not exist; create it first", Escaped::path(.path), .flag)]
     NoDirectory {
         /// The flag that names the output.
         flag: &'static str,
@@ -44,7 +43,7 @@ pub enum OutputError {
         path: PathBuf,
     },
     /// A system call failed.
-    #[error("{}: {} cannot be written", escaped(.path), .flag)]
+    #[error("{}: {} cannot be written", Escaped::path(.path), .flag)]
     Write {
         /// The flag that names the output.
         flag: &'static str,
@@ -56,10 +55,6 @@ pub enum OutputError {
     /// The process is ending ([`remove_unfinished`]).
     #[error("cancelled")]
     Terminated,
-}
-
-fn escaped(path: &Path) -> String {
-    Escaped(path.as_os_str().as_bytes()).to_string()
 }
 
 /// The temporary files of all requests.

@@ -1,7 +1,6 @@
 //! Why a request fails. Each error is one sentence with its causes: what, where, and what to do.
 
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::atomic_file::OutputError;
@@ -18,7 +17,7 @@ use crate::resolve::{MOST_LINKS, ResolveError, Stopped};
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     /// A file that the request names cannot be read.
-    #[error("{}: {} cannot be read", escaped(.path), .purpose)]
+    #[error("{}: {} cannot be read", Escaped::path(.path), .purpose)]
     Read {
         /// As the request spells it.
         path: PathBuf,
@@ -28,7 +27,7 @@ pub enum RequestError {
         source: io::Error,
     },
     /// A row that cannot be parsed (design rule 9).
-    #[error("{}:{}: {}", escaped(.path), .error.line, .error.what)]
+    #[error("{}:{}: {}", Escaped::path(.path), .error.line, .error.what)]
     Spec {
         /// As the request spells it.
         path: PathBuf,
@@ -36,7 +35,7 @@ pub enum RequestError {
         error: SpecError,
     },
     /// The directory that sources are relative to cannot be opened.
-    #[error("{}: the directory that sources are relative to cannot be opened", escaped(.path))]
+    #[error("{}: the directory that sources are relative to cannot be opened", Escaped::path(.path))]
     Root {
         /// The directory.
         path: PathBuf,
@@ -87,7 +86,7 @@ pub enum RequestError {
         problem: Box<LayerProblem>,
     },
     /// A file of groups that cannot be used.
-    #[error("{}", escaped(.path))]
+    #[error("{}", Escaped::path(.path))]
     Groups {
         /// As the request spells it.
         path: PathBuf,
@@ -105,7 +104,7 @@ pub enum RequestError {
     #[error("{0}")]
     Recorded(String),
     /// A file that the request reads is not in the capture that is replayed.
-    #[error("{}: the capture does not hold this file", escaped(.0))]
+    #[error("{}: the capture does not hold this file", Escaped::path(.0))]
     NotRecorded(PathBuf),
     /// A request reads the tree of a capture a second time. No request does.
     #[error("the tree of a capture can be read only once")]
@@ -163,13 +162,9 @@ impl From<ResolveError> for RequestError {
 /// The prefix of a message about a row: its file and line.
 fn location(file: &Path, line: Option<usize>) -> String {
     match line {
-        Some(line) => format!("{}:{line}: ", escaped(file)),
-        None => format!("{}: ", escaped(file)),
+        Some(line) => format!("{}:{line}: ", Escaped::path(file)),
+        None => format!("{}: ", Escaped::path(file)),
     }
-}
-
-pub(super) fn escaped(path: &Path) -> String {
-    Escaped(path.as_os_str().as_bytes()).to_string()
 }
 
 fn joined_by_arrows(texts: &[Vec<u8>]) -> String {

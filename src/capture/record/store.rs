@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -101,7 +100,7 @@ fn write_all(directory: &Path, limit: u64, records: &Receiver<Record>, warn: fn(
             unlisted = 0;
             // The margin is for captures of other processes, which are not counted here.
             if let Err(error) = delete_oldest(directory, limit - limit / SHARE * 2) {
-                let directory = Escaped(directory.as_os_str().as_bytes());
+                let directory = Escaped::path(directory);
                 warn(&format!("{directory}: old captures cannot be deleted: {}", phrase(&error)));
             }
         }

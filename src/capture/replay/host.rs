@@ -17,7 +17,7 @@ use crate::capture::format::{
     decode_output,
 };
 use crate::capture::record::{LAYER_CONTENT_ERROR, LAYER_WRITE_ERROR, Operation, RecordingTree};
-use crate::display::Escaped;
+use crate::display::escaped;
 use crate::layer::{
     Codec, CutFrame, Entries, FileStamp, FrameTable, LayerError, TarEntry, cut_frames,
 };
@@ -71,7 +71,7 @@ impl ReplayHost {
             is_sandbox: capture.is_sandbox,
             files: files.map(|file| (file.path.clone(), file.text.clone())).collect(),
             errors: refusals
-                .map(|refusal| (refusal.what.clone(), escaped(&refusal.error)))
+                .map(|refusal| (refusal.what.clone(), escaped(refusal.error.as_bytes())))
                 .collect(),
             tree: Some(tree),
             sizes: facts.weights.iter().copied().collect(),
@@ -201,11 +201,6 @@ fn answered<T>(
         Some(answers) if answers.len() == questions => Ok(answers),
         _ => Err(RequestError::NotRecorded(PathBuf::from(OsString::from_vec(first())))),
     }
-}
-
-/// A capture's text, safe to show on one line.
-pub(super) fn escaped(text: &str) -> String {
-    Escaped(text.as_bytes()).to_string()
 }
 
 impl Host for ReplayHost {

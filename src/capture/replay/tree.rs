@@ -4,8 +4,8 @@
 
 use hashbrown::HashMap;
 
-use super::host::escaped;
 use crate::capture::format::{Fact, FactKind, Facts, MOST_FACTS, for_each};
+use crate::display::escaped;
 use crate::fs::{Counts, Identity, Observations, Stamp, Unreadable};
 use crate::request::ObservedTree;
 use crate::resolve::{Directory, Entered, Entry, Stopped, Tree};
@@ -65,15 +65,16 @@ impl ReplayTree {
             top: None,
             stopped: facts.stopped.as_ref().map(|stopped| match stopped.cancelled {
                 true => Stopped::Cancelled,
-                false => {
-                    Stopped::Failed { path: stopped.path.clone(), reason: escaped(&stopped.reason) }
-                }
+                false => Stopped::Failed {
+                    path: stopped.path.clone(),
+                    reason: escaped(stopped.reason.as_bytes()),
+                },
             }),
             observations: Observations {
                 counts: Counts { listed: facts.listed as usize, reused: facts.reused as usize },
                 unreadable: facts.unreadable.as_ref().map(|directory| Unreadable {
                     path: directory.path.clone(),
-                    reason: escaped(&directory.reason),
+                    reason: escaped(directory.reason.as_bytes()),
                 }),
             },
             stamps,

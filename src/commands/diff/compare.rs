@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use super::entry::{ComparedEntry, EntryField, FieldValue};
 use super::frames::{self, FrameDifference};
-use super::side::{DiffSide, LayerFacts};
+use super::side::{DiffSide, LayerParts};
 use crate::archive::{HeaderForm, Member, MemberKind};
 use crate::resolve::Chosen;
 
@@ -122,8 +122,8 @@ pub(super) fn compare<'s>(sides: [&'s DiffSide; 2], chosen: Option<Chosen<'_>>) 
         entries.try_fold(0_u64, |sum, bytes| Some(sum.saturating_add(bytes?)))
     });
     let whole = layers.filter(|_| chosen.is_none());
-    let size = |facts: [&LayerFacts; 2]| facts.map(|facts| facts.raw_len);
-    let is_alike = |facts: &[&LayerFacts; 2]| facts[0].compression == facts[1].compression;
+    let size = |facts: [&LayerParts; 2]| facts.map(|facts| facts.raw_len);
+    let is_alike = |facts: &[&LayerParts; 2]| facts[0].compression == facts[1].compression;
     let frames = whole.filter(is_alike).and_then(|facts| {
         frames::compare(facts.map(|facts| &facts.frames[..]), sides.map(|side| &side.entries[..]))
     });

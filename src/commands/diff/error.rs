@@ -1,7 +1,6 @@
 //! Why two files cannot be compared.
 
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::spec::LARGEST;
 use crate::archive::ArchiveError;
@@ -12,7 +11,7 @@ use crate::layer::keywords::KeywordError;
 #[derive(Debug, thiserror::Error)]
 pub enum DiffError {
     /// A layer cannot be read.
-    #[error("{}", escaped(.path))]
+    #[error("{}", Escaped::path(.path))]
     Archive {
         /// As the user wrote it.
         path: PathBuf,
@@ -20,7 +19,7 @@ pub enum DiffError {
         source: ArchiveError,
     },
     /// A keyword of a row has a value that tar has no place for.
-    #[error("{}:{line}", escaped(.path))]
+    #[error("{}:{line}", Escaped::path(.path))]
     Keyword {
         /// The spec, as the user wrote it.
         path: PathBuf,
@@ -30,13 +29,13 @@ pub enum DiffError {
         source: KeywordError,
     },
     /// A spec whose rows take more than the limit.
-    #[error("{}: the rows and keywords of the spec take more than {LARGEST} bytes of memory", escaped(.path))]
+    #[error("{}: the rows and keywords of the spec take more than {LARGEST} bytes of memory", Escaped::path(.path))]
     LargeSpec {
         /// As the user wrote it.
         path: PathBuf,
     },
     /// A file that is compressed in another way.
-    #[error("{}: compressed with {with}, which diff does not read; decompress it first", escaped(.path))]
+    #[error("{}: compressed with {with}, which diff does not read; decompress it first", Escaped::path(.path))]
     Foreign {
         /// As the user wrote it.
         path: PathBuf,
@@ -44,13 +43,13 @@ pub enum DiffError {
         with: &'static str,
     },
     /// A file that is none of those that can be compared.
-    #[error("{}: neither a tar (uncompressed, gzip or zstd), nor an mtree spec, nor a capture", escaped(.path))]
+    #[error("{}: neither a tar (uncompressed, gzip or zstd), nor an mtree spec, nor a capture", Escaped::path(.path))]
     Unknown {
         /// As the user wrote it.
         path: PathBuf,
     },
     /// A capture of a request that wrote no spec.
-    #[error("{}: the capture has no spec that its request wrote; compare what it wrote instead", escaped(.path))]
+    #[error("{}: the capture has no spec that its request wrote; compare what it wrote instead", Escaped::path(.path))]
     NoOutput {
         /// As the user wrote it.
         path: PathBuf,
@@ -61,8 +60,4 @@ pub enum DiffError {
     /// The differences are too long to print.
     #[error("the differences are longer than {0} bytes; select fewer entries, or use --stat")]
     Long(usize),
-}
-
-fn escaped(path: &Path) -> String {
-    Escaped(path.as_os_str().as_bytes()).to_string()
 }

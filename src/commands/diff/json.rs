@@ -11,6 +11,7 @@ use super::entry::FieldValue;
 use super::provenance::Provenance;
 use super::side::DiffSide;
 use super::words;
+use crate::display::escaped;
 
 /// Appends the object of one entry.
 pub(super) fn push(
@@ -18,7 +19,7 @@ pub(super) fn push(
     difference: &EntryDifference<'_>,
     provenance: &[Provenance; 2],
 ) {
-    let path = words::escaped(difference.path);
+    let path = escaped(difference.path);
     let [old_bytes, new_bytes] = difference.change.bytes();
     let mut object = json!({
         "of": "entry",
@@ -71,16 +72,16 @@ pub(super) fn push_rest(out: &mut String, comparison: &Comparison<'_>, sides: [&
         let _ = writeln!(out, "{object}");
     };
     if let Some(order) = &comparison.order {
-        let first = words::escaped(order.first);
+        let first = escaped(order.first);
         line(json!({"of": "order", "moved": order.moved, "first": first}));
     }
     if let Some(headers) = &comparison.headers {
         let reason = match headers.reason() {
-            HeaderReason::Name(names) => json!({"name": names.map(words::escaped)}),
+            HeaderReason::Name(names) => json!({"name": names.map(escaped)}),
             HeaderReason::Form(forms) => json!({"form": forms.map(words::form)}),
             HeaderReason::Other => Value::Null,
         };
-        let first = words::escaped(&headers.first[1].path);
+        let first = escaped(&headers.first[1].path);
         line(json!({"of": "headers", "count": headers.count, "first": first, "reason": reason}));
     }
     if let Some([old, new]) = comparison.end {
@@ -101,12 +102,12 @@ pub(super) fn push_rest(out: &mut String, comparison: &Comparison<'_>, sides: [&
                 "offset": first.frame.offset,
                 "bytes": first.frame.len,
                 "raw_bytes": first.frame.raw_len,
-                "path": first.entry.map(words::escaped),
+                "path": first.entry.map(escaped),
             },
         }));
     }
     if let Some(not_compared) = &comparison.not_compared {
-        let first = words::escaped(not_compared.first);
+        let first = escaped(not_compared.first);
         line(json!({"of": "not compared", "contents": not_compared.count, "first": first}));
     }
     let totals = &comparison.totals;

@@ -18,28 +18,21 @@ mod text;
 mod words;
 
 use std::fmt::Write as _;
-use std::os::unix::ffi::OsStrExt;
 
 use super::error::CommandError;
 use super::explain::MOST;
 use super::globs::PathGlobs;
 use crate::args::{Diff, DiffFormat};
+use crate::display::Escaped;
 use crate::resolve::Chosen;
+use crate::server::Response;
 use compare::Comparison;
 pub use error::DiffError;
 use paint::Paint;
 use side::DiffSide;
 
-/// The result of a comparison.
-pub(crate) struct Compared {
-    /// The text to print.
-    pub text: String,
-    /// Whether something differs.
-    pub differs: bool,
-}
-
-/// Compares two files. The text is coloured if `colours`.
-pub(crate) fn diff(args: &Diff, colours: bool) -> Result<Compared, CommandError> {
+/// Compares two files. The exit code is 0 if nothing differs. The output is coloured if `colours`.
+pub(crate) fn diff(args: &Diff, colours: bool) -> Result<Response, CommandError> {
     let globs = PathGlobs::new(&args.paths)?;
     let [old, new] = &args.files;
     let (old, new) = rayon::join(|| DiffSide::read(old), || DiffSide::read(new));
@@ -54,8 +47,8 @@ pub(crate) fn diff(args: &Diff, colours: bool) -> Result<Compared, CommandError>
     }
     let chosen = globs.as_ref().map(|_| &matches as Chosen<'_>);
     let comparison = compare::compare(sides, chosen);
-    let text = print(args, sides, &comparison, Paint(colours))?;
-    Ok(Compared { text, differs: comparison.differs() })
+    let output = print(args, sides, &comparison, Paint(colours))?;
+    Ok(Response { exit_code: comparison.differs().into(), output })
 }
 
 /// Formats the differences.
@@ -73,7 +66,7 @@ fn print(
     let is_text = args.format != DiffFormat::Json;
     if is_text && comparison.differs() {
         for (mark, side, file) in [("---", sides[0], 0), ("+++", sides[1], 1)] {
-            let name = words::escaped(args.files[file].as_os_str().as_bytes());
+            let name = Escaped::path(&args.files[file]);
             let line = format!("{mark} {name}: {}", sentences::describe(side));
             let _ = writeln!(out, "{}", paint.strong(&line));
         }

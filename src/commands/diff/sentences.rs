@@ -7,6 +7,7 @@ use super::frames::FrameDifference;
 use super::side::{DiffSide, SideKind};
 use super::words::{self, count};
 use crate::archive::Compression;
+use crate::display::Escaped;
 
 /// What a file is, in a few words.
 pub(super) fn describe(side: &DiffSide) -> String {
@@ -44,7 +45,7 @@ pub(super) fn of_layers(
     if let Some(headers) = &comparison.headers {
         let reason = match headers.reason() {
             HeaderReason::Name([old, new]) => {
-                format!("named {}, then {}", words::escaped(old), words::escaped(new))
+                format!("named {}, then {}", Escaped(old), Escaped(new))
             }
             HeaderReason::Form([old, new]) => {
                 format!("{} header, then {}", words::form(old), words::form(new))

@@ -28,13 +28,13 @@ pub(super) struct DiffSide {
 
 /// What a file is.
 pub(super) enum SideKind {
-    Layer(LayerFacts),
+    Layer(LayerParts),
     Spec,
     Capture(Box<Capture>),
 }
 
 /// What a layer has beside its entries.
-pub(super) struct LayerFacts {
+pub(super) struct LayerParts {
     pub end: ArchiveEnd,
     pub compression: Compression,
     pub frames: Vec<CompressedFrame>,
@@ -76,7 +76,7 @@ impl DiffSide {
             .map_err(|source| DiffError::Archive { path: path.to_owned(), source })?;
         let archive::ReadArchive { members, end, compression, frames, raw_len } = read;
         let entries = members.into_iter().map(ComparedEntry::Member);
-        let facts = LayerFacts { end, compression, frames, raw_len };
+        let facts = LayerParts { end, compression, frames, raw_len };
         Ok(Self { entries: entries.collect(), of: SideKind::Layer(facts) })
     }
 
@@ -90,7 +90,7 @@ impl DiffSide {
     }
 
     /// What a layer has beside its entries.
-    pub(super) fn layer(&self) -> Option<&LayerFacts> {
+    pub(super) fn layer(&self) -> Option<&LayerParts> {
         match &self.of {
             SideKind::Layer(facts) => Some(facts),
             _ => None,

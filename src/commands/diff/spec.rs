@@ -3,7 +3,7 @@
 //! Knows keywords of mtree(5); must not know what they are compared with.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
+use std::collections::hash_map::Entry as MapEntry;
 use std::path::Path;
 
 use super::DiffError;
@@ -31,11 +31,11 @@ pub(super) fn entries(text: Vec<u8>, path: &Path) -> Result<Vec<ComparedEntry>, 
         }
         if !spec.is_slashless(row) {
             match by_path.entry(spec.spelled_path(row).into_owned()) {
-                Slot::Occupied(place) => {
-                    merge(&mut rows[*place.get()], read);
+                MapEntry::Occupied(earlier) => {
+                    merge(&mut rows[*earlier.get()], read);
                     continue;
                 }
-                Slot::Vacant(place) => drop(place.insert(rows.len())),
+                MapEntry::Vacant(slot) => drop(slot.insert(rows.len())),
             }
         }
         rows.push(Box::new(read));

@@ -9,6 +9,7 @@ use super::compare::{Comparison, EntryChange, EntryDifference};
 use super::paint::Paint;
 use super::side::DiffSide;
 use super::words::{self, count};
+use crate::display::Escaped;
 use crate::path;
 
 /// The widest column of paths, in characters. Longer paths are not cut.
@@ -106,7 +107,7 @@ fn of_directory(directory: &[u8], presence: Presence, taken: &[EntryDifference<'
     let bytes = bytes.try_fold(0_u64, |sum, bytes| Some(sum.saturating_add(bytes?)));
     let bytes = bytes.map_or(String::new(), |bytes| format!(", {}", count(bytes, "byte")));
     StatLine {
-        path: format!("{}/", words::escaped(directory)),
+        path: format!("{}/", Escaped(directory)),
         presence,
         said: format!("{} {verb}{bytes}", count(taken.len(), "entry")),
     }

@@ -10,6 +10,7 @@ use super::paint::Paint;
 use super::provenance::Provenance;
 use super::words;
 use crate::commands::explain::Explanation;
+use crate::display::escaped;
 
 /// Appends the lines of one entry.
 pub(super) fn push(
@@ -19,7 +20,7 @@ pub(super) fn push(
     paint: Paint,
 ) {
     let path = paint.strong(&words::path(difference.path, difference.occurrence));
-    let key = words::escaped(difference.path);
+    let key = escaped(difference.path);
     let explained = [0, 1].map(|side: usize| provenance[side].get(&key));
     let mut fields: &[FieldDifference] = &[];
     let _ = match &difference.change {
@@ -42,8 +43,8 @@ pub(super) fn push(
         }
         let mut line = format!(
             "{} -> {}",
-            paint.removed(&words::shown(old.as_ref())),
-            paint.added(&words::shown(new.as_ref()))
+            paint.removed(&words::printed(old.as_ref())),
+            paint.added(&words::printed(new.as_ref()))
         );
         if let (Some(FieldValue::Bytes(old)), Some(FieldValue::Bytes(new))) = (old, new) {
             let _ = write!(line, " ({})", words::growth(*old, *new));

@@ -2,11 +2,11 @@
 
 use super::entry::{ComparedEntry, EntryField, FieldValue};
 use crate::archive::{Compression, HeaderForm, MemberKind};
-use crate::display::Escaped;
+use crate::display::{Escaped, escaped};
 
-/// How many digits of a digest are shown.
+/// How many digits of a digest are printed.
 const DIGITS: usize = 12;
-/// How many characters of a text are shown. JSON has all.
+/// How many characters of a text are printed. JSON has all.
 const CHARACTERS: usize = 1000;
 
 /// The name of a field.
@@ -40,7 +40,7 @@ pub(super) fn kind(kind: MemberKind) -> String {
         MemberKind::Block => "block device",
         MemberKind::Directory => "directory",
         MemberKind::Fifo => "fifo",
-        MemberKind::Other(letter) => return format!("type {}", escaped(&[letter])),
+        MemberKind::Other(letter) => return format!("type {}", Escaped(&[letter])),
     }
     .to_owned()
 }
@@ -84,12 +84,12 @@ pub(super) fn value(value: &FieldValue) -> String {
     }
 }
 
-/// A value as text shows it: the beginning of a digest, and a time as a date.
-pub(super) fn shown(shown: Option<&FieldValue>) -> String {
-    match shown {
+/// A value as text has it: the beginning of a digest, and a time as a date.
+pub(super) fn printed(printed: Option<&FieldValue>) -> String {
+    match printed {
         None => "none".to_owned(),
         Some(FieldValue::Sha256(_)) => {
-            let mut text = shown.map(value).unwrap_or_default();
+            let mut text = printed.map(value).unwrap_or_default();
             text.truncate("sha256:".len() + DIGITS);
             text
         }
@@ -118,7 +118,7 @@ pub(super) fn summary(entry: &ComparedEntry) -> String {
         None => "no type".to_owned(),
     };
     match (entry.link(), entry.bytes()) {
-        (Some(link), _) => format!("{what} to {}", escaped(link)),
+        (Some(link), _) => format!("{what} to {}", Escaped(link)),
         (None, Some(of)) if entry.kind() == Some(MemberKind::File) => {
             format!("{what}, {}", count(of, "byte"))
         }
@@ -147,8 +147,4 @@ pub(super) fn path(path: &[u8], occurrence: usize) -> String {
         0 => path,
         number => format!("{path} (entry {} of this path)", number + 1),
     }
-}
-
-pub(super) fn escaped(bytes: &[u8]) -> String {
-    Escaped(bytes).to_string()
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::layer::LayerPlace;
+use super::layer::LayerPosition;
 
 /// The explanation of one row, or of one directory that became a link.
 #[derive(Serialize)]
@@ -36,7 +36,7 @@ pub(in crate::commands) struct Explanation {
     pub because: Vec<String>,
     /// Where it is in the layer, if one was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub layer: Option<LayerPlace>,
+    pub layer: Option<LayerPosition>,
 }
 
 /// A location on a trail.
@@ -143,8 +143,8 @@ pub(super) fn format_text(explanation: &Explanation, colours: &Colours) -> Strin
         };
         let _ = writeln!(out, "{}{because}", colours.rule(&label));
     }
-    if let Some(place) = &explanation.layer {
-        let LayerPlace { offset, size, first_frame, last_frame, frames, origin, why } = place;
+    if let Some(position) = &explanation.layer {
+        let LayerPosition { offset, size, first_frame, last_frame, frames, origin, why } = position;
         let frame = match first_frame == last_frame {
             true => format!("frame {first_frame} of {frames}"),
             false => format!("frames {first_frame} to {last_frame} of {frames}"),

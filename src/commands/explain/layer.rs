@@ -7,8 +7,8 @@ use std::ops::RangeInclusive;
 
 use serde::Serialize;
 
-use super::wording::escaped;
 use crate::capture::CutLayer;
+use crate::display::{Escaped, escaped};
 use crate::layer::{FrameOrigin, FrameTable, WrittenFrame};
 use crate::path;
 
@@ -26,7 +26,7 @@ pub(super) struct RecordedLayer {
 
 /// Where a row is in the layer.
 #[derive(Serialize)]
-pub(in crate::commands) struct LayerPlace {
+pub(in crate::commands) struct LayerPosition {
     /// In the uncompressed tar, in bytes.
     pub offset: u64,
     /// Header, content and padding, in bytes.
@@ -62,7 +62,7 @@ impl RecordedLayer {
     }
 
     /// Where the row at an escaped archive path is.
-    pub(super) fn place(&self, path: &str) -> Option<LayerPlace> {
+    pub(super) fn position_of(&self, path: &str) -> Option<LayerPosition> {
         let entry = *self.entries.get(path)?;
         let (offset, size) = (self.offsets[entry], self.layer.sizes[entry]);
         let frame_at =
@@ -74,7 +74,7 @@ impl RecordedLayer {
             None => "an earlier layer has it with the same rows and contents".to_owned(),
             Some(number) => self.why(entry, number, &frames[number]),
         };
-        Some(LayerPlace {
+        Some(LayerPosition {
             offset,
             size,
             first_frame: first + 1,
@@ -104,7 +104,7 @@ impl RecordedLayer {
         }
         match self.entries_of(number).find(|entry| is_changed(*entry)) {
             Some(neighbour) => {
-                let path = escaped(&self.layer.entries[neighbour].path);
+                let path = Escaped(&self.layer.entries[neighbour].path);
                 format!("its content is the same, and that of its neighbour {path} changed")
             }
             None => "its content is the same, and other rows are its neighbours now".to_owned(),

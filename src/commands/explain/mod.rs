@@ -15,6 +15,7 @@ use super::globs::PathGlobs;
 use super::loading::{self, RecordedRequest};
 use crate::args::{Explain, Subject};
 use crate::capture::Capture;
+use crate::display::escaped;
 use crate::fs::Cache;
 use crate::request::{
     self, Context, Disk, Host, Listing, RequestError, ResolveOptions, ResolveRequest, Specs,
@@ -23,7 +24,7 @@ use crate::resolve::{self, Explained, Inputs};
 pub(super) use explanation::Explanation;
 use explanation::{Colours, format_text};
 use layer::RecordedLayer;
-use wording::{Wording, escaped, explain_error, explain_row};
+use wording::{Wording, explain_error, explain_row};
 
 /// The most that is printed, in bytes. A small capture may have an explanation of many gigabytes.
 pub(super) const MOST: usize = 1 << 30;
@@ -39,7 +40,8 @@ struct ExplainedRows {
 
 impl ExplainedRows {
     fn push(&mut self, mut explanation: Explanation) -> Result<(), CommandError> {
-        explanation.layer = self.layer.as_ref().and_then(|layer| layer.place(&explanation.path));
+        explanation.layer =
+            self.layer.as_ref().and_then(|layer| layer.position_of(&explanation.path));
         match self.json {
             true => {
                 let _ = writeln!(self.text, "{}", serde_json::json!(explanation));

@@ -3,7 +3,7 @@
 //! Knows a sentence for each rule; must decide nothing.
 
 use super::explanation::{ExplainedHop, Explanation};
-use crate::display::Escaped;
+use crate::display::{Escaped, escaped};
 use crate::error::Sentence;
 use crate::mtree::{Kind, RowId, Spec};
 use crate::path;
@@ -52,7 +52,7 @@ impl<T: ObservedTree> Wording<'_, T> {
                 if matches!(reason, Reason::Hop(_) | Reason::Directory(_) | Reason::Indirect) {
                     rule(5, text_rule(text, trace.author.as_deref()));
                 }
-                explanation.becomes = format!("a link to {}", escaped(text));
+                explanation.becomes = format!("a link to {}", Escaped(text));
             }
             RowOutcome::Removed(number) => {
                 let directory = &self.decisions.directory_links()[number as usize].path;
@@ -60,7 +60,7 @@ impl<T: ObservedTree> Wording<'_, T> {
                     6,
                     format!(
                         "{} is one symlink in the tree, and becomes one link",
-                        escaped(directory)
+                        Escaped(directory)
                     ),
                 );
                 explanation.becomes = "nothing: it is removed with its directory".to_owned();
@@ -180,8 +180,8 @@ impl<T: ObservedTree> Wording<'_, T> {
             link: trace.author.as_deref().map(escaped),
             trail: trace.trail.iter().map(|hop| self.hop(hop)).collect(),
             becomes: match trace.rows {
-                1 => format!("a link to {}, which replaces 1 row", escaped(&trace.text)),
-                rows => format!("a link to {}, which replaces {rows} rows", escaped(&trace.text)),
+                1 => format!("a link to {}, which replaces 1 row", Escaped(&trace.text)),
+                rows => format!("a link to {}, which replaces {rows} rows", Escaped(&trace.text)),
             },
             layer: None,
             rules: vec![6, 5],
@@ -273,7 +273,7 @@ pub(super) fn explain_error(path: &str, error: &RequestError) -> Explanation {
         linked_directories: 0,
         link: None,
         trail: Vec::new(),
-        becomes: format!("an error: {}", escaped(Sentence(error).to_string().as_bytes())),
+        becomes: format!("an error: {}", Escaped(Sentence(error).to_string().as_bytes())),
         rules: vec![rule],
         because: vec![what],
         layer: None,
@@ -297,9 +297,4 @@ pub(super) fn explain_row(spec: &Spec, row: RowId) -> Explanation {
         because: Vec::new(),
         layer: None,
     }
-}
-
-/// [`Escaped`], as a string.
-pub(super) fn escaped(bytes: &[u8]) -> String {
-    Escaped(bytes).to_string()
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use super::measured::{EntryBytes, MeasuredEntry, MeasuredLayer, ShownKind};
+use super::measured::{EntryBytes, MeasuredEntry, MeasuredLayer, PageKind};
 use super::packages::Package;
 use super::tree;
 use crate::layer::ContentIdentity;
@@ -29,7 +29,7 @@ pub(super) struct Changes {
     pub tar: [u64; 2],
     pub compressed: [u64; 2],
     /// The largest change first.
-    entries: Vec<EntryChange>,
+    entries: Vec<ReportedChange>,
     directories: Vec<SizeChange>,
     packages: Vec<SizeChange>,
     /// The deepest directory that most of the difference is below, with the difference in bytes of the tar.
@@ -37,7 +37,7 @@ pub(super) struct Changes {
 }
 
 #[derive(Serialize)]
-struct EntryChange {
+struct ReportedChange {
     path: String,
     /// In words.
     what: String,
@@ -83,7 +83,7 @@ impl Changes {
         let mut changes = Self::default();
         let totals = [old, new].map(|layer| EntryBytes::sum(&layer.entries));
         (changes.tar, changes.compressed) = (tar(&totals), compressed(&totals));
-        let mut found: Vec<(Sizes, EntryChange)> = Vec::new();
+        let mut found: Vec<(Sizes, ReportedChange)> = Vec::new();
         let mut packages: BTreeMap<Option<&Package>, Sizes> = BTreeMap::new();
         let mut all: Vec<(&str, bool, Sizes)> = Vec::new();
         for pair in &pairs {
@@ -94,10 +94,10 @@ impl Changes {
                 }
             }
             let Some(entry) = pair[1].or(pair[0]) else { continue };
-            all.push((&entry.path, entry.kind == ShownKind::Directory, sizes));
+            all.push((&entry.path, entry.kind == PageKind::Directory, sizes));
             let Some(what) = changes.count(pair) else { continue };
             let (path, tar, compressed) = (entry.path.clone(), tar(&sizes), compressed(&sizes));
-            found.push((sizes, EntryChange { path, what, tar, compressed }));
+            found.push((sizes, ReportedChange { path, what, tar, compressed }));
         }
         found.sort_by(|(one, entry), (other, next)| {
             (largest(one), &entry.path).cmp(&(largest(other), &next.path))
@@ -135,7 +135,7 @@ impl Changes {
         } else if old.link != new.link {
             what.push("links elsewhere".to_owned());
         }
-        if new.kind == old.kind && matches!(new.kind, ShownKind::File | ShownKind::HardLink) {
+        if new.kind == old.kind && matches!(new.kind, PageKind::File | PageKind::HardLink) {
             if old.content != new.content {
                 what.push("other content".to_owned());
             } else if old.identity != new.identity {
@@ -230,7 +230,7 @@ fn pairs<'e>(
 /// Whether two layers look like builds of one: at least half of the files of the larger one are also in the other.
 pub(super) fn are_alike(one: &MeasuredLayer, other: &MeasuredLayer) -> bool {
     let files = |layer: &MeasuredLayer| -> std::collections::HashSet<String> {
-        let files = layer.entries.iter().filter(|entry| entry.kind != ShownKind::Directory);
+        let files = layer.entries.iter().filter(|entry| entry.kind != PageKind::Directory);
         files.map(|entry| entry.path.clone()).collect()
     };
     let (one, other) = (files(one), files(other));
@@ -293,7 +293,7 @@ mod tests {
             change(&mut new);
             Changes::new(&layer(vec![entry("a", 1024)]), &layer(vec![new])).entries.remove(0).what
         };
-        assert_eq!(changed(|new| new.kind = ShownKind::Symlink), "was a file, is a symlink");
+        assert_eq!(changed(|new| new.kind = PageKind::Symlink), "was a file, is a symlink");
         assert_eq!(changed(|new| new.link = Some("b".to_owned())), "links elsewhere");
         assert_eq!(changed(|new| new.header = 1), "other owner, mode or time");
         assert_eq!(changed(|new| new.identity = ContentIdentity::Hashed([9; 32])), "other content");

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::changes::Changes;
 use super::headline::Headline;
 use super::linked::LinkedSizes;
-use super::measured::{EntryBytes, MeasuredLayer, ShownKind};
+use super::measured::{EntryBytes, MeasuredLayer, PageKind};
 use super::packages::Package;
 use super::pieces::Pieces;
-use super::tree::{self, Node};
+use super::tree::{self, TreeNode};
 use crate::capture::Capture;
 use crate::commands::error::CommandError;
 use crate::commands::loading::{self, RecordedRequest};
@@ -44,7 +44,7 @@ pub(super) struct Contents {
     entries: usize,
     /// Whether it is known what entries take in the layer.
     has_frames: bool,
-    tree: Vec<Node>,
+    tree: Vec<TreeNode>,
     packages: Vec<PackageSize>,
     /// How many bytes of content hard links save, and of the tar.
     hard_links_saved: u64,
@@ -79,7 +79,7 @@ pub(super) struct WrittenContents {
 /// The parts of a descriptor that the page shows.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct ShownDescriptor {
+struct PageDescriptor {
     #[serde(rename = "mediaType")]
     media_type: String,
     digest: String,
@@ -100,7 +100,7 @@ pub(super) fn read(
     let Some(layer) = host.take_cut() else { return Ok(None) };
     let measured = MeasuredLayer::new(&layer, &table);
     // What is not as this program writes it counts as unknown.
-    let descriptor: ShownDescriptor = serde_json::from_str(&facts.descriptor).unwrap_or_default();
+    let descriptor: PageDescriptor = serde_json::from_str(&facts.descriptor).unwrap_or_default();
     let sums = EntryBytes::sum(&measured.entries);
     let tar = sums.tar.saturating_add(header::END.len() as u64);
     let codec = match descriptor.media_type.rsplit_once('+') {
@@ -112,7 +112,7 @@ pub(super) fn read(
     for entry in &measured.entries {
         *kinds.entry(entry.kind.word()).or_insert(0) += 1;
     }
-    let hard_links = || measured.entries.iter().filter(|entry| entry.kind == ShownKind::HardLink);
+    let hard_links = || measured.entries.iter().filter(|entry| entry.kind == PageKind::HardLink);
     let saved = |bytes: u64| sizes::file(bytes).saturating_sub(HEADER);
     let contents = Contents {
         headline: Vec::new(),

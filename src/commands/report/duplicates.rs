@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::measured::{MeasuredLayer, ShownKind};
+use super::measured::{MeasuredLayer, PageKind};
 use crate::layer::ContentIdentity;
 
 /// The most contents that are listed.
@@ -39,7 +39,7 @@ struct StoredTwice {
     wasted: u64,
     layers: usize,
     /// Some of the copies: the number of the layer, and the path.
-    places: Vec<(usize, String)>,
+    paths: Vec<(usize, String)>,
 }
 
 impl Duplicates {
@@ -48,7 +48,7 @@ impl Duplicates {
         let mut found = Self::default();
         let mut contents: HashMap<(ContentIdentity, u64), Vec<(usize, &str)>> = HashMap::new();
         for (number, layer) in layers {
-            for entry in layer.entries.iter().filter(|entry| entry.kind == ShownKind::File) {
+            for entry in layer.entries.iter().filter(|entry| entry.kind == PageKind::File) {
                 if entry.content == 0 {
                     continue;
                 }
@@ -58,32 +58,32 @@ impl Duplicates {
                     identity => {
                         found.known_by_inode +=
                             usize::from(matches!(identity, ContentIdentity::Stamp(_)));
-                        let places = contents.entry((identity, entry.content)).or_default();
-                        places.push((number, &entry.path));
+                        let paths = contents.entry((identity, entry.content)).or_default();
+                        paths.push((number, &entry.path));
                     }
                 }
             }
         }
-        contents.retain(|_, places| places.len() > 1);
+        contents.retain(|_, paths| paths.len() > 1);
         found.count = contents.len();
-        for ((_, content), places) in contents {
-            let mut layers: Vec<usize> = places.iter().map(|(layer, _)| *layer).collect();
+        for ((_, content), paths) in contents {
+            let mut layers: Vec<usize> = paths.iter().map(|(layer, _)| *layer).collect();
             layers.dedup();
             let times = |more: usize| content.saturating_mul(more as u64 - 1);
-            let wasted = times(places.len());
+            let wasted = times(paths.len());
             found.wasted = found.wasted.saturating_add(wasted);
             found.wasted_across = found.wasted_across.saturating_add(times(layers.len()));
-            let first = places.iter().take(MOST_COPIES);
+            let first = paths.iter().take(MOST_COPIES);
             found.contents.push(StoredTwice {
                 content,
-                copies: places.len(),
+                copies: paths.len(),
                 wasted,
                 layers: layers.len(),
-                places: first.map(|(layer, path)| (*layer, (*path).to_owned())).collect(),
+                paths: first.map(|(layer, path)| (*layer, (*path).to_owned())).collect(),
             });
         }
         found.contents.sort_by(|one, other| {
-            (Reverse(one.wasted), &one.places).cmp(&(Reverse(other.wasted), &other.places))
+            (Reverse(one.wasted), &one.paths).cmp(&(Reverse(other.wasted), &other.paths))
         });
         found.contents.truncate(MOST);
         found
@@ -103,15 +103,15 @@ mod tests {
             copy
         };
         let mut hard_link = copy("e");
-        hard_link.kind = ShownKind::HardLink;
+        hard_link.kind = PageKind::HardLink;
         let layers = [
             layer(vec![copy("a"), copy("b"), entry("other", 1512), hard_link]),
             layer(vec![copy("c"), entry("empty", 512)]),
         ];
         let found = Duplicates::new(layers.iter().enumerate());
         assert_eq!((found.wasted, found.wasted_across, found.count), (2000, 1000, 1));
-        let places = [(0, "a"), (0, "b"), (1, "c")].map(|(layer, path)| (layer, path.to_owned()));
-        assert_eq!(found.contents[0].places, places);
+        let paths = [(0, "a"), (0, "b"), (1, "c")].map(|(layer, path)| (layer, path.to_owned()));
+        assert_eq!(found.contents[0].paths, paths);
         assert_eq!((found.contents[0].copies, found.contents[0].layers, found.files), (3, 2, 4));
     }
 

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use crate::capture::CutLayer;
-use crate::display::Escaped;
+use crate::display::escaped;
 use crate::layer::{
     ContentIdentity, CutFrame, EntryKind, FrameTable, LinkText, TarEntry, frames, header,
 };
@@ -26,7 +26,7 @@ pub(super) struct MeasuredLayer {
 pub(super) struct MeasuredEntry {
     /// Escaped, without a slash at its end.
     pub path: String,
-    pub kind: ShownKind,
+    pub kind: PageKind,
     /// The text of a symlink, or the path that a hard link names. Escaped.
     pub link: Option<String>,
     /// The size of the file, also of one that is a hard link to an earlier entry. 0 for others.
@@ -41,7 +41,7 @@ pub(super) struct MeasuredEntry {
 
 /// What an entry is, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ShownKind {
+pub(super) enum PageKind {
     File,
     Directory,
     Symlink,
@@ -49,7 +49,7 @@ pub(super) enum ShownKind {
     Other,
 }
 
-impl ShownKind {
+impl PageKind {
     /// The word.
     pub(super) fn word(self) -> &'static str {
         match self {
@@ -119,7 +119,7 @@ impl MeasuredLayer {
 fn measure(entry: &TarEntry, bytes: EntryBytes, layer: &CutLayer) -> MeasuredEntry {
     let mut written = Vec::new();
     header::write(entry, &mut written);
-    let kind = ShownKind::of(entry);
+    let kind = PageKind::of(entry);
     let is_file = entry.kind == EntryKind::File;
     let path = escaped(&archive_path(&entry.path));
     let content = entry.content.as_ref().filter(|_| is_file);
@@ -148,10 +148,6 @@ fn measure(entry: &TarEntry, bytes: EntryBytes, layer: &CutLayer) -> MeasuredEnt
 /// The path of an entry without what only spells it: `./` and slashes.
 pub(super) fn archive_path(path: &[u8]) -> Vec<u8> {
     path::parts(path).collect::<Vec<_>>().join(&b'/')
-}
-
-pub(super) fn escaped(bytes: &[u8]) -> String {
-    Escaped(bytes).to_string()
 }
 
 /// By entry, its share of the frames' lengths. `sizes` are those of the entries, `frames` the size and length of each
@@ -226,7 +222,7 @@ pub(super) mod tests_support {
         hash[8..16].copy_from_slice(&tar.to_le_bytes());
         MeasuredEntry {
             path: path.to_owned(),
-            kind: ShownKind::File,
+            kind: PageKind::File,
             link: None,
             content: tar.saturating_sub(512),
             bytes: EntryBytes { tar, compressed: tar / 2 },

@@ -16,14 +16,14 @@ pub(super) struct Pieces {
     pub made: usize,
     pub reused: usize,
     /// Those that occur, reused first.
-    reasons: Vec<Reason>,
+    reasons: Vec<FrameReason>,
     /// Frames with one reason that stand one after the other, in the order of the layer.
     runs: Vec<Run>,
 }
 
 /// Why frames were made or reused.
 #[derive(Serialize)]
-struct Reason {
+struct FrameReason {
     why: &'static str,
     is_reused: bool,
     frames: usize,
@@ -67,7 +67,13 @@ impl Pieces {
             let known = pieces.reasons.iter().position(|reason| reason.why == why);
             let number = known.unwrap_or_else(|| {
                 let is_reused = frame.origin == FrameOrigin::Reused;
-                pieces.reasons.push(Reason { why, is_reused, frames: 0, tar: 0, compressed: 0 });
+                pieces.reasons.push(FrameReason {
+                    why,
+                    is_reused,
+                    frames: 0,
+                    tar: 0,
+                    compressed: 0,
+                });
                 pieces.reasons.len() - 1
             });
             let reason = &mut pieces.reasons[number];

@@ -7,14 +7,14 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::measured::{EntryBytes, MeasuredEntry, ShownKind};
+use super::measured::{EntryBytes, MeasuredEntry, PageKind};
 
 /// The most nodes of a tree. The largest are kept.
 pub(super) const MOST: usize = 20_000;
 
 /// A file, or a directory with all that is below it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Node {
+pub(super) struct TreeNode {
     /// Of a directory without anything but one directory: also the name of that one, after a slash.
     pub name: String,
     /// The number of the directory that it is in, which is lower. The first node is the layer itself, in which it is.
@@ -65,10 +65,10 @@ pub(super) fn branches<'e, E: Copy, T: Default>(
 }
 
 /// The tree of a layer's entries.
-pub(super) fn tree(entries: &[MeasuredEntry]) -> Vec<Node> {
+pub(super) fn tree(entries: &[MeasuredEntry]) -> Vec<TreeNode> {
     let all = entries
         .iter()
-        .map(|entry| (entry.path.as_str(), entry.kind == ShownKind::Directory, entry.bytes));
+        .map(|entry| (entry.path.as_str(), entry.kind == PageKind::Directory, entry.bytes));
     let add = |(bytes, entries): &mut (EntryBytes, usize), entry: EntryBytes| {
         bytes.add(entry);
         *entries += 1;
@@ -81,7 +81,7 @@ pub(super) fn tree(entries: &[MeasuredEntry]) -> Vec<Node> {
     order.sort_unstable();
     // By branch: its node.
     let mut numbers = HashMap::new();
-    let mut nodes: Vec<Node> = Vec::new();
+    let mut nodes: Vec<TreeNode> = Vec::new();
     // By node: its last branch. Others were joined with it.
     let mut last: Vec<usize> = Vec::new();
     for number in order {
@@ -99,7 +99,7 @@ pub(super) fn tree(entries: &[MeasuredEntry]) -> Vec<Node> {
         last.push(number);
         let (EntryBytes { tar, compressed }, entries) = branch.sum;
         let (name, is_directory) = (branch.name.to_owned(), branch.is_directory);
-        nodes.push(Node { name, parent, tar, compressed, entries, is_directory });
+        nodes.push(TreeNode { name, parent, tar, compressed, entries, is_directory });
     }
     nodes
 }
@@ -121,8 +121,8 @@ mod tests {
     use super::super::measured::tests_support::entry;
     use super::*;
 
-    fn shown(nodes: &[Node]) -> Vec<String> {
-        let show = |node: &Node| {
+    fn shown(nodes: &[TreeNode]) -> Vec<String> {
+        let show = |node: &TreeNode| {
             let slash = if node.is_directory { "/" } else { "" };
             format!(
                 "{}:{}{slash} {} {} {}",

@@ -148,7 +148,7 @@ impl Groups {
     /// The warning about a layer of the chosen group without rows.
     pub(super) fn warn_of_no_rows(&self, file: &Path) -> Option<String> {
         let group = self.groups.get(self.chosen)?;
-        let file = super::super::error::escaped(file);
+        let file = crate::display::Escaped::path(file);
         Some(format!(
             "{file}: no row is in the group {:?}, whose layer is empty; change its patterns, or remove it",
             group.name

@@ -204,7 +204,7 @@ fn a_file_that_is_neither_a_capture_nor_a_report_is_one_sentence() {
         program::run(page.directory.path(), &["report", "spec.mtree", "--html", "none.html"]);
     let said = program::said(&done);
     assert_eq!((done.status.code(), said.lines().count()), (Some(1), 1), "{said}");
-    assert!(said.contains("neither a capture nor a file of resolve --report"), "{said}");
+    assert!(said.contains("neither a capture nor a file that --report wrote"), "{said}");
     assert!(!page.directory.path().join("none.html").exists());
 }
 

@@ -154,8 +154,8 @@ function showPackages(layer) {
   ], packages).set(packages);
 }
 
-// Which pieces were made and which reused.
-const HOW = ["var(--made)", "#8a4fa3", "#b04a4a", "#7c7a2a", "#3f7f8f"];
+// Which pieces were made and which reused. The colours are those of the reasons to make one.
+const FRAME_ORIGINS = ["var(--made)", "#8a4fa3", "#b04a4a", "#7c7a2a", "#3f7f8f"];
 function showPieces(layer) {
   const { pieces, changed } = layer.contents, place = part("pieces-part");
   place.replaceChildren(element("h2", {}, "Pieces made and reused"));
@@ -164,7 +164,7 @@ function showPieces(layer) {
     return;
   }
   let made = 0;
-  const colours = pieces.reasons.map((reason) => reason.is_reused ? "var(--reused)" : HOW[made++ % HOW.length]);
+  const colours = pieces.reasons.map((reason) => reason.is_reused ? "var(--reused)" : FRAME_ORIGINS[made++ % FRAME_ORIGINS.length]);
   const bytes = pieces.reasons.filter((reason) => !reason.is_reused).reduce((all, reason) => all + reason.tar, 0);
   const words = `${count(pieces.made)} of ${count(pieces.made + pieces.reused)} pieces were made, of ${humanBytes(bytes)} uncompressed; the others were copied from an earlier build.`;
   place.append(element("p", {}, words + (changed === null ? "" : ` ${counted(changed, "entry is", "entries are")} new or changed since this worker wrote this layer before.`)),
@@ -220,8 +220,8 @@ function showDuplicates() {
   if (known_by_inode) place.append(element("p", {}, `${count(known_by_inode)} of ${count(files)} files are known by their inode, not by a digest: of these, only copies of one file on the disk are found. Bazel lists digests, and with --hardlinks=content the program computes them.`));
   if (written.some((layer) => layer.contents.changes)) place.append(element("p", {}, "Of several builds of a layer, the newest counts."));
   if (many) table(place, "duplicates", "Contents that are stored more than once", [
-    { name: "Files", of: (row) => row.places.map(([layer, path]) => written.length > 1 ? `${path} in ${layers[layer].name}` : path).join(", ") +
-      (row.copies > row.places.length ? ` and ${count(row.copies - row.places.length)} more` : "") },
+    { name: "Files", of: (row) => row.paths.map(([layer, path]) => written.length > 1 ? `${path} in ${layers[layer].name}` : path).join(", ") +
+      (row.copies > row.paths.length ? ` and ${count(row.copies - row.paths.length)} more` : "") },
     { name: "Copies", of: (row) => row.copies, ...NUMBER },
     { name: "Layers", of: (row) => row.layers, ...NUMBER },
     { name: "Size of each", of: (row) => row.content, ...BYTES },
