@@ -12,6 +12,13 @@ pub fn is_plain(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/').all(|part| !part.is_empty() && part != b"." && part != b"..")
 }
 
+/// `path` in normal form: without slashes at its ends, `.` and empty components. It keeps `..`.
+pub fn normal(path: &[u8]) -> Vec<u8> {
+    let mut normal = Vec::with_capacity(path.len());
+    parts(path).for_each(|part| push(&mut normal, part));
+    normal
+}
+
 /// Appends the component `part` to `path`, which may be empty.
 pub fn push(path: &mut Vec<u8>, part: &[u8]) {
     if !path.is_empty() {

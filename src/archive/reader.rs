@@ -193,7 +193,7 @@ impl<R: BufRead> Reader<R> {
         let mut spelled = extensions.said(|records| &mut records.path);
         spelled = spelled.or_else(|| extensions.long_name.take());
         let spelled = spelled.unwrap_or_else(|| header.name());
-        let path = normal(&spelled);
+        let path = path::normal(&spelled);
         let kind = kind(header.kind(), &spelled);
         let stored = match extensions.said(|records| &mut records.size) {
             Some(size) => size,
@@ -294,13 +294,6 @@ fn kind(letter: u8, name: &[u8]) -> MemberKind {
         b'6' => MemberKind::Fifo,
         other => MemberKind::Other(other),
     }
-}
-
-/// The archive path that a name is.
-fn normal(name: &[u8]) -> Vec<u8> {
-    let mut normal = Vec::with_capacity(name.len());
-    path::parts(name).for_each(|part| path::push(&mut normal, part));
-    normal
 }
 
 fn is_odd(name: &[u8], path: &[u8], kind: MemberKind) -> bool {

@@ -33,6 +33,7 @@ use crate::resolve::{self, Decisions, Options};
 const TIME: u64 = 1_672_560_000;
 /// How many of the largest savings are printed.
 const PRINTED: usize = 10;
+
 /// The files below a directory.
 struct Walked {
     /// A row for each file.
@@ -69,8 +70,8 @@ pub(crate) fn inspect(
     let walked = walk(&dir, &bar, terminal.then_some(started));
     bar.finish_and_clear();
 
-    let spec_error = |error| CommandError::Spec { path: args.directory.clone(), error };
-    let spec = Spec::parse(walked.spec, false).map_err(spec_error)?;
+    let spec = Spec::parse(walked.spec, false)
+        .map_err(|error| CommandError::Spec { path: args.directory.clone(), error })?;
     let mut view =
         View::new(Path::new("/"), false, context.cache, &|| false).map_err(inspect_error)?;
     let decisions = resolve::resolve(&spec, &[], Options::default(), None, &mut view)?;
@@ -80,11 +81,11 @@ pub(crate) fn inspect(
         out.write(|file| edits.write_to(file))?;
         out.commit()?;
     }
+    let mut text = summary(&args.directory, &spec, &walked.files, &decisions);
     let written = match &args.layer {
-        Some((out, options)) => Some(write_layer(args, out, options, &spec, context)?),
+        Some((out, options)) => Some(write_layer(args, out, options, spec, context)?),
         None => None,
     };
-    let mut text = summary(&args.directory, &spec, &walked.files, &decisions);
     if let Some(first) = walked.first_unreadable {
         let _ = writeln!(text, "not read       {:>12}  the first: {first}", walked.unreadable);
     }
@@ -101,11 +102,9 @@ fn write_layer(
     args: &Inspect,
     out: &Path,
     options: &LayerOptions,
-    spec: &Spec,
+    spec: Spec,
     context: Context<'_>,
 ) -> Result<LayerCounts, CommandError> {
-    let spec_error = |error| CommandError::Spec { path: args.directory.clone(), error };
-    let spec = Spec::parse(spec.text().clone(), false).map_err(spec_error)?;
     let request = ResolveRequest {
         mtree: args.directory.clone(),
         out: out.to_owned(),

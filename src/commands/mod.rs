@@ -5,12 +5,15 @@
 pub(crate) mod diff;
 mod error;
 pub(crate) mod explain;
+mod frames;
 pub(crate) mod generate;
 mod globs;
 pub(crate) mod inspect;
 mod loading;
+mod nouns;
 pub(crate) mod oci_layout;
 pub(crate) mod once;
+mod paint;
 mod progress;
 pub(crate) mod replay;
 pub(crate) mod report;

@@ -8,7 +8,6 @@ mod entry;
 mod error;
 mod frames;
 mod json;
-mod paint;
 mod provenance;
 mod sentences;
 mod side;
@@ -22,13 +21,13 @@ use std::fmt::Write as _;
 use super::error::CommandError;
 use super::explain::MOST;
 use super::globs::PathGlobs;
+use super::paint::Paint;
 use crate::args::{Diff, DiffFormat};
 use crate::display::Escaped;
 use crate::resolve::Chosen;
 use crate::server::Response;
 use compare::Comparison;
 pub use error::DiffError;
-use paint::Paint;
 use side::DiffSide;
 
 /// Compares two files. The exit code is 0 if nothing differs. The output is coloured if `colours`.

@@ -6,9 +6,9 @@
 use std::collections::HashSet;
 
 use super::compare::{Comparison, EntryChange, EntryDifference};
-use super::paint::Paint;
 use super::side::DiffSide;
 use super::words::{self, count};
+use crate::commands::paint::Paint;
 use crate::display::Escaped;
 use crate::path;
 

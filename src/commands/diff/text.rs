@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 
 use super::compare::{EntryChange, EntryDifference, FieldDifference};
 use super::entry::{EntryField, FieldValue};
-use super::paint::Paint;
 use super::provenance::Provenance;
 use super::words;
 use crate::commands::explain::Explanation;
+use crate::commands::paint::Paint;
 use crate::display::escaped;
 
 /// Appends the lines of one entry.
@@ -87,12 +87,7 @@ fn push_provenance(out: &mut String, explained: [Option<&Explanation>; 2], paint
     for (side, of) in explained.into_iter().enumerate() {
         let Some(of) = of.filter(|_| side == 1 || !is_same) else { continue };
         let before = if side == 0 && explained[1].is_some() { " (before)" } else { "" };
-        let mut rules = of.rules.iter();
-        for because in &of.because {
-            let label = match rules.next() {
-                Some(number) => format!("rule {number}"),
-                None => "since".to_owned(),
-            };
+        for (label, because) in of.reasons() {
             push_line(out, &paint.rule(&padded(&label)), &format!("{because}{before}"));
         }
     }

@@ -2,6 +2,7 @@
 
 use super::entry::{ComparedEntry, EntryField, FieldValue};
 use crate::archive::{Compression, HeaderForm, MemberKind};
+use crate::commands::nouns::noun;
 use crate::display::{Escaped, escaped};
 
 /// How many digits of a digest are printed.
@@ -128,11 +129,8 @@ pub(super) fn summary(entry: &ComparedEntry) -> String {
 
 /// A number of things. `one` is the word for one of them.
 pub(super) fn count(number: impl TryInto<u64>, one: &str) -> String {
-    match number.try_into().unwrap_or(u64::MAX) {
-        1 => format!("1 {one}"),
-        number if one.ends_with('y') => format!("{number} {}ies", &one[..one.len() - 1]),
-        number => format!("{number} {one}s"),
-    }
+    let number = number.try_into().unwrap_or(u64::MAX);
+    format!("{number} {}", noun(number, one))
 }
 
 /// By how much a number of bytes has grown.

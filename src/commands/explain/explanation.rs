@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::layer::LayerPosition;
+use crate::commands::paint::Paint;
 
 /// The explanation of one row, or of one directory that became a link.
 #[derive(Serialize)]
@@ -62,45 +63,36 @@ fn is_zero_usize(number: &usize) -> bool {
     *number == 0
 }
 
-/// Whether text is coloured, for a terminal.
-pub(super) struct Colours(pub bool);
-
-impl Colours {
-    fn paint(&self, code: &str, text: &str) -> String {
-        match self.0 {
-            true => format!("\x1b[{code}m{text}\x1b[0m"),
-            false => text.to_owned(),
-        }
-    }
-
-    fn path(&self, text: &str) -> String {
-        self.paint("1", text)
-    }
-
-    fn label(&self, text: &str) -> String {
-        self.paint("2", &format!("  {text:<8}"))
-    }
-
-    fn row(&self, text: &str) -> String {
-        self.paint("32", text)
-    }
-
-    fn rule(&self, text: &str) -> String {
-        self.paint("36", &format!("  {text:<8}"))
+impl Explanation {
+    /// What decided, each with its label: the number of a rule and its sentence, or a sentence alone.
+    pub(in crate::commands) fn reasons(&self) -> impl Iterator<Item = (String, &str)> {
+        let mut rules = self.rules.iter();
+        self.because.iter().map(move |because| {
+            let label = match rules.next() {
+                Some(number) => format!("rule {number}"),
+                None => "since".to_owned(),
+            };
+            (label, because.as_str())
+        })
     }
 }
 
+/// A label before what it is of.
+fn padded(label: &str) -> String {
+    format!("  {label:<8}")
+}
+
 /// Formats an explanation as text.
-pub(super) fn format_text(explanation: &Explanation, colours: &Colours) -> String {
+pub(super) fn format_text(explanation: &Explanation, paint: Paint) -> String {
     let mut out = String::new();
     let head = match explanation.of {
         "directory" => format!("{}/", explanation.path),
         _ if explanation.path.is_empty() => "(the spec)".to_owned(),
         _ => explanation.path.clone(),
     };
-    let _ = writeln!(out, "{}", colours.path(&head));
+    let _ = writeln!(out, "{}", paint.strong(&head));
     let mut line = |label: &str, text: &str| {
-        let _ = writeln!(out, "{}{text}", colours.label(label));
+        let _ = writeln!(out, "{}{text}", paint.label(&padded(label)));
     };
     if !explanation.source.is_empty() {
         line("source", &explanation.source);
@@ -130,18 +122,13 @@ pub(super) fn format_text(explanation: &Explanation, colours: &Colours) -> Strin
             if hop.more_rows > 0 {
                 let _ = write!(rows, ", and {} more", hop.more_rows);
             }
-            let _ = write!(text, "  {}", colours.row(&format!("is {rows}")));
+            let _ = write!(text, "  {}", paint.added(&format!("is {rows}")));
         }
         line(&format!("hop {}", number + 1), &text);
     }
     line("becomes", &explanation.becomes);
-    let mut rules = explanation.rules.iter();
-    for because in &explanation.because {
-        let label = match rules.next() {
-            Some(number) => format!("rule {number}"),
-            None => "since".to_owned(),
-        };
-        let _ = writeln!(out, "{}{because}", colours.rule(&label));
+    for (label, because) in explanation.reasons() {
+        let _ = writeln!(out, "{}{because}", paint.rule(&padded(&label)));
     }
     if let Some(position) = &explanation.layer {
         let LayerPosition { offset, size, first_frame, last_frame, frames, origin, why } = position;
@@ -149,12 +136,9 @@ pub(super) fn format_text(explanation: &Explanation, colours: &Colours) -> Strin
             true => format!("frame {first_frame} of {frames}"),
             false => format!("frames {first_frame} to {last_frame} of {frames}"),
         };
-        let _ = writeln!(
-            out,
-            "{}{size} bytes at {offset} of the tar, in {frame}",
-            colours.label("layer")
-        );
-        let _ = writeln!(out, "{}{origin}: {why}", colours.label("frame"));
+        let label = |label: &str| paint.label(&padded(label));
+        let _ = writeln!(out, "{}{size} bytes at {offset} of the tar, in {frame}", label("layer"));
+        let _ = writeln!(out, "{}{origin}: {why}", label("frame"));
     }
     out
 }

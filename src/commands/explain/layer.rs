@@ -3,11 +3,12 @@
 //! Knows entries, frames, and the sentences about them; must not know how rows became entries.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
+use std::ops::Range;
 
 use serde::Serialize;
 
 use crate::capture::CutLayer;
+use crate::commands::frames::entries_of;
 use crate::display::{Escaped, escaped};
 use crate::layer::{FrameOrigin, FrameTable, WrittenFrame};
 use crate::path;
@@ -22,6 +23,8 @@ pub(super) struct RecordedLayer {
     offsets: Vec<u64>,
     /// By frame: where it begins in the tar, in bytes.
     frame_offsets: Vec<u64>,
+    /// By frame: the entries that have bytes in it.
+    frame_entries: Vec<Range<usize>>,
 }
 
 /// Where a row is in the layer.
@@ -49,13 +52,13 @@ impl RecordedLayer {
         if !table.frames.iter().map(|frame| &frame.cut).eq(&layer.frames) {
             return None;
         }
-        let archive_path = |path: &[u8]| path::parts(path).collect::<Vec<_>>().join(&b'/');
         let entries = layer.entries.iter().enumerate();
-        let entries = entries.map(|(number, entry)| (escaped(&archive_path(&entry.path)), number));
+        let entries = entries.map(|(number, entry)| (escaped(&path::normal(&entry.path)), number));
         Some(Self {
             entries: entries.collect(),
             offsets: offsets(layer.sizes.iter().copied()),
             frame_offsets: offsets(layer.frames.iter().map(|frame| frame.size)),
+            frame_entries: entries_of(&layer.frames),
             layer,
             table,
         })
@@ -102,21 +105,13 @@ impl RecordedLayer {
         if is_changed(entry) {
             return "its content or header changed".to_owned();
         }
-        match self.entries_of(number).find(|entry| is_changed(*entry)) {
+        match self.frame_entries[number].clone().find(|entry| is_changed(*entry)) {
             Some(neighbour) => {
                 let path = Escaped(&self.layer.entries[neighbour].path);
                 format!("its content is the same, and that of its neighbour {path} changed")
             }
             None => "its content is the same, and other rows are its neighbours now".to_owned(),
         }
-    }
-
-    /// The entries that have bytes in a frame.
-    fn entries_of(&self, number: usize) -> RangeInclusive<usize> {
-        let start = self.frame_offsets[number];
-        let end = start + self.layer.frames[number].size.max(1) - 1;
-        let entry_at = |at: u64| self.offsets.partition_point(|start| *start <= at).max(1) - 1;
-        entry_at(start)..=entry_at(end)
     }
 }
 

@@ -13,6 +13,7 @@ use std::path::Path;
 use super::error::CommandError;
 use super::globs::PathGlobs;
 use super::loading::{self, RecordedRequest};
+use super::paint::Paint;
 use crate::args::{Explain, Subject};
 use crate::capture::Capture;
 use crate::display::escaped;
@@ -22,7 +23,7 @@ use crate::request::{
 };
 use crate::resolve::{self, Explained, Inputs};
 pub(super) use explanation::Explanation;
-use explanation::{Colours, format_text};
+use explanation::format_text;
 use layer::RecordedLayer;
 use wording::{Wording, explain_error, explain_row};
 
@@ -33,7 +34,7 @@ pub(super) const MOST: usize = 1 << 30;
 struct ExplainedRows {
     text: String,
     json: bool,
-    colours: Colours,
+    paint: Paint,
     /// The layer that was recorded, if one was.
     layer: Option<RecordedLayer>,
 }
@@ -46,7 +47,7 @@ impl ExplainedRows {
             true => {
                 let _ = writeln!(self.text, "{}", serde_json::json!(explanation));
             }
-            false => self.text.push_str(&format_text(&explanation, &self.colours)),
+            false => self.text.push_str(&format_text(&explanation, self.paint)),
         }
         match self.text.len() > MOST {
             true => Err(CommandError::LongExplanation(MOST)),
@@ -57,12 +58,8 @@ impl ExplainedRows {
 
 /// Explains rows, and returns the text to print. Coloured if `colours`.
 pub(crate) fn explain(args: &Explain, colours: bool) -> Result<String, CommandError> {
-    let mut explained_rows = ExplainedRows {
-        text: String::new(),
-        json: args.json,
-        colours: Colours(colours),
-        layer: None,
-    };
+    let mut explained_rows =
+        ExplainedRows { text: String::new(), json: args.json, paint: Paint(colours), layer: None };
     let globs = PathGlobs::new(&args.paths)?;
     let matches = |path: &[u8]| globs.as_ref().is_some_and(|globs| globs.matches(path));
     let chosen = globs.as_ref().map(|_| &matches as resolve::Chosen<'_>);

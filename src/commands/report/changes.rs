@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::measured::{EntryBytes, MeasuredEntry, MeasuredLayer, PageKind};
-use super::packages::Package;
+use super::packages::{Package, name_and_kind};
 use super::tree;
 use crate::layer::ContentIdentity;
 
@@ -106,12 +106,9 @@ impl Changes {
         let packages = packages.into_iter().filter(|(_, sizes)| difference(sizes) != 0);
         let mut packages: Vec<_> = packages.collect();
         packages.sort_by_key(|(package, sizes)| (largest(sizes), *package));
-        let packages = packages.into_iter().take(MOST).map(|(package, sizes)| SizeChange {
-            name: package
-                .map_or_else(|| "in no package".to_owned(), |package| package.name.clone()),
-            kind: package.map_or("", |package| package.kind),
-            tar: tar(&sizes),
-            compressed: compressed(&sizes),
+        let packages = packages.into_iter().take(MOST).map(|(package, sizes)| {
+            let (name, kind) = name_and_kind(package);
+            SizeChange { name, kind, tar: tar(&sizes), compressed: compressed(&sizes) }
         });
         changes.packages = packages.collect();
         changes.add_directories(&all);

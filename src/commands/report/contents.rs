@@ -3,6 +3,7 @@
 //! Knows which numbers there are, and puts them together; each is computed in a module of its own.
 
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use super::changes::Changes;
 use super::headline::Headline;
 use super::linked::LinkedSizes;
 use super::measured::{EntryBytes, MeasuredLayer, PageKind};
-use super::packages::Package;
+use super::packages::{Package, name_and_kind};
 use super::pieces::Pieces;
 use super::tree::{self, TreeNode};
 use crate::capture::Capture;
@@ -139,7 +140,7 @@ pub(super) fn read(
         before: None,
         changes: None,
     };
-    let out = std::os::unix::ffi::OsStrExt::as_bytes(request.out.as_os_str()).to_vec();
+    let out = request.out.as_os_str().as_bytes().to_vec();
     let linked = LinkedSizes::new(&layer.entries);
     Ok(Some(WrittenContents { contents, measured, linked, out }))
 }
@@ -151,12 +152,9 @@ fn packages(measured: &MeasuredLayer) -> Vec<PackageSize> {
         *entries += 1;
         bytes.add(entry.bytes);
     }
-    let sizes = packages.into_iter().map(|(package, (entries, bytes))| PackageSize {
-        name: package.map_or_else(|| "in no package".to_owned(), |package| package.name.clone()),
-        kind: package.map_or("", |package| package.kind),
-        entries,
-        tar: bytes.tar,
-        compressed: bytes.compressed,
+    let sizes = packages.into_iter().map(|(package, (entries, bytes))| {
+        let (name, kind) = name_and_kind(package);
+        PackageSize { name, kind, entries, tar: bytes.tar, compressed: bytes.compressed }
     });
     let mut sizes: Vec<_> = sizes.collect();
     sizes.sort_by_key(|package| std::cmp::Reverse(package.tar));

@@ -1,9 +1,9 @@
-//! The sentences at the top of the page: what a layer weighs, and why that is not what it was.
+//! The sentences at the top of the page: how large a layer is, and why its size changed.
 //!
 //! Pure. Must not know where the numbers come from.
 
 use super::changes::Changes;
-use super::words::{bytes, count};
+use super::words::{bytes, count, number};
 
 /// What the sentences are about.
 pub(super) struct Headline<'h> {
@@ -29,7 +29,7 @@ impl Headline<'_> {
         if let Some(changes) = self.changes {
             sentences.push(self.change(changes));
         }
-        let entries = count(self.entries, "entry", "entries");
+        let entries = count(self.entries, "entry");
         // The size, and that of the build before if it is known.
         let size = |now: u64, before: fn(&Changes) -> u64| match self.changes.map(before) {
             Some(before @ 1..) if !self.is_same => {
@@ -53,13 +53,14 @@ impl Headline<'_> {
                 .push(format!("The largest package in it is {package}, with {}.", bytes(size)));
         }
         if self.changes.is_some() && self.made + self.reused > 0 {
-            let pieces = count(self.made + self.reused, "piece", "pieces");
+            let pieces = count(self.made + self.reused, "piece");
             sentences.push(match (self.made, self.reused) {
                 (_, 0) => format!("All of its {pieces} were made anew."),
                 (0, _) => format!("All of its {pieces} were copied from an earlier build."),
                 (made, _) => format!(
-                    "Of its {pieces}, {} made anew; the others were copied from an earlier build.",
-                    count(made, "was", "were")
+                    "Of its {pieces}, {} {} made anew; the others were copied from an earlier build.",
+                    number(made),
+                    if made == 1 { "was" } else { "were" }
                 ),
             });
         }
@@ -101,7 +102,7 @@ impl Headline<'_> {
         let parts: Vec<_> = parts
             .iter()
             .filter(|(count, _)| *count > 0)
-            .map(|(number, what)| format!("{} {what}", super::words::number(*number)))
+            .map(|(many, what)| format!("{} {what}", number(*many)))
             .collect();
         match parts.is_empty() {
             true => sentence + ": no entry is new, removed or changed.",

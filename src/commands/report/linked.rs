@@ -6,11 +6,8 @@ use std::collections::HashMap;
 
 use crate::layer::{EntryKind, LinkText, TarEntry};
 use crate::path;
+use crate::resolve::MOST_LINKS;
 
-use super::measured::archive_path;
-
-/// The most symlinks on the way to a file, as on Linux.
-const MOST_LINKS: usize = 40;
 /// The longest path that is followed, in bytes, as on Linux.
 const LONGEST: usize = 4096;
 
@@ -36,7 +33,7 @@ impl LinkedSizes {
                 (_, EntryKind::File) => LinkedEntry::File(entry.size),
                 _ => return None,
             };
-            Some((archive_path(&entry.path), what))
+            Some((path::normal(&entry.path), what))
         });
         Self { entries: entries.collect() }
     }

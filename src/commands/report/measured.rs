@@ -2,13 +2,9 @@
 //!
 //! Pure: the entries and frames of a capture in, numbers out. Must not know how they are shown.
 
-use std::ops::Range;
-
 use crate::capture::CutLayer;
 use crate::display::escaped;
-use crate::layer::{
-    ContentIdentity, CutFrame, EntryKind, FrameTable, LinkText, TarEntry, frames, header,
-};
+use crate::layer::{ContentIdentity, EntryKind, FrameTable, LinkText, TarEntry, frames, header};
 use crate::path;
 
 use super::packages::{Package, package_of};
@@ -121,7 +117,7 @@ fn measure(entry: &TarEntry, bytes: EntryBytes, layer: &CutLayer) -> MeasuredEnt
     header::write(entry, &mut written);
     let kind = PageKind::of(entry);
     let is_file = entry.kind == EntryKind::File;
-    let path = escaped(&archive_path(&entry.path));
+    let path = escaped(&path::normal(&entry.path));
     let content = entry.content.as_ref().filter(|_| is_file);
     let source = content.map(|content| escaped(&content.source));
     MeasuredEntry {
@@ -143,11 +139,6 @@ fn measure(entry: &TarEntry, bytes: EntryBytes, layer: &CutLayer) -> MeasuredEnt
         }),
         header: frames::hash(&written),
     }
-}
-
-/// The path of an entry without what only spells it: `./` and slashes.
-pub(super) fn archive_path(path: &[u8]) -> Vec<u8> {
-    path::parts(path).collect::<Vec<_>>().join(&b'/')
 }
 
 /// By entry, its share of the frames' lengths. `sizes` are those of the entries, `frames` the size and length of each
@@ -173,17 +164,6 @@ fn shares(sizes: &[u64], frames: &[(u64, u64)]) -> Vec<u64> {
     shares
 }
 
-/// By frame, the numbers of the entries that have bytes in it.
-pub(super) fn entries_of(frames: &[CutFrame]) -> Vec<Range<usize>> {
-    let mut end = 0_usize;
-    let ranges = frames.iter().map(|frame| {
-        let start = end.saturating_sub(usize::from(frame.begins_within));
-        end = start.saturating_add(frame.entries);
-        start..end
-    });
-    ranges.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,14 +179,6 @@ mod tests {
         assert_eq!(shares(&[100, 300], &[(200, 100), (200, 1)]), [50, 51]);
         assert_eq!(shares(&[512], &[(512, u64::MAX)]), [u64::MAX]);
         assert_eq!(shares(&[512, 512], &[]), [0, 0]);
-    }
-
-    #[test]
-    fn a_frame_within_an_entry_has_that_entry() {
-        let frame =
-            |entries, begins_within| CutFrame { entries, begins_within, size: 0, headers: 0 };
-        let frames = [frame(2, false), frame(1, false), frame(1, true), frame(3, false)];
-        assert_eq!(entries_of(&frames), [0..2, 2..3, 2..3, 3..6]);
     }
 }
 

@@ -12,6 +12,14 @@ pub(super) struct Package {
     pub kind: &'static str,
 }
 
+/// The name and kind of a package, as the page has them for files in no package, too.
+pub(super) fn name_and_kind(package: Option<&Package>) -> (String, &'static str) {
+    match package {
+        Some(Package { name, kind }) => (name.clone(), kind),
+        None => ("in no package".to_owned(), ""),
+    }
+}
+
 /// The package of the entry at an escaped archive path. `source` is the escaped path of its content, if it has one.
 /// The innermost `site-packages` or `node_modules` decides, else the external repository.
 pub(super) fn package_of(path: &str, source: Option<&str>) -> Option<Package> {

@@ -4,7 +4,8 @@
 
 use serde::Serialize;
 
-use super::measured::{MeasuredEntry, entries_of};
+use super::measured::MeasuredEntry;
+use crate::commands::frames::entries_of;
 use crate::layer::{FrameOrigin, FrameTable};
 
 /// The most runs. Further frames are counted, and not drawn.

@@ -2,6 +2,8 @@
 //!
 //! Must not know what is counted.
 
+use crate::commands::nouns::noun;
+
 /// Bytes in decimal units, as the page shows them: 1 MB is 1,000,000 bytes.
 pub(super) fn bytes(bytes: u64) -> String {
     let amount = bytes as f64;
@@ -27,8 +29,8 @@ pub(super) fn number(number: usize) -> String {
 }
 
 /// A number with its noun: `1 file`, `2 files`.
-pub(super) fn count(number_of: usize, one: &str, more: &str) -> String {
-    format!("{} {}", number(number_of), if number_of == 1 { one } else { more })
+pub(super) fn count(number_of: usize, one: &str) -> String {
+    format!("{} {}", number(number_of), noun(number_of as u64, one))
 }
 
 #[cfg(test)]
@@ -47,6 +49,6 @@ mod tests {
             [1, 999, 1_000, 46_540, 1_234_567].map(number).join(" "),
             "1 999 1,000 46,540 1,234,567"
         );
-        assert_eq!([count(1, "file", "files"), count(0, "file", "files")], ["1 file", "0 files"]);
+        assert_eq!([count(1, "file"), count(0, "file")], ["1 file", "0 files"]);
     }
 }

@@ -1,4 +1,6 @@
-//! Colours for a terminal.
+//! Colours for a terminal, for `diff` and `explain`.
+//!
+//! Knows what a colour stands for; must not know what is printed.
 
 /// Whether text is coloured.
 #[derive(Clone, Copy)]
