@@ -189,37 +189,12 @@ impl<R: BufRead> Reader<R> {
         extensions: &mut Extensions,
     ) -> Result<Member, ArchiveError> {
         let invalid = |field| move || ArchiveError::Number { at: offsets[1], field };
-        let is_pax = extensions.has_pax;
         let mut spelled = extensions.said(|records| &mut records.path);
         spelled = spelled.or_else(|| extensions.long_name.take());
         let spelled = spelled.unwrap_or_else(|| header.name());
         let path = path::normal(&spelled);
         let kind = kind(header.kind(), &spelled);
-        let stored = match extensions.said(|records| &mut records.size) {
-            Some(size) => size,
-            None => header.size().ok_or_else(invalid("size"))?,
-        };
-        let is_gnu_sparse = header.kind() == b'S';
-        let mut real_size = extensions.said(|records| &mut records.real_size);
-        if is_gnu_sparse {
-            real_size = Some(header.real_size().ok_or_else(invalid("real size"))?);
-            let mut has_more_map = header.has_more_map();
-            while has_more_map {
-                has_more_map = header::is_map_continued(&self.block(&path)?);
-            }
-        }
-        let has_data = match kind {
-            MemberKind::File | MemberKind::Other(_) => true,
-            // Only pax stores the content with a hard link; before, the size is that of the link's target.
-            MemberKind::HardLink => is_pax,
-            _ => false,
-        };
-        let mut sha256 = Sha256::new();
-        self.content(if has_data { stored } else { 0 }, &path, |bytes| sha256.update(bytes))?;
-        // What is stored counts, also where it belongs to a hard link or to a kind that is not known.
-        let has_content = kind == MemberKind::File || has_data && stored > 0;
-        let is_sparse = is_gnu_sparse || extensions.own.is_sparse;
-        let content = MemberContent { sha256: sha256.finalize().into(), is_sparse };
+        let (size, content) = self.sized_content(header, offsets[1], kind, &path, extensions)?;
         let device = header.device().ok_or_else(invalid("device"))?;
         let has_device = matches!(kind, MemberKind::Character | MemberKind::Block);
         let device = (
@@ -254,8 +229,8 @@ impl<R: BufRead> Reader<R> {
                 .into_iter()
                 .map(|(keyword, value)| PaxRecord { keyword, value })
                 .collect(),
-            size: if has_content { real_size.unwrap_or(stored) } else { 0 },
-            content: has_content.then_some(content),
+            size,
+            content,
             form: match header.form() {
                 HeaderForm::Ustar if offsets[0] != offsets[1] => HeaderForm::Pax,
                 form => form,
@@ -264,6 +239,47 @@ impl<R: BufRead> Reader<R> {
             offset: offsets[0],
             path: path.into(),
         })
+    }
+
+    /// Reads the content of the member whose own header is at `offset`. Returns the size of the file, which is 0 without
+    /// a content, and the content.
+    fn sized_content(
+        &mut self,
+        header: &Header<'_>,
+        offset: u64,
+        kind: MemberKind,
+        path: &[u8],
+        extensions: &mut Extensions,
+    ) -> Result<(u64, Option<MemberContent>), ArchiveError> {
+        let invalid = |field| move || ArchiveError::Number { at: offset, field };
+        let stored = match extensions.said(|records| &mut records.size) {
+            Some(size) => size,
+            None => header.size().ok_or_else(invalid("size"))?,
+        };
+        let is_gnu_sparse = header.kind() == b'S';
+        let mut real_size = extensions.said(|records| &mut records.real_size);
+        if is_gnu_sparse {
+            real_size = Some(header.real_size().ok_or_else(invalid("real size"))?);
+            let mut has_more_map = header.has_more_map();
+            while has_more_map {
+                has_more_map = header::is_map_continued(&self.block(path)?);
+            }
+        }
+        let has_data = match kind {
+            MemberKind::File | MemberKind::Other(_) => true,
+            // Only pax stores the content with a hard link; before, the size is that of the link's target.
+            MemberKind::HardLink => extensions.has_pax,
+            _ => false,
+        };
+        let mut sha256 = Sha256::new();
+        self.content(if has_data { stored } else { 0 }, path, |bytes| sha256.update(bytes))?;
+        // What is stored counts, also where it belongs to a hard link or to a kind that is not known.
+        if kind != MemberKind::File && (!has_data || stored == 0) {
+            return Ok((0, None));
+        }
+        let is_sparse = is_gnu_sparse || extensions.own.is_sparse;
+        let content = MemberContent { sha256: sha256.finalize().into(), is_sparse };
+        Ok((real_size.unwrap_or(stored), Some(content)))
     }
 
     /// Reads what is left, from the first block of zeros on.

@@ -91,8 +91,7 @@ impl Change {
     /// The changed text of `spec`, its rows in the order that they had.
     pub fn apply(&self, spec: &Spec) -> Changed {
         let parts = |path: &Option<Vec<u8>>| -> Option<Vec<u8>> {
-            let path =
-                path.as_deref().map(|path| path::parts(path).collect::<Vec<_>>().join(&b'/'));
+            let path = path.as_deref().map(path::normal);
             path.filter(|path| !path.is_empty())
         };
         let stays = match self.selection.is_everything() {

@@ -21,7 +21,7 @@ pub enum OutputError {
     /// The output is also an input.
     #[error("{}: {} would replace an input; give another path", Escaped::path(.path), .flag)]
     IsInput {
-        /// The flag that names the output.
+        /// The flag that names the output, for the message.
         flag: &'static str,
         /// As it was given.
         path: PathBuf,
@@ -29,7 +29,7 @@ pub enum OutputError {
     /// A device, a pipe or a directory is at the path.
     #[error("{}: {} is not a regular file, and would be replaced by one; give another path", Escaped::path(.path), .flag)]
     NotRegular {
-        /// The flag that names the output.
+        /// The flag that names the output, for the message.
         flag: &'static str,
         /// As it was given.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum OutputError {
     /// The parent directory does not exist.
     #[error("{}: the directory of {} does not exist; create it first", Escaped::path(.path), .flag)]
     NoDirectory {
-        /// The flag that names the output.
+        /// The flag that names the output, for the message.
         flag: &'static str,
         /// As it was given.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum OutputError {
     /// A system call failed.
     #[error("{}: {} cannot be written", Escaped::path(.path), .flag)]
     Write {
-        /// The flag that names the output.
+        /// The flag that names the output, for the message.
         flag: &'static str,
         /// As it was given.
         path: PathBuf,
@@ -84,16 +84,20 @@ pub fn remove_unfinished() {
 
 /// A file that is being written. Dropping it before [`commit`](Self::commit) removes it.
 pub struct AtomicFile {
-    /// `None` once it is committed.
+    /// `None` while it is committed or dropped.
     file: Option<NamedTempFile>,
     path: PathBuf,
-    /// The path as the user wrote it, for messages.
+    /// The path as the user wrote it.
     given: PathBuf,
+    /// For messages alone.
     flag: &'static str,
 }
 
+/// Why a file is there.
+const NOT_COMMITTED: &str = "only commit and drop take the file, and nothing uses it after them";
+
 impl AtomicFile {
-    /// Creates the file for the output that `flag` names, at `given` relative to `root`.
+    /// Creates the file for an output at `given`, relative to `root`. Messages name the output by its `flag`.
     ///
     /// # Errors
     ///
@@ -143,10 +147,7 @@ impl AtomicFile {
         &mut self,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), OutputError> {
-        let Some(file) = &mut self.file else {
-            return Ok(());
-        };
-        let mut buffer = io::BufWriter::with_capacity(1 << 18, file.as_file_mut());
+        let mut buffer = io::BufWriter::with_capacity(1 << 18, self.file_mut());
         let written = write(&mut buffer).and_then(|()| buffer.flush());
         // Dropping the buffer would try again to write what could not be written.
         let _ = buffer.into_parts();
@@ -154,8 +155,8 @@ impl AtomicFile {
     }
 
     /// The file itself, to write to it directly.
-    pub fn file_mut(&mut self) -> Option<&mut File> {
-        self.file.as_mut().map(NamedTempFile::as_file_mut)
+    pub fn file_mut(&mut self) -> &mut File {
+        self.file.as_mut().expect(NOT_COMMITTED).as_file_mut()
     }
 
     /// The path as the request spells it: one output has one, in whichever sandbox it is written.
@@ -164,20 +165,18 @@ impl AtomicFile {
     }
 
     /// Renames the file to its path, and returns it: it can be read.
-    pub fn commit(mut self) -> Result<Option<File>, OutputError> {
-        let Some(file) = self.file.take() else {
-            return Ok(None);
-        };
+    pub fn commit(mut self) -> Result<File, OutputError> {
+        let file = self.file.take().expect(NOT_COMMITTED);
         let mut unfinished = unfinished();
         if unfinished.is_ending {
             return Err(OutputError::Terminated);
         }
         unfinished.files.remove(file.path());
-        file.persist(&self.path).map(Some).map_err(|error| self.write_error(error.error))
+        file.persist(&self.path).map_err(|error| self.write_error(error.error))
     }
 
     /// Like [`commit`](Self::commit), but if that fails, the file that was at the path is removed, too.
-    pub fn commit_or_remove(self) -> Result<Option<File>, OutputError> {
+    pub fn commit_or_remove(self) -> Result<File, OutputError> {
         let path = self.path.clone();
         self.commit().inspect_err(|_| {
             // What cannot be replaced may not be removable either.

@@ -65,6 +65,9 @@ impl<'c> Context<'c> {
 /// How many sources are worth waking another thread for.
 const WORTH_SHARING: usize = 256;
 
+/// Why the output of a handle is there.
+const CREATED: &str = "create makes the handle, and commit consumes it";
+
 /// The disk, for one request.
 pub struct Disk<'c> {
     context: Context<'c>,
@@ -99,13 +102,16 @@ impl<'c> Disk<'c> {
     /// Writes to an output that was created. Unlike [`Host::write`], this only borrows the content.
     pub fn write_output(
         &mut self,
-        kind: OutputKind,
+        output: &OutputHandle,
         content: &Content<'_>,
     ) -> Result<(), RequestError> {
-        if let Some((_, file)) = self.outputs.iter_mut().find(|(created, _)| *created == kind) {
-            file.write(|out| content.write_to(out))?;
-        }
-        Ok(())
+        Ok(self.file_of(output).write(|out| content.write_to(out))?)
+    }
+
+    fn file_of(&mut self, output: &OutputHandle) -> &mut AtomicFile {
+        let created = self.outputs.iter_mut().find(|(kind, _)| *kind == output.kind());
+        let (_, file) = created.expect(CREATED);
+        file
     }
 }
 
@@ -165,22 +171,16 @@ impl<'c> Host for Disk<'c> {
         entries: &dyn Entries,
         codec: Codec,
     ) -> Result<WrittenLayer, LayerError> {
-        let created = self.outputs.iter_mut().find(|(created, _)| *created == output.kind());
-        let Some((_, output)) = created else {
-            return Ok(WrittenLayer::default());
-        };
-        let path = output.given().to_owned();
-        let Some(file) = output.file_mut() else {
-            return Ok(WrittenLayer::default());
-        };
-        let before = match (self.wants_table, self.context.layers) {
+        let (context, wants_table) = (self.context, self.wants_table);
+        let file = self.file_of(output);
+        let before = match (wants_table, context.layers) {
             (true, Some(LayerState { index: Some(index), .. })) => {
-                index.history(path.as_os_str().as_bytes())
+                index.history(file.given().as_os_str().as_bytes())
             }
             _ => None,
         };
-        let table = Table { is_wanted: self.wants_table, before: before.as_deref() };
-        let layer = assemble_to(file, self.context, entries, codec, table)?;
+        let table = Table { is_wanted: wants_table, before: before.as_deref() };
+        let layer = assemble_to(file.file_mut(), context, entries, codec, table)?;
         let written =
             WrittenLayer { descriptor: Some(layer.descriptor.clone()), counts: Some(layer.counts) };
         self.written = Some(layer);
@@ -199,7 +199,7 @@ impl<'c> Host for Disk<'c> {
     }
 
     fn write(&mut self, output: &OutputHandle, content: Content<'_>) -> Result<(), RequestError> {
-        self.write_output(output.kind(), &content)
+        self.write_output(output, &content)
     }
 
     fn check_cancelled(&mut self) -> Result<(), RequestError> {
@@ -211,31 +211,29 @@ impl<'c> Host for Disk<'c> {
     }
 
     fn commit(&mut self, output: OutputHandle) -> Result<(), RequestError> {
-        if let Some(at) = self.outputs.iter().position(|(kind, _)| *kind == output.kind()) {
-            let (kind, file) = self.outputs.remove(at);
-            let path = file.given().to_owned();
-            let committed = match kind {
-                OutputKind::Spec | OutputKind::Layer => file.commit()?,
-                OutputKind::Descriptor | OutputKind::UnusedInputs | OutputKind::Report => {
-                    file.commit_or_remove()?
-                }
-            };
-            if let (OutputKind::Layer, Some(file), Some(layers)) =
-                (kind, committed, self.context.layers)
-                && let Some(index) = &layers.index
-                && let Some(AssembledLayer { frames, history, .. }) = self.written.take()
-            {
-                index.hold(path.as_os_str().as_bytes(), file, frames, history);
+        let at = self.outputs.iter().position(|(kind, _)| *kind == output.kind());
+        let (kind, file) = self.outputs.remove(at.expect(CREATED));
+        let path = file.given().to_owned();
+        let committed = match kind {
+            OutputKind::Spec | OutputKind::Layer => file.commit()?,
+            OutputKind::Descriptor | OutputKind::UnusedInputs | OutputKind::Report => {
+                file.commit_or_remove()?
             }
+        };
+        if let (OutputKind::Layer, Some(layers)) = (kind, self.context.layers)
+            && let Some(index) = &layers.index
+            && let Some(AssembledLayer { frames, history, .. }) = self.written.take()
+        {
+            index.hold(path.as_os_str().as_bytes(), committed, frames, history);
         }
         Ok(())
     }
 }
 
-/// Whether the table of a layer's frames is made.
+/// How the table of a layer's frames is made.
 #[derive(Clone, Copy, Default)]
 pub struct Table<'t> {
-    /// Whether it is.
+    /// Whether it is made at all.
     pub is_wanted: bool,
     /// The entries of the last layer of the same output, if they are known.
     pub before: Option<&'t EntryHistory>,

@@ -83,7 +83,7 @@ pub enum OutputKind {
 }
 
 impl OutputKind {
-    /// The flag that names the output.
+    /// The flag that names the output, for messages.
     pub fn flag(self) -> &'static str {
         match self {
             Self::Spec | Self::Layer => "--out",
@@ -207,7 +207,7 @@ pub trait Host {
         sources: &[&[u8]],
     ) -> Result<Vec<io::Result<[u8; 32]>>, RequestError>;
 
-    /// Called with what a layer is made of, before its contents are looked at.
+    /// Called with the spec and the decisions that a layer is made of, before its contents are read.
     fn resolved(&mut self, _spec: &Spec, _decisions: &Decisions) {}
 
     /// Writes a layer to an output that was created.

@@ -56,7 +56,7 @@ impl<'n, 'c> RecordingHost<'n, 'c> {
 
 /// The `what` of a [`Refusal`] for a layer that could not be written: the error is its number.
 pub(crate) const LAYER_WRITE_ERROR: &[u8] = b"layer write";
-/// The same for a content that could not be had; the number of the entry follows.
+/// The same for a content that could not be read; the number of the entry follows.
 pub(crate) const LAYER_CONTENT_ERROR: &[u8] = b"layer content ";
 
 /// An operation of a host that may fail.
@@ -79,14 +79,24 @@ impl Operation<'_> {
         match self {
             Self::Read(path) => [b"read ", path.as_os_str().as_bytes()].concat(),
             Self::Tree => b"tree".to_vec(),
-            Self::Create(kind) => format!("begin {}", kind.flag()).into_bytes(),
-            Self::Write(kind) => format!("write {}", kind.flag()).into_bytes(),
+            Self::Create(kind) => format!("begin {}", recorded_name(kind)).into_bytes(),
+            Self::Write(kind) => format!("write {}", recorded_name(kind)).into_bytes(),
             Self::CheckCancelled => b"go on".to_vec(),
             Self::Sources => b"sources".to_vec(),
             Self::Hashes => b"hashes".to_vec(),
             Self::WriteLayer => b"layer".to_vec(),
-            Self::Commit(kind) => format!("commit {}", kind.flag()).into_bytes(),
+            Self::Commit(kind) => format!("commit {}", recorded_name(kind)).into_bytes(),
         }
+    }
+}
+
+/// The name of an output in a [`Refusal`]: part of the file format, whatever its flag is called.
+fn recorded_name(kind: OutputKind) -> &'static str {
+    match kind {
+        OutputKind::Spec | OutputKind::Layer => "--out",
+        OutputKind::Descriptor => "--descriptor",
+        OutputKind::UnusedInputs => "--unused-inputs",
+        OutputKind::Report => "--report",
     }
 }
 
@@ -189,7 +199,7 @@ impl<'c> Host for RecordingHost<'_, 'c> {
     }
 
     fn write(&mut self, output: &OutputHandle, content: Content<'_>) -> Result<(), RequestError> {
-        let written = self.disk.write_output(output.kind(), &content);
+        let written = self.disk.write_output(output, &content);
         self.record_error(Operation::Write(output.kind()), written)?;
         if let Content::Patched(spec, patch) = content {
             self.written = Some(WrittenSpec { base: spec.text().clone(), patch });

@@ -127,8 +127,8 @@ impl<'c> Host for LiveHost<'c> {
         codec: Codec,
     ) -> Result<WrittenLayer, LayerError> {
         let context = self.disk.context();
-        let layer = match self.layer_file.as_mut().and_then(AtomicFile::file_mut) {
-            Some(file) => assemble_to(file, context, entries, codec, Table::default()),
+        let layer = match &mut self.layer_file {
+            Some(file) => assemble_to(file.file_mut(), context, entries, codec, Table::default()),
             // Its digests are enough to compare it.
             None => assemble_to(&mut io::sink(), context, entries, codec, Table::default()),
         }?;
