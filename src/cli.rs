@@ -77,7 +77,7 @@ fn run_once(
         Command::Replay(replay) if replay.verbose => log::begin("trace"),
         _ => log::begin_if_asked(),
     }
-    // If there are no threads, this one is enough.
+    // If no threads can be started, this one does the work.
     let _ = threads::share();
     // A layer takes long, and its temporary file is large.
     let writes_layer = match &command {

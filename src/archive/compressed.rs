@@ -195,7 +195,7 @@ impl<R: BufRead> Decompressed<R> {
         Ok(())
     }
 
-    /// Notes a frame, whose bytes were taken from `input`. Returns what the next one begins with.
+    /// Records a frame, whose bytes were taken from `input`. Returns the input for the next one.
     fn end_frame(&mut self, mut input: Counted<R>) -> Result<Counted<R>, ArchiveError> {
         if self.frames.len() == MOST_FRAMES {
             return Err(ArchiveError::ManyFrames);

@@ -16,7 +16,7 @@ pub enum ArchiveError {
     /// Compressed data is damaged.
     #[error("cannot be decompressed; it is cut off or damaged (copy it again)")]
     Compression(#[source] io::Error),
-    /// Bytes behind the last gzip member or zstd frame that begin no other one.
+    /// Bytes after the last gzip member or zstd frame that do not begin another one.
     #[error(
         "byte {0}: neither a gzip member nor a zstd frame begins here, nor padding; it is damaged (copy it again)"
     )]

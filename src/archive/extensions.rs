@@ -1,4 +1,4 @@
-//! Extension headers: what they say of the members behind them, in place of the fields there.
+//! Extension headers: they replace fields of the members that follow.
 //!
 //! Knows the keywords of pax and GNU tar; must not know how they are stored.
 
@@ -13,7 +13,7 @@ pub(super) const LONGEST_NAME: usize = 1 << 16;
 /// The longest extended header, in bytes. The largest records are extended attributes.
 pub(super) const LONGEST_RECORDS: usize = 1 << 23;
 
-/// What extended headers of one kind say.
+/// The records of extended headers of one kind.
 #[derive(Clone, Default)]
 pub(super) struct SaidRecords {
     pub path: Option<Vec<u8>>,
@@ -32,7 +32,7 @@ pub(super) struct SaidRecords {
     pub others: BTreeMap<Box<[u8]>, Box<[u8]>>,
 }
 
-/// What a record says cannot be read.
+/// What is invalid in an extended header.
 pub(super) enum Invalid {
     Record,
     Name,
@@ -81,7 +81,7 @@ impl SaidRecords {
     }
 }
 
-/// What the extension headers before a member say of it.
+/// The extension headers before a member.
 #[derive(Default)]
 pub(super) struct Extensions {
     /// Of this member.
@@ -132,7 +132,7 @@ impl Extensions {
         of(&mut self.own).take().or_else(|| of(&mut self.global).clone())
     }
 
-    /// Forgets what was said of one member.
+    /// Forgets what applies to one member alone.
     pub(super) fn end_member(&mut self) {
         self.own = SaidRecords::default();
         (self.long_name, self.long_link, self.len) = (None, None, 0);

@@ -1,4 +1,4 @@
-//! A member of an archive: what its headers say, and what its content hashes to.
+//! A member of an archive: the fields of its headers, and the digest of its content.
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct MemberContent {
     pub is_sparse: bool,
 }
 
-/// How a header spells what it says.
+/// The format of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderForm {
     /// Before POSIX.
@@ -92,15 +92,15 @@ pub struct Member {
     pub size: u64,
     /// The content of a file.
     pub content: Option<MemberContent>,
-    /// How its header is spelled.
+    /// The format of its header.
     pub form: HeaderForm,
-    /// The digest of all bytes of the member beside its content: headers and padding.
+    /// The digest of all bytes of the member besides its content: headers and padding.
     pub header: [u8; 32],
     /// The offset of its first header in the tar.
     pub offset: u64,
 }
 
-/// What an allocation takes beside its bytes, on the safe side.
+/// The memory that an allocation takes besides its bytes, at most.
 const ALLOCATION: usize = 32;
 
 impl PaxRecord {

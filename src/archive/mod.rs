@@ -7,7 +7,7 @@
 //! - `compressed`: decompresses gzip and zstd, frame by frame.
 //! - `header`: the fields of one block.
 //! - `pax`: the records of an extended header.
-//! - `extensions`: what extension headers say of the member behind them.
+//! - `extensions`: the extension headers before a member, which replace its fields.
 //! - `reader`: blocks in, members out.
 
 mod compressed;

@@ -4,7 +4,7 @@
 
 use super::member::MemberTime;
 
-/// The records of an extended header, in order. `None` for what is no record.
+/// The records of an extended header, in order. `None` for text that is not a record.
 pub(super) fn records(mut text: &[u8]) -> impl Iterator<Item = Option<(&[u8], &[u8])>> {
     std::iter::from_fn(move || {
         if text.is_empty() {

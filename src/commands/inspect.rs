@@ -42,7 +42,7 @@ struct Walked {
     files: Vec<DiskFile>,
     /// How many files and directories cannot be read.
     unreadable: usize,
-    /// The error of the first of these.
+    /// The first of these, with its error.
     first_unreadable: Option<String>,
 }
 
@@ -177,7 +177,7 @@ fn human_bytes(bytes: u64) -> String {
     }
 }
 
-/// The numbers, and the largest savings. All are archive bytes.
+/// The numbers, and the largest savings. Sizes are archive bytes.
 fn summary(dir: &Path, spec: &Spec, files: &[DiskFile], decisions: &Decisions) -> String {
     let rows = spec.rows();
     let archive_bytes = sizes::with_hard_links(files.iter());

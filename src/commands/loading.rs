@@ -1,4 +1,4 @@
-//! Reads captures and bare requests from files, for `replay`, `explain` and `report`.
+//! Reads captures and bare requests from files, for `replay`, `explain`, `diff` and `report`.
 //!
 //! Must not know what these commands do with a request.
 
@@ -53,7 +53,7 @@ pub(super) fn decode(file: &[u8], path: &Path) -> Result<Capture, CommandError> 
     capture::read(file).map_err(|source| capture_error(path, source))
 }
 
-/// The host that the capture at `path` is.
+/// A host that answers from the capture at `path`.
 pub(super) fn host(capture: &Capture, path: &Path) -> Result<ReplayHost, CommandError> {
     ReplayHost::new(capture).map_err(|source| capture_error(path, source))
 }

@@ -62,7 +62,8 @@ pub(super) fn merged(
     Ok(config)
 }
 
-/// What runs: `given` over `below`. Environment variables and labels are added, the rest is replaced.
+/// The field `config`: that of the base, `below`, with `given`. Environment variables and labels are added, the rest is
+/// replaced.
 fn merged_run(below: Value, given: Map<String, Value>) -> Map<String, Value> {
     let mut run = match below {
         Value::Object(run) => run,

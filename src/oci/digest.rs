@@ -56,7 +56,7 @@ pub(super) struct ContentDescriptor {
     pub media_type: String,
     pub digest: BlobDigest,
     pub size: u64,
-    /// The whole of it.
+    /// As it is in the JSON.
     pub value: Value,
 }
 

@@ -19,7 +19,7 @@ use digest::{ContentDescriptor, LayerDescriptor};
 pub use error::OciError;
 pub use file::MOST_JSON;
 
-/// The media types of a manifest and of a configuration, and the version of the layout.
+/// The media types of a manifest, a configuration and an index, and the version of the layout.
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -47,7 +47,7 @@ impl Layout {
     ///
     /// # Errors
     ///
-    /// If an input is not what it must be, or the output cannot be written.
+    /// If an input is invalid, or the output cannot be written.
     pub fn write(&self) -> Result<(), OciError> {
         let base = self.base.as_deref().map(Base::read).transpose()?;
         let layers = self.layers.iter().map(|(blob, descriptor)| {

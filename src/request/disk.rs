@@ -41,7 +41,7 @@ pub struct Context<'c> {
     pub cancelled: &'c (dyn Fn() -> bool + Sync),
     /// What layers of this process share. `None` for a process that writes none.
     pub layers: Option<&'c LayerState>,
-    /// Whether the process runs further requests: memory that one has freed is then there for the next.
+    /// Whether the process runs further requests, which reuse the memory of this one.
     pub runs_more: bool,
     /// Called with the bytes of a layer that are written, uncompressed, and with the bytes that it has.
     pub progress: &'c (dyn Fn(u64, u64) + Sync),

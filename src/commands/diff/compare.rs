@@ -73,7 +73,7 @@ pub(super) struct HeaderDifference<'s> {
     pub first: [&'s Member; 2],
 }
 
-/// Entries that are in another place.
+/// Entries that are in another order.
 pub(super) struct OrderDifference<'s> {
     /// How many must move at least.
     pub moved: usize,
@@ -81,15 +81,15 @@ pub(super) struct OrderDifference<'s> {
     pub first: &'s [u8],
 }
 
-/// Files whose contents one side does not say.
+/// Files whose contents cannot be compared.
 pub(super) struct NotCompared<'s> {
     pub count: usize,
     pub first: &'s [u8],
-    /// The first is stored without its holes on one side. If not, a spec does not say its digest.
+    /// Whether the first is stored without its holes on one side. Otherwise, a spec has no digest of it.
     pub is_sparse: bool,
 }
 
-/// How much there is of each.
+/// How many entries there are of each kind of difference, and the sizes of both sides.
 #[derive(Default)]
 pub(super) struct DiffTotals {
     pub added: usize,
@@ -104,7 +104,8 @@ pub(super) struct DiffTotals {
     pub compressed: Option<[u64; 2]>,
 }
 
-/// Compares the entries of two files that `chosen` selects; without it all, and what else they have.
+/// Compares the entries of two files that `chosen` selects. Without it, compares all entries, and also headers, order, end
+/// and frames of layers.
 pub(super) fn compare<'s>(sides: [&'s DiffSide; 2], chosen: Option<Chosen<'_>>) -> Comparison<'s> {
     let keyed = sides.map(|side| sorted(side, chosen));
     let layers = match [sides[0].layer(), sides[1].layer()] {
@@ -122,22 +123,22 @@ pub(super) fn compare<'s>(sides: [&'s DiffSide; 2], chosen: Option<Chosen<'_>>) 
         entries.try_fold(0_u64, |sum, bytes| Some(sum.saturating_add(bytes?)))
     });
     let whole = layers.filter(|_| chosen.is_none());
-    let size = |facts: [&LayerParts; 2]| facts.map(|facts| facts.raw_len);
-    let is_alike = |facts: &[&LayerParts; 2]| facts[0].compression == facts[1].compression;
-    let frames = whole.filter(is_alike).and_then(|facts| {
-        frames::compare(facts.map(|facts| &facts.frames[..]), sides.map(|side| &side.entries[..]))
+    let size = |parts: [&LayerParts; 2]| parts.map(|parts| parts.raw_len);
+    let is_alike = |parts: &[&LayerParts; 2]| parts[0].compression == parts[1].compression;
+    let frames = whole.filter(is_alike).and_then(|parts| {
+        frames::compare(parts.map(|parts| &parts.frames[..]), sides.map(|side| &side.entries[..]))
     });
     totals.tar = whole.map(size);
     totals.compressed = whole
-        .filter(|facts| facts.iter().all(|facts| !facts.frames.is_empty()))
-        .map(|facts| facts.map(|facts| facts.frames.iter().map(|frame| frame.len).sum()));
+        .filter(|parts| parts.iter().all(|parts| !parts.frames.is_empty()))
+        .map(|parts| parts.map(|parts| parts.frames.iter().map(|frame| frame.len).sum()));
     Comparison {
         differences,
         headers: headers.filter(|_| whole.is_some()),
         order: whole.and_then(|_| order(both, sides[1])),
         end: whole
-            .filter(|facts| facts[0].end != facts[1].end)
-            .map(|facts| facts.map(|facts| facts.end.len)),
+            .filter(|parts| parts[0].end != parts[1].end)
+            .map(|parts| parts.map(|parts| parts.end.len)),
         frames,
         not_compared,
         totals,
@@ -174,7 +175,7 @@ fn by_path(one: &[u8], other: &[u8]) -> Ordering {
     order.then_with(|| one.cmp(other))
 }
 
-/// The entries of two sorted sides, those of one key together.
+/// The entries of two sorted sides, in pairs of the same path and occurrence.
 struct Pairs<'k, 's> {
     sides: [&'k [Keyed<'s>]; 2],
 }
@@ -262,8 +263,8 @@ fn is_content_known(old: &ComparedEntry, new: &ComparedEntry) -> bool {
     !is_file(old) || !is_file(new) || are_known() || (old.is_sparse() && new.is_sparse())
 }
 
-/// The fields in which two entries differ. If one is of a layer and one of a spec, what only one of the two can say,
-/// or what the spec does not say, is not compared.
+/// The fields in which two entries differ. Between a layer and a spec, a field is compared only if both can have it and
+/// the spec does.
 fn differing(old: &ComparedEntry, new: &ComparedEntry, is_mixed: bool) -> Vec<FieldDifference> {
     let mut sides = [old.fields(), new.fields()].map(|fields| fields.into_iter().peekable());
     let is_spec = [old, new].map(|entry| matches!(entry, ComparedEntry::Row(_)));
@@ -292,7 +293,7 @@ fn differing(old: &ComparedEntry, new: &ComparedEntry, is_mixed: bool) -> Vec<Fi
     }
 }
 
-/// Which of the entries that are on `both` sides are in another place.
+/// How many of the entries that are on `both` sides are in another order.
 fn order(mut both: Vec<[usize; 2]>, new: &DiffSide) -> Option<OrderDifference<'_>> {
     both.sort_unstable();
     // By length: the lowest end of an increasing sequence of the new numbers that is so long.
@@ -325,7 +326,7 @@ fn order(mut both: Vec<[usize; 2]>, new: &DiffSide) -> Option<OrderDifference<'_
     Some(OrderDifference { moved, first: new.entries[first].path() })
 }
 
-/// What the headers of two members with the same fields differ in.
+/// Why the headers of two members with the same fields differ.
 pub(super) enum HeaderReason<'s> {
     Name([&'s [u8]; 2]),
     Form([HeaderForm; 2]),

@@ -1,6 +1,6 @@
 //! What is compared: entries, each with its fields, whether from a layer or from a spec.
 //!
-//! Knows what both can say; must not know how they are read, nor what is printed.
+//! Knows the fields of both; must not know how they are read, nor what is printed.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ impl EntryField {
     }
 }
 
-/// What a field says.
+/// The value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FieldValue {
     Kind(MemberKind),
@@ -48,7 +48,7 @@ pub(super) enum FieldValue {
     Text(Box<[u8]>),
 }
 
-/// A row of a spec, or what several rows of one path are together.
+/// A row of a spec, or several rows of one path, merged.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ComparedRow {
     pub path: Box<[u8]>,
@@ -60,9 +60,9 @@ pub(super) struct ComparedRow {
     pub others: BTreeMap<Box<[u8]>, Box<[u8]>>,
 }
 
-/// What a keyword takes beside its bytes, on the safe side: two allocations, and its place in a map.
+/// The memory that a keyword takes besides its bytes, at most: two allocations, and its place in a map.
 const KEYWORD: usize = 128;
-/// What a row takes beside its bytes: four allocations.
+/// The memory that a row takes besides its bytes, at most: four allocations.
 const ROW: usize = 128;
 
 impl ComparedRow {

@@ -43,7 +43,7 @@ pub(super) fn compare<'s>(
         let is_only = |key: &&FrameKey| !sets[1 - side].contains(*key);
         keys[side].iter().filter(is_only).count()
     });
-    // The first that the old layer does not have; else that the new one does not have; else that is elsewhere.
+    // The first that only the new layer has; else the first that only the old one has; else the first out of order.
     let first_only = |side: usize| keys[side].iter().position(|key| !sets[1 - side].contains(key));
     let elsewhere = || keys[0].iter().zip(&keys[1]).position(|(old, new)| old != new);
     let (side, at) = match (first_only(1), first_only(0)) {

@@ -1,4 +1,4 @@
-//! Differences as JSON: one object a line, with `of` saying what it is of.
+//! Differences as JSON: one object a line. Its `of` names the kind of difference.
 //!
 //! Must not compare.
 
@@ -57,7 +57,7 @@ pub(super) fn push(
     let _ = writeln!(out, "{object}");
 }
 
-/// A value: a number where it is one.
+/// A value as JSON: a number if it is one, else text.
 fn value(value: &FieldValue) -> Value {
     match value {
         FieldValue::Number(number) => json!(number),
@@ -66,7 +66,7 @@ fn value(value: &FieldValue) -> Value {
     }
 }
 
-/// Appends what differs beside the entries, and the totals.
+/// Appends what differs besides the entries, and the totals.
 pub(super) fn push_rest(out: &mut String, comparison: &Comparison<'_>, sides: [&DiffSide; 2]) {
     let mut line = |object: Value| {
         let _ = writeln!(out, "{object}");

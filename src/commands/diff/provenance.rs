@@ -1,6 +1,6 @@
 //! Where entries of a capture come from.
 //!
-//! Knows which entries are to be explained; must not know the rules: `explain` says which decided.
+//! Knows which entries to explain; must not know the rules: `explain` knows which decided.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -11,10 +11,10 @@ use super::side::{DiffSide, SideKind};
 use crate::commands::error::CommandError;
 use crate::commands::explain::{self, Explanation};
 
-/// By escaped archive path: what `explain` says of an entry.
+/// By escaped archive path: the explanation of an entry.
 pub(super) type Provenance = HashMap<String, Explanation>;
 
-/// Explains the entries of a side that differ. Nothing is known of a side that is no capture.
+/// Explains the entries of a side that differ. Only a capture has explanations.
 pub(super) fn explain(
     side: &DiffSide,
     file: &Path,

@@ -15,11 +15,11 @@ pub(super) fn describe(side: &DiffSide) -> String {
     match &side.of {
         SideKind::Spec => format!("spec, {}", count(entries, "entry")),
         SideKind::Capture(_) => format!("capture, {}", count(entries, "entry")),
-        SideKind::Layer(facts) => {
-            let (name, frame) = words::compression(facts.compression);
-            let frames = match facts.compression {
+        SideKind::Layer(parts) => {
+            let (name, frame) = words::compression(parts.compression);
+            let frames = match parts.compression {
                 Compression::None => String::new(),
-                _ => format!(" of {}", count(facts.frames.len(), frame)),
+                _ => format!(" of {}", count(parts.frames.len(), frame)),
             };
             format!("layer, {name}{frames}, {}", count(entries, "entry"))
         }
@@ -72,8 +72,8 @@ pub(super) fn of_layers(
             },
         ));
     }
-    if let (Some(frames), SideKind::Layer(facts)) = (&comparison.frames, &new.of) {
-        sentences.push(("frames", of_frames(frames, facts.compression)));
+    if let (Some(frames), SideKind::Layer(parts)) = (&comparison.frames, &new.of) {
+        sentences.push(("frames", of_frames(frames, parts.compression)));
     }
     if let Some(not_compared) = &comparison.not_compared {
         let first = words::path(not_compared.first, 0);
@@ -116,7 +116,7 @@ fn of_frames(frames: &FrameDifference<'_>, compression: Compression) -> String {
     )
 }
 
-/// How much there is of each, in one or two lines.
+/// The totals, in one or two lines.
 pub(super) fn totals(comparison: &Comparison<'_>) -> String {
     let totals = &comparison.totals;
     let mut text = format!(

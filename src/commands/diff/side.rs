@@ -33,7 +33,7 @@ pub(super) enum SideKind {
     Capture(Box<Capture>),
 }
 
-/// What a layer has beside its entries.
+/// What a layer has besides its entries.
 pub(super) struct LayerParts {
     pub end: ArchiveEnd,
     pub compression: Compression,
@@ -76,11 +76,11 @@ impl DiffSide {
             .map_err(|source| DiffError::Archive { path: path.to_owned(), source })?;
         let archive::ReadArchive { members, end, compression, frames, raw_len } = read;
         let entries = members.into_iter().map(ComparedEntry::Member);
-        let facts = LayerParts { end, compression, frames, raw_len };
-        Ok(Self { entries: entries.collect(), of: SideKind::Layer(facts) })
+        let parts = LayerParts { end, compression, frames, raw_len };
+        Ok(Self { entries: entries.collect(), of: SideKind::Layer(parts) })
     }
 
-    /// The entries that the request in a capture wrote. This is the one place that knows where a capture has them.
+    /// The entries that the request in a capture wrote.
     fn of_capture(file: &[u8], path: &Path) -> Result<Self, CommandError> {
         let capture = loading::decode(file, path)?;
         let output = loading::host(&capture, path)?.output;
@@ -89,10 +89,10 @@ impl DiffSide {
         Ok(Self { entries, of: SideKind::Capture(Box::new(capture)) })
     }
 
-    /// What a layer has beside its entries.
+    /// `None` for a spec or a capture.
     pub(super) fn layer(&self) -> Option<&LayerParts> {
         match &self.of {
-            SideKind::Layer(facts) => Some(facts),
+            SideKind::Layer(parts) => Some(parts),
             _ => None,
         }
     }

@@ -1,5 +1,5 @@
 //! Differences as `git diff --stat` shows them: each entry in a line, and a directory that was added or removed
-//! as a whole in one line too.
+//! as a whole in one line, too.
 //!
 //! Must not compare.
 

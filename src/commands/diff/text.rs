@@ -37,7 +37,7 @@ pub(super) fn push(
     };
     let is_explained = explained.iter().any(Option::is_some);
     for FieldDifference { field, values: [old, new] } in fields {
-        // What `explain` says of the source comes below.
+        // The explanation has the source, too.
         if is_explained && *field == EntryField::Source {
             continue;
         }
@@ -58,12 +58,12 @@ fn push_line(out: &mut String, label: &str, line: &str) {
     let _ = writeln!(out, "  {label}{line}");
 }
 
-/// A label, and at least one blank behind it.
+/// A label, and at least one blank after it.
 fn padded(label: &str) -> String {
     format!("{label:<7} ")
 }
 
-/// Appends where an entry came from, and where it comes from.
+/// Appends where an entry came from in the old file, and comes from in the new one.
 fn push_provenance(out: &mut String, explained: [Option<&Explanation>; 2], paint: Paint) {
     let source = |of: &Explanation| Some(of.source.clone()).filter(|source| !source.is_empty());
     let said: [(&str, [Option<String>; 2]); 3] = [

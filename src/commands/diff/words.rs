@@ -127,7 +127,7 @@ pub(super) fn summary(entry: &ComparedEntry) -> String {
     }
 }
 
-/// A number of things. `one` is the word for one of them.
+/// A number with its noun, of which `one` is the singular.
 pub(super) fn count(number: impl TryInto<u64>, one: &str) -> String {
     let number = number.try_into().unwrap_or(u64::MAX);
     format!("{number} {}", noun(number, one))

@@ -48,7 +48,7 @@ pub(in crate::commands) struct ExplainedHop {
     pub link: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<String>,
-    /// How many rows there are beside the first, which are named.
+    /// How many rows there are besides those that are named.
     #[serde(skip_serializing_if = "is_zero_usize")]
     pub more_rows: usize,
     #[serde(skip_serializing_if = "std::ops::Not::not")]

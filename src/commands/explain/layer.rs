@@ -1,6 +1,6 @@
 //! Where a row is in the layer, in which frame, and where that frame came from.
 //!
-//! Knows entries, frames, and the sentences about them; must not know how rows became entries.
+//! Knows entries, frames, and why frames are made; must not know how rows became entries.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -42,7 +42,7 @@ pub(in crate::commands) struct LayerPosition {
     pub frames: usize,
     /// `reused` or `made`; of several frames `made` if one was.
     pub origin: &'static str,
-    /// Why.
+    /// Why it was reused or made.
     pub why: String,
 }
 

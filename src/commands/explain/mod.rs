@@ -102,7 +102,7 @@ fn recorded_layer(capture: &Capture, file: &Path) -> Result<Option<RecordedLayer
     Ok(host.take_cut().and_then(|cut| RecordedLayer::new(cut, table)))
 }
 
-/// Takes explanations one by one.
+/// Called with each explanation.
 type Emit<'t> = &'t mut dyn FnMut(Explanation) -> Result<(), CommandError>;
 
 /// Explains the rows of the request in a capture that `chosen` selects; without it, those that

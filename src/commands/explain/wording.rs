@@ -66,104 +66,91 @@ impl<T: ObservedTree> Wording<'_, T> {
                 explanation.becomes = "nothing: it is removed with its directory".to_owned();
             }
             RowOutcome::Unchanged(why) => {
-                let (number, because) = self.unchanged(why, &trace);
-                explanation.rules.extend(number);
-                explanation.because.push(because.to_owned());
+                explanation.rules.extend(rule_of(why));
+                explanation.because.push(self.unchanged(why, &trace).to_owned());
                 explanation.becomes = "itself".to_owned();
             }
         }
         explanation
     }
 
-    fn unchanged(&self, why: Unchanged, trace: &RowTrace) -> (Option<u8>, &'static str) {
+    /// Why a row stays as it is.
+    fn unchanged(&self, why: Unchanged, trace: &RowTrace) -> &'static str {
         match why {
-            Unchanged::NoPart => (None, "it takes no part: it is not a file or link with a source"),
-            Unchanged::FinishedLink => {
-                let text = self.spec.link(self.spec.row(trace.row));
-                match text.is_some_and(|text| request::is_probably_a_source(&text)) {
-                    true => (
-                        Some(4),
-                        "it is already a link, and is not changed; if link= holds the path of the \
-                         symlink itself, say --link-is-source",
-                    ),
-                    false => (Some(4), "it is already a link, and is not changed"),
-                }
-            }
-            Unchanged::NotASymlink => (Some(1), "its home is not a symlink"),
-            Unchanged::DanglingOutside => (
-                Some(3),
+            Unchanged::NoPart => "it takes no part: it is not a file or link with a source",
+            Unchanged::FinishedLink => self.finished_link(trace.row),
+            Unchanged::NotASymlink => "its home is not a symlink",
+            Unchanged::DanglingOutside => {
                 "its symlink is dangling and leads out of the archive, which only a link that the \
-                 build declared may do",
-            ),
-            Unchanged::DanglingAbsolute => (
-                Some(3),
-                "its symlink is absolute and dangling: there is nothing to link to, and there are no bytes",
-            ),
-            Unchanged::DanglingStaging => (
-                Some(8),
+                 build declared may do"
+            }
+            Unchanged::DanglingAbsolute => {
+                "its symlink is absolute and dangling: there is nothing to link to, and there are no bytes"
+            }
+            Unchanged::DanglingStaging => {
                 "the symlink that Bazel put at its source is dangling: what it leads to was deleted, or \
-                 never fetched",
-            ),
-            Unchanged::NamesAnother { is_dangling: true } => (
-                Some(3),
-                "its symlink is dangling, and its text would name another row of the archive",
-            ),
-            Unchanged::NamesAnother { is_dangling: false } => (
-                Some(3),
+                 never fetched"
+            }
+            Unchanged::NamesAnother { is_dangling: true } => {
+                "its symlink is dangling, and its text would name another row of the archive"
+            }
+            Unchanged::NamesAnother { is_dangling: false } => {
                 "nothing on its trail is in the archive, and its text, which --missing-target=keep \
-                 would keep, would name another row: its bytes go in",
-            ),
-            Unchanged::RowsBelow { is_dangling: true } => (
-                Some(10),
-                "its symlink is dangling, and rows are below it, which a link would hide",
-            ),
-            Unchanged::RowsBelow { is_dangling: false } => (
-                Some(10),
+                 would keep, would name another row: its bytes go in"
+            }
+            Unchanged::RowsBelow { is_dangling: true } => {
+                "its symlink is dangling, and rows are below it, which a link would hide"
+            }
+            Unchanged::RowsBelow { is_dangling: false } => {
                 "nothing on its trail is in the archive, and rows are below it, which a link would hide: \
-                 its bytes go in",
-            ),
+                 its bytes go in"
+            }
             Unchanged::TextAboveLink { is_dangling: true } => {
-                (Some(10), "its symlink is dangling, and its text climbs above a link row")
+                "its symlink is dangling, and its text climbs above a link row"
             }
-            Unchanged::TextAboveLink { is_dangling: false } => (
-                Some(10),
+            Unchanged::TextAboveLink { is_dangling: false } => {
                 "nothing on its trail is in the archive, and its text climbs above a link row: its \
-                 bytes go in",
-            ),
-            Unchanged::BelowLink => (
-                Some(10),
+                 bytes go in"
+            }
+            Unchanged::BelowLink => {
                 "it is below a link row, and no text that stays below that leads to its target: \
-                 its bytes go in",
-            ),
+                 its bytes go in"
+            }
             Unchanged::SourceOfSet => {
-                (None, "a /set line gives a source, which a link in its place would have too")
+                "a /set line gives a source, which a link in its place would have too"
             }
-            Unchanged::Absent => {
-                (Some(8), "its source does not exist, or is not an input: add it to srcs")
+            Unchanged::Absent => "its source does not exist, or is not an input: add it to srcs",
+            Unchanged::Unreadable => "a directory on the way to its source cannot be read",
+            Unchanged::Conflict => "several rows have its archive path, with different sources",
+            Unchanged::Inlined => self.inlined(trace),
+        }
+    }
+
+    /// Why a link row stays as it is.
+    fn finished_link(&self, row: RowId) -> &'static str {
+        let text = self.spec.link(self.spec.row(row));
+        match text.is_some_and(|text| request::is_probably_a_source(&text)) {
+            true => {
+                "it is already a link, and is not changed; if link= holds the path of the \
+                 symlink itself, say --link-is-source"
             }
-            Unchanged::Unreadable => {
-                (Some(8), "a directory on the way to its source cannot be read")
+            false => "it is already a link, and is not changed",
+        }
+    }
+
+    /// Why a symlink is inlined.
+    fn inlined(&self, trace: &RowTrace) -> &'static str {
+        match self.options.missing_target {
+            MissingTarget::Keep => {
+                "nothing on its trail is in the archive, and --missing-target=keep has no \
+                 relative target inside the archive to keep: its bytes go in"
             }
-            Unchanged::Conflict => {
-                (None, "several rows have its archive path, with different sources")
+            _ if trace.trail.iter().any(|hop| !hop.rows.is_empty()) => {
+                "no row on its trail can be a target: its archive path is this row's, or \
+                 that of rows with different sources: its bytes go in"
             }
-            Unchanged::Inlined => {
-                let because = match self.options.missing_target {
-                    MissingTarget::Keep => {
-                        "nothing on its trail is in the archive, and --missing-target=keep has no \
-                         relative target inside the archive to keep: its bytes go in"
-                    }
-                    _ if trace.trail.iter().any(|hop| !hop.rows.is_empty()) => {
-                        "no row on its trail can be a target: its archive path is this row's, or \
-                         that of rows with different sources: its bytes go in"
-                    }
-                    _ if trace.trail.is_empty() => {
-                        "its symlink leads to no location: its bytes go in"
-                    }
-                    _ => "nothing on its trail is in the archive: its bytes go in",
-                };
-                (Some(3), because)
-            }
+            _ if trace.trail.is_empty() => "its symlink leads to no location: its bytes go in",
+            _ => "nothing on its trail is in the archive: its bytes go in",
         }
     }
 
@@ -200,6 +187,23 @@ impl<T: ObservedTree> Wording<'_, T> {
             rows: hop.rows.iter().map(|row| escaped(row)).collect(),
             more_rows: hop.more,
             absent: hop.is_absent,
+        }
+    }
+}
+
+/// The number of the rule that leaves a row as it is, if there is one.
+fn rule_of(why: Unchanged) -> Option<u8> {
+    match why {
+        Unchanged::NoPart | Unchanged::SourceOfSet | Unchanged::Conflict => None,
+        Unchanged::NotASymlink => Some(1),
+        Unchanged::DanglingOutside
+        | Unchanged::DanglingAbsolute
+        | Unchanged::NamesAnother { .. }
+        | Unchanged::Inlined => Some(3),
+        Unchanged::FinishedLink => Some(4),
+        Unchanged::DanglingStaging | Unchanged::Absent | Unchanged::Unreadable => Some(8),
+        Unchanged::TextAboveLink { .. } | Unchanged::RowsBelow { .. } | Unchanged::BelowLink => {
+            Some(10)
         }
     }
 }

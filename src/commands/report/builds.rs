@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use super::changes;
 use super::contents::WrittenContents;
 
-/// By layer: the number of the build before. Layers are builds of one if their requests name one output. So are two
-/// layers that are alone on the page, if most of the larger one is also in the other.
+/// By layer: the number of the build before. Two layers are builds of one layer if their requests name the same output, or
+/// if they are alone on the page and at least half of the files of the larger one are also in the other.
 pub(super) fn before(layers: &[Option<WrittenContents>]) -> Vec<Option<usize>> {
     let mut last: HashMap<&[u8], usize> = HashMap::new();
     let mut before: Vec<Option<usize>> = Vec::with_capacity(layers.len());

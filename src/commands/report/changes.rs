@@ -24,7 +24,8 @@ pub(super) struct Changes {
     pub unchanged: usize,
     /// Files that were written again, whose content may be the same: they are counted among the changed.
     written_again: usize,
-    /// Files of which the two builds know different things: they are counted among the unchanged.
+    /// Files whose contents cannot be compared, since the builds identify them in different ways: they are counted among
+    /// the unchanged.
     not_compared: usize,
     pub tar: [u64; 2],
     pub compressed: [u64; 2],
@@ -70,7 +71,7 @@ fn compressed(sizes: &Sizes) -> [u64; 2] {
     sizes.map(|bytes| bytes.compressed)
 }
 
-/// The key by which the largest change is first.
+/// The sort key that puts the largest change first.
 fn largest(sizes: &Sizes) -> (Reverse<u64>, Reverse<u64>) {
     let by_compressed = sizes[0].compressed.abs_diff(sizes[1].compressed);
     (Reverse(difference(sizes).unsigned_abs()), Reverse(by_compressed))
@@ -160,8 +161,7 @@ impl Changes {
         (!what.is_empty()).then(|| what.join(", "))
     }
 
-    /// Lists the directories whose sizes differ. One whose difference is all in one child is not listed: the child
-    /// says more.
+    /// Lists the directories whose sizes differ, except those whose difference is all in one child: the child is listed.
     fn add_directories(&mut self, all: &[(&str, bool, Sizes)]) {
         let add = |sum: &mut Sizes, sizes: Sizes| {
             sum.iter_mut().zip(sizes).for_each(|(sum, bytes)| sum.add(bytes));
@@ -224,7 +224,7 @@ fn pairs<'e>(
     pairs
 }
 
-/// Whether two layers look like builds of one: at least half of the files of the larger one are also in the other.
+/// Whether two layers look like builds of one layer: at least half of the files of the larger one are also in the other.
 pub(super) fn are_alike(one: &MeasuredLayer, other: &MeasuredLayer) -> bool {
     let files = |layer: &MeasuredLayer| -> std::collections::HashSet<String> {
         let files = layer.entries.iter().filter(|entry| entry.kind != PageKind::Directory);

@@ -51,7 +51,7 @@ pub(super) struct Contents {
     hard_links_saved: u64,
     pub hard_links_saved_tar: u64,
     pieces: Pieces,
-    /// How many entries changed since the layer that this worker wrote at the same place before.
+    /// How many entries changed since the layer that this worker wrote at the same path before.
     changed: Option<usize>,
     /// The number of the build before, among the layers of the page.
     before: Option<usize>,
@@ -100,7 +100,7 @@ pub(super) fn read(
     request::run(&request, inputs.map(Listing::new).as_ref(), &mut host)?;
     let Some(layer) = host.take_cut() else { return Ok(None) };
     let measured = MeasuredLayer::new(&layer, &table);
-    // What is not as this program writes it counts as unknown.
+    // A descriptor in another form counts as unknown.
     let descriptor: PageDescriptor = serde_json::from_str(&facts.descriptor).unwrap_or_default();
     let sums = EntryBytes::sum(&measured.entries);
     let tar = sums.tar.saturating_add(header::END.len() as u64);

@@ -1,6 +1,6 @@
 //! Contents that are stored more than once, within a layer and across layers.
 //!
-//! Pure. Contents are one if what tells them from others is one: a digest, or the inode and times of their file.
+//! Pure. Contents are the same if their identities are: a digest, or the inode and times of the file.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;

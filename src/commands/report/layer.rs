@@ -1,6 +1,6 @@
 //! One layer of the page: from a capture, which is resolved again, or from a report file.
 //!
-//! Knows the sizes of a layer, and which rows stayed files; must not know how they are shown.
+//! Knows the sizes of a layer, and which rows stayed files; must not know what the page looks like.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -47,7 +47,7 @@ pub(super) struct Layer {
     unlinked: Vec<UnlinkedRow>,
     /// The steps of the request, with their times in milliseconds.
     steps: Vec<(String, f64)>,
-    /// What the capture of a layer has in it. `None` for captures of `resolve`, and for report files.
+    /// What is in the layer that the capture wrote. `None` for captures of `resolve`, and for report files.
     pub contents: Option<Contents>,
 }
 
@@ -74,7 +74,7 @@ struct UnlinkedRow {
 
 impl Layer {
     /// Reads a capture or a report file. Sizes that the spec does not state are read from the disk:
-    /// below `directory`, or where the request was recorded. Beside it, the layer that a capture wrote.
+    /// below `directory`, or where the request was recorded. Also returns the layer that a capture wrote.
     pub(super) fn read(
         file: &Path,
         directory: Option<&Path>,

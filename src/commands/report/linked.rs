@@ -11,7 +11,7 @@ use crate::resolve::MOST_LINKS;
 /// The longest path that is followed, in bytes, as on Linux.
 const LONGEST: usize = 4096;
 
-/// What the entries of a layer say of paths.
+/// The files and symlinks of a layer.
 #[derive(Default)]
 pub(super) struct LinkedSizes {
     /// By archive path.

@@ -1,6 +1,6 @@
 //! The entries of a layer with what each takes in the tar and in the layer.
 //!
-//! Pure: the entries and frames of a capture in, numbers out. Must not know how they are shown.
+//! Pure: the entries and frames of a capture in, numbers out. Must not know what the page looks like.
 
 use crate::capture::CutLayer;
 use crate::display::escaped;
@@ -130,7 +130,7 @@ fn measure(entry: &TarEntry, bytes: EntryBytes, layer: &CutLayer) -> MeasuredEnt
         content: content.map_or(0, |_| entry.size),
         bytes,
         identity: content.map_or(ContentIdentity::Unknown, |content| match content.identity {
-            // A process that runs once asks for no more than this.
+            // A process that runs once identifies no contents.
             ContentIdentity::Unknown => {
                 let stamp = layer.stamps.get(&*content.source);
                 stamp.map_or(ContentIdentity::Unknown, |stamp| ContentIdentity::Stamp(*stamp))

@@ -16,7 +16,7 @@ const MOST: usize = 2_000;
 pub(super) struct Pieces {
     pub made: usize,
     pub reused: usize,
-    /// Those that occur, reused first.
+    /// Each that occurs, in the order of the layer.
     reasons: Vec<FrameReason>,
     /// Frames with one reason that stand one after the other, in the order of the layer.
     runs: Vec<Run>,
@@ -108,7 +108,7 @@ impl Pieces {
     }
 }
 
-/// Why a frame was made or reused. `is_changed` says whether an entry in it is not as in the layer before; `None` if no
+/// Why a frame was made or reused. `is_changed` returns whether an entry in it differs from the layer before; `None` if no
 /// layer before is known.
 fn why(origin: FrameOrigin, is_changed: impl Fn() -> Option<bool>) -> &'static str {
     match (origin, is_changed()) {

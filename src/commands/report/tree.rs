@@ -15,9 +15,10 @@ pub(super) const MOST: usize = 20_000;
 /// A file, or a directory with all that is below it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct TreeNode {
-    /// Of a directory without anything but one directory: also the name of that one, after a slash.
+    /// If a directory has nothing but one directory in it, both are one node: their names, joined by a slash.
     pub name: String,
-    /// The number of the directory that it is in, which is lower. The first node is the layer itself, in which it is.
+    /// The number of the directory that it is in, which is lower than its own. The first node is the layer, and is in
+    /// itself.
     pub parent: usize,
     pub tar: u64,
     pub compressed: u64,

@@ -111,7 +111,7 @@ function boxes(svg, items, tall) {
     const box = shape("g", item.open ? { class: "open" } : {}, shape("title", {}, item.title),
       shape("rect", { x: x + .5, y: y + .5, width: Math.max(width - 1, .5), height: Math.max(height - 1, .5),
         fill: `hsl(${item.hue} 40% 30%)`, rx: 2 }));
-    // All of a line or nothing: a name that is cut off says something else.
+    // All of a line or nothing: a name that is cut off is another name.
     const room = Math.max(Math.floor((width - 10) / 7.3), 0);
     let down = y + 15;
     for (const line of item.lines) {

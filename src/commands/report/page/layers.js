@@ -1,4 +1,4 @@
-// Layers: what one has in it, and what is stored more than once in all of them.
+// Layers: what is in one of them, and what is stored more than once in all.
 const written = layers.filter((layer) => layer.contents);
 const layerPart = document.getElementById("layer-part");
 const part = (id) => document.getElementById(id);
@@ -73,7 +73,7 @@ function pathTo(number) {
 }
 function showWhere(layer) {
   Object.assign(where, { layer, at: 0, children: childrenOf(layer.contents.tree) });
-  // A directory that has but one in it shows nothing.
+  // A directory with nothing but one directory in it shows nothing.
   const only = () => where.children[where.at].length === 1 && layer.contents.tree[where.children[where.at][0]].is_directory;
   while (only()) where.at = where.children[where.at][0];
   const place = part("where");
