@@ -1,6 +1,6 @@
-//! The crate has one spine: each module uses only those below it. ARCHITECTURE.md draws it.
+//! The crate has one spine: each module uses only those below it. ARCHITECTURE.md draws it. A name stands for one type.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -44,12 +44,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("error", &[]),
 ];
 
-fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+/// The files below `directory` whose names end in `extension`.
+fn sources(directory: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         match path.is_dir() {
-            true => sources(&path, found),
-            false if path.extension().is_some_and(|kind| kind == "rs") => found.push(path),
+            true => sources(&path, extension, found),
+            false if path.extension().is_some_and(|found| found == extension) => found.push(path),
             false => {}
         }
     }
@@ -59,7 +60,7 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 fn each_module_uses_only_modules_below_it() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
-    sources(&src, &mut files);
+    sources(&src, "rs", &mut files);
     let mut edges: BTreeSet<(String, String)> = BTreeSet::new();
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
@@ -94,4 +95,38 @@ fn each_module_uses_only_modules_below_it() {
     modules.for_each(|name| {
         assert!(ALLOWED.iter().any(|(known, _)| *known == name), "{name} is not listed")
     });
+}
+
+/// The type that a line of Rust or of a .proto file defines.
+fn defined_type(line: &str) -> Option<&str> {
+    let mut words = line.split_whitespace().filter(|word| !word.starts_with("pub"));
+    let is_definition = match words.next()? {
+        "struct" | "enum" | "union" | "trait" | "message" => true,
+        // An indented one is a type of a trait or implementation.
+        "type" => !line.starts_with(' '),
+        _ => false,
+    };
+    let name = words.next().filter(|_| is_definition)?;
+    name.split(|c: char| !c.is_alphanumeric()).next()
+}
+
+#[test]
+fn a_name_stands_for_one_type() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    sources(&root.join("src"), "rs", &mut files);
+    sources(&root.join("proto"), "proto", &mut files);
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for (number, line) in (1..).zip(text.lines()) {
+            if let Some(name) = defined_type(line) {
+                let place = format!("{}:{number}", file.display());
+                places.entry(name.to_owned()).or_default().push(place);
+            }
+        }
+    }
+    assert!(places.len() > 300, "{} types", places.len());
+    places.retain(|_, places| places.len() > 1);
+    assert!(places.is_empty(), "names of several types: {places:#?}");
 }

@@ -23,7 +23,8 @@ mod tests {
 
     #[test]
     fn a_frame_within_an_entry_has_that_entry() {
-        let frame = |entries, begins_within| CutFrame { entries, begins_within, size: 0, headers: 0 };
+        let frame =
+            |entries, begins_within| CutFrame { entries, begins_within, size: 0, headers: 0 };
         let frames = [frame(2, false), frame(1, false), frame(1, true), frame(3, false)];
         assert_eq!(entries_of(&frames), [0..2, 2..3, 2..3, 3..6]);
     }
