@@ -158,7 +158,7 @@ impl LayerFormatArgs {
             || !matches!(self.hardlinks, HardLinksArg::Never)
     }
 
-    /// How a layer at `out` is compressed, `flag` names it, with its article. An error is a sentence.
+    /// How a layer at `out` is compressed. `flag` is the flag that `out` is of, with its article. An error is a sentence.
     pub(super) fn codec(&self, flag: &str, out: &Path) -> Result<Codec, String> {
         let named = match self.compress {
             Some(CompressArg::None) => "with --compress=none".to_owned(),

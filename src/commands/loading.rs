@@ -89,12 +89,12 @@ pub struct RecordedRequest {
 }
 
 impl RecordedRequest {
-    /// Parses the request in a capture. `host` reads files of arguments.
+    /// Parses the request in a capture. `host` reads flag files.
     pub fn new(capture: &Capture, host: &mut impl Host) -> Result<Self, CommandError> {
         let arguments = capture.arguments.iter().cloned().map(OsString::from_vec);
         let arguments: Vec<_> = arguments.collect();
         let protocol = match capture.form() {
-            // Files of arguments were expanded before the request began.
+            // Flag files were expanded before the request began.
             Form::CommandLine => {
                 return Ok(Self { request: bounded(resolve_request(arguments)?)?, inputs: None });
             }

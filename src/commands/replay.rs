@@ -133,7 +133,7 @@ fn create(path: &Path, input: &Path) -> Result<AtomicFile, OutputError> {
     AtomicFile::create("--out", Path::new("."), path, &[input.to_owned()])
 }
 
-/// Runs the request in a capture on the disk. Only specs and files of arguments are read from the capture, by `recorded`.
+/// Runs the request in a capture on the disk. Only specs and flag files are read from the capture, by `recorded`.
 fn run_live(
     args: &Replay,
     capture: &Capture,
@@ -336,7 +336,7 @@ fn changed_facts(capture: &Capture, root: &Path) -> Result<FactChanges, CommandE
     Ok(changes(&recorded, &mut view)?)
 }
 
-/// The specs and files of arguments that have changed since the recording.
+/// The specs and flag files that have changed since the recording.
 fn changed_files(capture: &Capture, root: &Path) -> Vec<FactChange> {
     let files = capture.files.iter().filter_map(|file| {
         let path = root.join(std::ffi::OsStr::from_bytes(&file.path));

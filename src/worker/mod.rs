@@ -166,7 +166,7 @@ pub struct Decoded {
     pub root: PathBuf,
     /// Whether that directory is a sandbox.
     pub is_sandbox: bool,
-    /// Its arguments, before files of arguments are read.
+    /// Its arguments, before flag files are read.
     pub arguments: Vec<OsString>,
 }
 

@@ -24,7 +24,7 @@ use crate::resolve::Decisions;
 /// The disk, with the output kept in memory.
 pub struct LiveHost<'c> {
     disk: Disk<'c>,
-    /// The capture that specs and files of arguments are read from, if any.
+    /// The capture that specs and flag files are read from, if any.
     recorded: Option<ReplayHost>,
     /// Where to write a layer, if anywhere.
     layer_file: Option<AtomicFile>,
@@ -40,7 +40,7 @@ pub struct LiveHost<'c> {
 }
 
 impl<'c> LiveHost<'c> {
-    /// The disk. Specs and files of arguments are read from `recorded`, if given.
+    /// The disk. Specs and flag files are read from `recorded`, if given.
     pub fn new(disk: Disk<'c>, recorded: Option<ReplayHost>) -> Self {
         Self {
             disk,
