@@ -182,12 +182,13 @@ fn summary(dir: &Path, spec: &Spec, files: &[DiskFile], decisions: &Decisions) -
     let rows = spec.rows();
     let archive_bytes = sizes::with_hard_links(files.iter());
     let replaced: HashSet<_> = decisions.replaced().collect();
-    let kept = files.iter().enumerate().filter(|(row, _)| !replaced.contains(&RowId(*row as u32)));
+    let kept =
+        files.iter().enumerate().filter(|(row, _)| !replaced.contains(&RowId::from_index(*row)));
     let links = decisions.links().len() + decisions.directory_links().len();
     let kept = sizes::with_hard_links(kept.map(|(_, file)| file));
     let with_links = kept.iter().sum::<u64>() + links as u64 * HEADER;
     let saved = |rows: &[RowId]| {
-        let replaced = rows.iter().map(|row| Some(archive_bytes[row.0 as usize]));
+        let replaced = rows.iter().map(|row| Some(archive_bytes[row.index()]));
         sizes::archive_saved(replaced).unwrap_or_default()
     };
     let mut savings: Vec<(u64, &[u8], &[u8])> = Vec::new();

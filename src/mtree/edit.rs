@@ -150,7 +150,7 @@ impl<'s> Edits<'s> {
             }
             self.edits.push(Edit { start, end, text: from..self.text.len() });
             self.removed.resize(self.spec.rows.len(), false);
-            self.removed[row.0 as usize] = true;
+            self.removed[row.index()] = true;
         }
     }
 

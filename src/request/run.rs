@@ -53,7 +53,7 @@ impl Origins {
         match self.file {
             None => (self.file, self.rows) = (Some(before), rows),
             Some(_) => {
-                let first = |row: Option<RowId>| self.rows[row?.0 as usize];
+                let first = |row: Option<RowId>| self.rows[row?.index()];
                 self.rows = rows.into_iter().map(first).collect();
             }
         }
@@ -63,7 +63,7 @@ impl Origins {
     pub(super) fn of<'s>(&'s self, spec: &'s Spec, row: RowId) -> Option<(&'s Spec, RowId)> {
         match &self.file {
             None => Some((spec, row)),
-            Some(file) => Some((file, self.rows.get(row.0 as usize).copied()??)),
+            Some(file) => Some((file, self.rows.get(row.index()).copied()??)),
         }
     }
 

@@ -61,7 +61,7 @@ impl<'s> Archive<'s> {
     #[inline]
     pub(super) fn get(&self, id: RowId) -> (&'s Spec, &'s Row) {
         if id.0 < self.starts[1] {
-            return (self.specs[0], &self.specs[0].rows()[id.0 as usize]);
+            return (self.specs[0], &self.specs[0].rows()[id.index()]);
         }
         let number = self.starts.partition_point(|&start| start <= id.0) - 1;
         let spec = self.specs[number];

@@ -147,7 +147,7 @@ impl<'s> Homes<'s> {
             round.sort_unstable_by_key(|(_, rows)| rows[0]);
         }
         for row in round.into_iter().flat_map(|(_, rows)| rows) {
-            homes.homes[row.0 as usize].at_home = AtHome::SymlinkLoop;
+            homes.homes[row.index()].at_home = AtHome::SymlinkLoop;
         }
         Ok(homes)
     }
@@ -169,7 +169,7 @@ impl<'s> Homes<'s> {
 
     /// The home of a row.
     pub(super) fn of(&self, row: RowId) -> Home {
-        self.homes[row.0 as usize]
+        self.homes[row.index()]
     }
 
     /// The directories in which a row's name is a staging location of it, each with the row.
@@ -283,7 +283,7 @@ impl<'s> Homes<'s> {
         let mut last: Option<(SourceDirectory, Step)> = None;
         for &row in rows {
             let Some(source) = self.sources.of(row) else {
-                self.homes[row.0 as usize].at_home = AtHome::Absent;
+                self.homes[row.index()].at_home = AtHome::Absent;
                 continue;
             };
             let step = match last {
@@ -326,7 +326,7 @@ impl<'s> Homes<'s> {
                     }
                 }
             };
-            self.homes[row.0 as usize] = home;
+            self.homes[row.index()] = home;
         }
         Ok(())
     }

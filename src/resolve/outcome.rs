@@ -166,25 +166,25 @@ impl Decisions {
     }
 
     pub(super) fn set_unchanged(&mut self, row: RowId, why: Unchanged) {
-        self.rows[row.0 as usize] = RowOutcome::Unchanged(why);
+        self.rows[row.index()] = RowOutcome::Unchanged(why);
     }
 
     pub(super) fn set_link(&mut self, row: RowId, text: Vec<u8>, reason: Reason) {
-        self.rows[row.0 as usize] = RowOutcome::Link(self.links.len() as u32);
+        self.rows[row.index()] = RowOutcome::Link(self.links.len() as u32);
         self.links.push(Link { row, text, reason });
     }
 
     pub(super) fn set_directory_link(&mut self, link: DirectoryLink) {
         let number = self.directory_links.len() as u32;
         for row in &link.rows {
-            self.rows[row.0 as usize] = RowOutcome::Removed(number);
+            self.rows[row.index()] = RowOutcome::Removed(number);
         }
         self.directory_links.push(link);
     }
 
     /// What becomes of a row. Where rows are not resolved, nothing is known of any.
     pub fn of(&self, row: RowId) -> Option<RowOutcome> {
-        self.rows.get(row.0 as usize).copied()
+        self.rows.get(row.index()).copied()
     }
 
     /// The rows that become links.

@@ -156,7 +156,7 @@ impl<'s> Sources<'s> {
     /// The directory of the source of `row`; `None` if the row takes no part, is not covered
     /// by the inputs, or has a path that no file has.
     pub(super) fn of(&self, row: RowId) -> Option<SourceDirectory> {
-        let directory = self.of_rows[row.0 as usize];
+        let directory = self.of_rows[row.index()];
         (directory != SourceDirectory::NONE).then_some(directory)
     }
 

@@ -299,7 +299,7 @@ fn arguments_are_read_from_files_one_a_line() {
 }
 
 #[test]
-fn a_file_of_arguments_that_does_not_exist_or_includes_itself_is_named() {
+fn a_flag_file_that_does_not_exist_or_includes_itself_is_named() {
     let directory = directory(ROW);
     fails(directory.path(), &["@none"], &["none", "No such file"]);
     fs::write(directory.path().join("round"), "@round\n").expect("a file can be written");

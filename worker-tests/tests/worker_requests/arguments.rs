@@ -56,7 +56,7 @@ fn json_and_protobuf_give_the_same_bytes() {
 }
 
 #[test]
-fn files_of_arguments_have_one_argument_per_line() {
+fn flag_files_have_one_argument_per_line() {
     let exec_root = python();
     exec_root.write("args", "--mtree\nspec.mtree\n@more args\n");
     exec_root.write("more args", "--out=out.mtree\n--flagfile=last\n");
@@ -73,7 +73,7 @@ fn files_of_arguments_have_one_argument_per_line() {
 }
 
 #[test]
-fn a_file_of_arguments_is_read_again_for_each_request() {
+fn a_flag_file_is_read_again_for_each_request() {
     let exec_root = python();
     let mut worker = exec_root.worker(&[]);
     for out in ["first.mtree", "second.mtree"] {

@@ -66,7 +66,7 @@ fn paths_in_arguments_are_decoded() {
 }
 
 #[test]
-fn a_file_of_arguments_with_such_a_name_is_found() {
+fn a_flag_file_with_such_a_name_is_found() {
     for (written, protocol) in ways() {
         let (exec_root, resolved) = cafe();
         // The file's content is not part of the message: its names are as on the disk.
