@@ -1,4 +1,4 @@
-//! Nouns in the number that a sentence needs, for `diff` and `report`.
+//! Nouns in the number that a sentence needs, for `diff`, `replay` and `report`.
 //!
 //! Must not know how a number is written.
 

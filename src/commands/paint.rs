@@ -18,6 +18,11 @@ impl Paint {
         self.paint("32", text)
     }
 
+    /// A row that is explained.
+    pub(super) fn row(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
     pub(super) fn removed(self, text: &str) -> String {
         self.paint("31", text)
     }

@@ -13,6 +13,7 @@ use similar::{Algorithm, ChangeTag, TextDiff};
 
 use super::error::CommandError;
 use super::loading::{self, Loaded, RecordedRequest};
+use super::nouns::noun;
 use crate::args::Replay;
 use crate::capture::{
     Capture, FactChange, FactChanges, LiveHost, RecordedResponse, ReplayHost, ReplayTree, changes,
@@ -199,7 +200,7 @@ fn summary(rerun: &Rerun) -> String {
 
 /// A number of things, as words.
 fn counted(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+    format!("{number} {}", noun(number as u64, thing))
 }
 
 /// The recorded result of a request.

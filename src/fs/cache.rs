@@ -62,8 +62,8 @@ impl Stamp {
         }
     }
 
-    /// Whether a read that begins at `now` may be cached. Not if the file system has no times: nobody can set `ctime`, so
-    /// where it is 0, no change would change it.
+    /// Whether a read that begins at `now` may be cached. Not if the file system has no times: no system call sets
+    /// `ctime`, so where it is 0, no change would change it.
     fn is_settled(&self, now: Moment) -> bool {
         let before = (now.0 - SETTLE_SECONDS, now.1);
         self.changed != (0, 0) && self.modified <= before && self.changed <= before

@@ -1,4 +1,4 @@
-//! Assigns runs of frames to threads, and hands finished runs to the writer in order.
+//! Assigns runs of frames to threads, and hands both sides of finished runs to their consumers in order.
 //!
 //! Knows numbers of frames and how many bytes are under way; must not know what is done with a frame.
 //! Runs are begun in order and finished in any order; two consumers, which hash and write, take them in order again. So if

@@ -85,7 +85,7 @@ impl FileStamp {
     pub fn is_settled(&self, now: SystemTime) -> bool {
         let Ok(now) = now.duration_since(SystemTime::UNIX_EPOCH) else { return false };
         let latest = now.as_nanos().cast_signed() - RACY.as_nanos().cast_signed();
-        // Nobody can set `ctime`: where it is 0, the file system has no times.
+        // No system call sets `ctime`: where it is 0, the file system has no times.
         self.changed != 0 && self.modified <= latest && self.changed <= latest
     }
 }

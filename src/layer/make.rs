@@ -31,7 +31,7 @@ pub(super) struct Made {
     pub facts: FrameFacts,
 }
 
-/// What is known of a frame that is ready. The fields are those of [`HeldFrame`].
+/// What is known of a frame that is ready. `crc` and the checksums are those of [`HeldFrame`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FrameFacts {
     pub crc: u32,

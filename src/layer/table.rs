@@ -17,7 +17,7 @@ pub enum FrameOrigin {
     NotHeld,
     /// It was made: an output that is held had it, but the frame or a content of it was not as before.
     Damaged,
-    /// It was made: the identity of a content in it is unknown, or no output is held.
+    /// It was made: the identity of a content in it is unknown, or the process has no index of frames.
     Unknown,
 }
 

@@ -117,7 +117,7 @@ impl Linked {
                 let is_above = below_links.is_above_rows(path);
                 let verdict = match verdict {
                     SymlinkVerdict::Decided(verdict) => verdict,
-                    // `decide` decides it again.
+                    // `decide` decides it, once all links are known.
                     SymlinkVerdict::WithoutTarget(..) if !is_above => continue,
                     SymlinkVerdict::WithoutTarget(author, end) => {
                         let kept = Err(NotKept::RowsBelow);

@@ -122,7 +122,7 @@ pub(super) fn format_text(explanation: &Explanation, paint: Paint) -> String {
             if hop.more_rows > 0 {
                 let _ = write!(rows, ", and {} more", hop.more_rows);
             }
-            let _ = write!(text, "  {}", paint.added(&format!("is {rows}")));
+            let _ = write!(text, "  {}", paint.row(&format!("is {rows}")));
         }
         line(&format!("hop {}", number + 1), &text);
     }

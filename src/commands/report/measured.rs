@@ -130,7 +130,7 @@ fn measure(entry: &TarEntry, bytes: EntryBytes, layer: &CutLayer) -> MeasuredEnt
         content: content.map_or(0, |_| entry.size),
         bytes,
         identity: content.map_or(ContentIdentity::Unknown, |content| match content.identity {
-            // A process that runs once identifies no contents.
+            // The capture has no identity, but may have the stamp of the file.
             ContentIdentity::Unknown => {
                 let stamp = layer.stamps.get(&*content.source);
                 stamp.map_or(ContentIdentity::Unknown, |stamp| ContentIdentity::Stamp(*stamp))

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::super::error::RequestError;
 use super::GroupChoice;
+use crate::display::Escaped;
 use crate::mtree::Pattern;
 use crate::path;
 
@@ -148,7 +149,7 @@ impl Groups {
     /// The warning about a layer of the chosen group without rows.
     pub(super) fn warn_of_no_rows(&self, file: &Path) -> Option<String> {
         let group = self.groups.get(self.chosen)?;
-        let file = crate::display::Escaped::path(file);
+        let file = Escaped::path(file);
         Some(format!(
             "{file}: no row is in the group {:?}, whose layer is empty; change its patterns, or remove it",
             group.name

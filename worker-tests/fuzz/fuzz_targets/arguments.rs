@@ -1,4 +1,4 @@
-//! Arguments: whatever stands on a command line or in files of arguments is read, or refused in one
+//! Arguments: whatever stands on a command line or in flag files is read, or refused in one
 //! sentence.
 
 #![no_main]
@@ -15,7 +15,7 @@ use mtree_worker::{
     request::{Purpose, RequestError},
 };
 
-// The input: arguments, one a line; behind each NUL a file of arguments: 1, 2 and so on.
+// The input: arguments, one a line; behind each NUL a flag file: 1, 2 and so on.
 fuzz_target!(|input: &[u8]| {
     let mut sections = input.split(|&byte| byte == 0);
     let line = sections.next().unwrap_or_default();
@@ -43,7 +43,7 @@ fuzz_target!(|input: &[u8]| {
         Ok(expanded) => expanded,
         Err(error) => return one_sentence(&error),
     };
-    // A file of arguments stands for its lines. A newline at its end begins no other, and there may
+    // A flag file stands for its lines. A newline at its end begins no other, and there may
     // be one file too many then.
     if !line.ends_with(b"\n")
         && let Ok(from_a_file) = flagfile::expand(["@all".into()], read)

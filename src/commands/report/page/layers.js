@@ -155,7 +155,7 @@ function showPackages(layer) {
 }
 
 // Which pieces were made and which reused. The colours are those of the reasons to make one.
-const FRAME_ORIGINS = ["var(--made)", "#8a4fa3", "#b04a4a", "#7c7a2a", "#3f7f8f"];
+const MADE_COLOURS = ["var(--made)", "#8a4fa3", "#b04a4a", "#7c7a2a", "#3f7f8f"];
 function showPieces(layer) {
   const { pieces, changed } = layer.contents, place = part("pieces-part");
   place.replaceChildren(element("h2", {}, "Pieces made and reused"));
@@ -164,7 +164,7 @@ function showPieces(layer) {
     return;
   }
   let made = 0;
-  const colours = pieces.reasons.map((reason) => reason.is_reused ? "var(--reused)" : FRAME_ORIGINS[made++ % FRAME_ORIGINS.length]);
+  const colours = pieces.reasons.map((reason) => reason.is_reused ? "var(--reused)" : MADE_COLOURS[made++ % MADE_COLOURS.length]);
   const bytes = pieces.reasons.filter((reason) => !reason.is_reused).reduce((all, reason) => all + reason.tar, 0);
   const words = `${count(pieces.made)} of ${count(pieces.made + pieces.reused)} pieces were made, of ${humanBytes(bytes)} uncompressed; the others were copied from an earlier build.`;
   place.append(element("p", {}, words + (changed === null ? "" : ` ${counted(changed, "entry is", "entries are")} new or changed since this worker wrote this layer before.`)),
