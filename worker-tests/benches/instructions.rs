@@ -61,6 +61,12 @@ fn counted_program(program: &Path, exec_root: &ExecRoot) -> Command {
     let mut command = Command::new("valgrind");
     command.arg(format!("--log-file={}", exec_root.at("counted").display()));
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program);
+    // The settings that a worker starts itself again for (`src/malloc.rs`): valgrind would count the first start alone.
+    command.envs([
+        ("MALLOC_MMAP_THRESHOLD_", "33554432"),
+        ("MALLOC_TRIM_THRESHOLD_", "67108864"),
+        ("MALLOC_ARENA_MAX", "1"),
+    ]);
     command.current_dir(exec_root.path());
     command
 }
