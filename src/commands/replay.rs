@@ -13,7 +13,7 @@ use similar::{Algorithm, ChangeTag, TextDiff};
 
 use super::error::CommandError;
 use super::loading::{self, Loaded, RecordedRequest};
-use super::nouns::noun;
+use super::nouns::count;
 use crate::args::Replay;
 use crate::capture::{
     Capture, FactChange, FactChanges, LiveHost, RecordedResponse, ReplayHost, ReplayTree, changes,
@@ -190,17 +190,12 @@ fn summary(rerun: &Rerun) -> String {
     match &rerun.outcome {
         Some(Outcome { report, .. }) => format!(
             "{}, {}, {}",
-            counted(report.rows, "row"),
-            counted(report.links, "link"),
-            counted(report.directory_links, "directory link")
+            count(report.rows, "row"),
+            count(report.links, "link"),
+            count(report.directory_links, "directory link")
         ),
         None => format!("exit code {}", rerun.response.exit_code),
     }
-}
-
-/// A number of things, as words.
-fn counted(number: usize, thing: &str) -> String {
-    format!("{number} {}", noun(number as u64, thing))
 }
 
 /// The recorded result of a request.

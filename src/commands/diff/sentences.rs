@@ -5,8 +5,9 @@
 use super::compare::{Comparison, HeaderReason};
 use super::frames::FrameDifference;
 use super::side::{DiffSide, SideKind};
-use super::words::{self, count};
+use super::words;
 use crate::archive::Compression;
+use crate::commands::nouns::count;
 use crate::display::Escaped;
 
 /// What a file is, in a few words.

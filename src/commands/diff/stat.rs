@@ -7,7 +7,8 @@ use std::collections::HashSet;
 
 use super::compare::{Comparison, EntryChange, EntryDifference};
 use super::side::DiffSide;
-use super::words::{self, count};
+use super::words;
+use crate::commands::nouns::count;
 use crate::commands::paint::Paint;
 use crate::display::Escaped;
 use crate::path;

@@ -2,7 +2,7 @@
 
 use super::entry::{ComparedEntry, EntryField, FieldValue};
 use crate::archive::{Compression, HeaderForm, MemberKind};
-use crate::commands::nouns::noun;
+use crate::commands::nouns::count;
 use crate::display::{Escaped, escaped};
 
 /// How many digits of a digest are printed.
@@ -125,12 +125,6 @@ pub(super) fn summary(entry: &ComparedEntry) -> String {
         }
         _ => what,
     }
-}
-
-/// A number with its noun, of which `one` is the singular.
-pub(super) fn count(number: impl TryInto<u64>, one: &str) -> String {
-    let number = number.try_into().unwrap_or(u64::MAX);
-    format!("{number} {}", noun(number, one))
 }
 
 /// By how much a number of bytes has grown.
